@@ -1,0 +1,1 @@
+"""Stops the run before training when the data is not fit for it."""

@@ -1,0 +1,1 @@
+"""Image ingestion: every source becomes tf.Examples in patient-disjoint splits."""

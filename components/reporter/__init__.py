@@ -1,0 +1,1 @@
+"""One self-contained page and a machine-readable summary of the run."""

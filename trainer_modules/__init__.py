@@ -1,0 +1,1 @@
+"""Models, objectives, augmentation, input pipelines and the two Trainer entry points."""

@@ -1,0 +1,51 @@
+"""Names of the tf.Example contract, once, for ingestion, training, evaluation and serving."""
+
+IMAGE_ENCODED = "image/encoded"
+IMAGE_ID = "image/id"
+IMAGE_HEIGHT = "image/height"
+IMAGE_WIDTH = "image/width"
+IMAGE_MEAN = "image/mean"
+IMAGE_STD = "image/std"
+PATIENT_ID = "patient_id"
+SITE = "site"
+DOMAIN = "domain"
+
+IN_DISTRIBUTION = "in_distribution"
+SHIFTED = "shifted"
+DOMAINS = (IN_DISTRIBUTION, SHIFTED)
+
+UNLABELED = "unlabeled"
+TRAIN = "train"
+VALIDATION = "validation"
+TEST = "test"
+SPLITS = (UNLABELED, TRAIN, VALIDATION, TEST, SHIFTED)
+EVALUATED_SPLITS = (VALIDATION, TEST, SHIFTED)
+
+SERVING_SIGNATURE = "serving_default"
+EXAMPLES_SIGNATURE = "tf_examples"
+EMBED_SIGNATURE = "embed"
+
+
+def label(name: str) -> str:
+    """Feature of a label: float 0/1, or the class index as a float."""
+    return f"label/{name}"
+
+
+def label_weight(name: str) -> str:
+    """Feature of a label's weight: 0 when the label is unknown or masked, else 1."""
+    return f"label/{name}/weight"
+
+
+def subgroup(name: str) -> str:
+    """Feature of a subgroup column: a string, `unknown` where the source has none."""
+    return f"subgroup/{name}"
+
+
+def prediction(target: str) -> str:
+    """Feature of a predicted probability, in the Predictor's examples."""
+    return f"prediction/{target}"
+
+
+def decision(target: str) -> str:
+    """Feature (and signature output) of the 0/1 decision at the target's operating point."""
+    return f"decision/{target}"

@@ -1,0 +1,177 @@
+"""Typed, immutable settings of the task, the backbone and the two trainers.
+
+Free of TensorFlow: `pipeline.config` composes these models, and `run_fn` rebuilds them from the
+JSON that the TFX Trainer passes in `custom_config`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Settings(BaseModel):
+    """Base of every settings section: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TaskSettings(Settings):
+    """What is predicted.
+
+    `binary` and `multilabel`: each name in `labels` is a 0/1 column (-1 uncertain, empty unknown).
+    `multiclass`: `labels` holds one column, whose values are the names in `classes`.
+    """
+
+    kind: Literal["binary", "multilabel", "multiclass"] = "binary"
+    labels: tuple[str, ...] = Field(min_length=1)
+    classes: tuple[str, ...] = ()
+    uncertain: Literal["ignore", "zeros", "ones"] = "ignore"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kind != "multilabel" and len(self.labels) != 1:
+            raise ValueError(f"a {self.kind} task has one label column, received {self.labels}")
+        if self.kind == "multiclass" and len(self.classes) < 2:
+            raise ValueError("a multiclass task names its classes (2 or more) in task.classes")
+        if self.kind != "multiclass" and self.classes:
+            raise ValueError(f"task.classes belongs to multiclass tasks, not to {self.kind}")
+        return self
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the model's outputs: the classes of a multiclass task, else the labels."""
+        return self.classes or self.labels
+
+
+class InitSettings(Settings):
+    """Where the backbone's first weights come from."""
+
+    source: Literal["random", "bit_npz", "encoder"] = "random"
+    path: str = ""
+    sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+
+    @model_validator(mode="after")
+    def _path_given(self) -> Self:
+        if (self.source == "random") != (self.path == ""):
+            raise ValueError(
+                f"source '{self.source}' with path '{self.path}': 'random' takes no path, "
+                "'bit_npz' (a BiT .npz file) and 'encoder' (weights of an earlier run) need one"
+            )
+        return self
+
+
+class ModelSettings(Settings):
+    """The backbone. Depth and width name a published network; `units` describes one of one's own.
+
+    `bit` is BiT ResNet-v2 (GroupNorm, weight standardisation; arXiv 1912.11370), depth 50, 101,
+    152; `simclr` is the SimCLR ResNet (BatchNorm), depth 18, 34, 50, 101, 152.
+    """
+
+    family: Literal["bit", "simclr"] = "bit"
+    depth: Literal[18, 34, 50, 101, 152] = 50
+    width: int = Field(1, ge=1, le=8)
+    units: tuple[int, ...] = Field((), max_length=4, description="units per block; overrides depth")
+    root_filters: int = Field(64, ge=8, multiple_of=8)
+    stem: Literal["imagenet", "cifar"] = "imagenet"
+    image_size: int = Field(224, ge=32, le=2048)
+    channels: Literal[3] = 3
+    init: InitSettings = InitSettings()
+
+    @model_validator(mode="after")
+    def _known_depth(self) -> Self:
+        if self.family == "bit" and not self.units and self.depth not in (50, 101, 152):
+            raise ValueError(f"model.depth {self.depth}: BiT has 50, 101 and 152")
+        if any(unit < 1 for unit in self.units):
+            raise ValueError(f"model.units {self.units}: every block needs at least one unit")
+        return self
+
+
+class AugmentSettings(Settings):
+    """Random views of one image (method: SimCLR appendix A; REMEDIS adds equalise and elastic).
+
+    A probability of 0 (or a range of 0) switches an operation off. Applied in this order:
+    equalise, elastic, rotation, crop, flip, colour jitter, grayscale, blur.
+    """
+
+    equalize_probability: float = Field(0.0, ge=0, le=1)
+    elastic_probability: float = Field(0.0, ge=0, le=1)
+    elastic_alpha: float = Field(0.0, ge=0, description="displacement amplitude, pixels")
+    elastic_sigma: float = Field(4.0, gt=0, description="smoothing of the field, pixels")
+    rotation_degrees: float = Field(0.0, ge=0, le=180)
+    crop_area: tuple[float, float] | None = (0.08, 1.0)
+    crop_aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip_probability: float = Field(0.5, ge=0, le=1)
+    jitter_probability: float = Field(0.8, ge=0, le=1)
+    brightness: float = Field(0.8, ge=0, lt=1)
+    contrast: float = Field(0.8, ge=0, lt=1)
+    saturation: float = Field(0.8, ge=0, lt=1)
+    hue: float = Field(0.2, ge=0, le=0.5)
+    grayscale_probability: float = Field(0.2, ge=0, le=1)
+    blur_probability: float = Field(0.5, ge=0, le=1)
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("crop_area", "crop_aspect", "blur_sigma"):
+            bounds = getattr(self, name)
+            if bounds is not None and not 0 < bounds[0] <= bounds[1]:
+                raise ValueError(f"{name} {bounds}: give (low, high) with 0 < low <= high")
+        if self.crop_area is not None and self.crop_area[1] > 1:
+            raise ValueError(f"crop_area {self.crop_area}: a share of the image, at most 1")
+        return self
+
+
+class OptimizerSettings(Settings):
+    """Optimiser and learning-rate schedule: linear warm-up, then cosine to zero or constant."""
+
+    name: Literal["lars", "sgd", "adamw"] = "lars"
+    learning_rate: float = Field(0.3, gt=0)
+    scaling: Literal["none", "linear", "sqrt"] = Field(
+        "linear", description="linear: lr * batch / 256; sqrt: lr * sqrt(batch)"
+    )
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-6, ge=0)
+    warmup_epochs: float = Field(10.0, ge=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+
+
+class PretrainSettings(Settings):
+    """SimCLR pretraining on images without labels."""
+
+    epochs: int = Field(100, ge=1)
+    batch_size: int = Field(256, ge=2)
+    temperature: float = Field(0.1, gt=0)
+    projection_layers: Literal[0, 1, 2, 3] = Field(2, description="0: no head; 1: linear")
+    projection_dim: int = Field(128, ge=2)
+    optimizer: OptimizerSettings = OptimizerSettings()
+    augment: AugmentSettings = AugmentSettings()
+    splits: tuple[Literal["unlabeled", "train"], ...] = Field(("unlabeled", "train"), min_length=1)
+    precision: Literal["float32", "mixed_bfloat16", "auto"] = "float32"
+
+
+class OperatingPointSettings(Settings):
+    """How the decision threshold of each target is chosen on the validation split."""
+
+    rule: Literal["youden", "sensitivity", "specificity"] = "youden"
+    at_least: float = Field(0.9, gt=0, lt=1, description="for sensitivity and specificity")
+
+
+class FinetuneSettings(Settings):
+    """Supervised finetuning from the pretrained encoder."""
+
+    mode: Literal["full", "linear_probe"] = "full"
+    epochs: int = Field(30, ge=1)
+    batch_size: int = Field(128, ge=1)
+    optimizer: OptimizerSettings = OptimizerSettings(
+        name="sgd", learning_rate=0.003, scaling="none", weight_decay=0.0, warmup_epochs=1
+    )
+    augment: AugmentSettings = AugmentSettings(
+        crop_area=(0.5, 1.0), jitter_probability=0.0, grayscale_probability=0.0, blur_probability=0.0
+    )
+    label_fraction: float = Field(1.0, gt=0, le=1, description="share of training patients")
+    early_stopping_epochs: int = Field(0, ge=0, description="0: train every epoch")
+    calibrate: bool = Field(True, description="temperature scaling on the validation split")
+    operating_point: OperatingPointSettings = OperatingPointSettings()
+    precision: Literal["float32", "mixed_bfloat16", "auto"] = "float32"
