@@ -1,0 +1,204 @@
+"""Streaming inference with an exported classifier: record files in, columns of a batch out.
+
+The Predictor runs the candidate with it and ModelGate the model that was pushed before, so both
+are judged on numbers that came about in the same way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_modules import features
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+BATCH_SIZE = 32
+
+Columns = dict[str, np.ndarray]
+
+
+class ExamplesModel:
+    """An exported classifier called through its `tf_examples` signature."""
+
+    def __init__(self, model_dir: str, targets: Sequence[str]):
+        """Loads the model and checks that it gives a probability and a decision per target.
+
+        Args:
+            model_dir: Folder of a SavedModel.
+            targets: Names of the outputs that the task asks for.
+
+        Raises:
+            InputError: The folder holds no readable SavedModel, or the signature or one of its
+                outputs is missing.
+        """
+        self._where = f"model '{model_dir}'"
+        self.targets = tuple(targets)
+        self._signature = self._load(model_dir)
+        self._check_outputs()
+
+    def predict(self, serialized: tf.Tensor) -> Columns:
+        """Probabilities and decisions of a batch of serialized tf.Examples, each of shape [B].
+
+        NaN passes through: whoever judges the model has to see it.
+        """
+        outputs = self._signature(examples=serialized)
+        batch = int(serialized.shape[0])
+        columns = {}
+        for target in self.targets:
+            for output, column in (
+                (target, features.prediction(target)),
+                (features.decision(target), features.decision(target)),
+            ):
+                values = np.asarray(outputs[output], dtype=np.float32)
+                if values.size != batch:
+                    raise InputError(
+                        f"{self._where}: output '{output}' of signature "
+                        f"'{features.EXAMPLES_SIGNATURE}' has shape {values.shape} for a batch of "
+                        f"{batch}, it must be ({batch}, 1)"
+                    )
+                columns[column] = values.reshape(batch)
+        return columns
+
+    def _load(self, model_dir: str) -> Callable[..., Mapping[str, tf.Tensor]]:
+        try:
+            # The loaded object owns the variables: dropping it would free what the signature uses.
+            self._model = tf.saved_model.load(model_dir)
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise InputError(f"{self._where} is not a readable SavedModel: {error}") from error
+        signatures = self._model.signatures
+        if features.EXAMPLES_SIGNATURE not in signatures:
+            raise InputError(
+                f"{self._where} has the signatures {sorted(signatures)}, it needs "
+                f"'{features.EXAMPLES_SIGNATURE}' (serialized tf.Examples to probabilities)"
+            )
+        return signatures[features.EXAMPLES_SIGNATURE]
+
+    def _check_outputs(self) -> None:
+        inputs = self._signature.structured_input_signature[1]
+        if "examples" not in inputs:
+            raise InputError(
+                f"{self._where}: signature '{features.EXAMPLES_SIGNATURE}' takes {sorted(inputs)}, "
+                "it must take 'examples'"
+            )
+        found = set(self._signature.structured_outputs)
+        wanted = {*self.targets, *(features.decision(target) for target in self.targets)}
+        if missing := sorted(wanted - found):
+            raise InputError(
+                f"{self._where}: signature '{features.EXAMPLES_SIGNATURE}' gives {sorted(found)} "
+                f"and lacks {missing} (the task's targets are {list(self.targets)})"
+            )
+
+
+def predict_files(
+    model: ExamplesModel,
+    files: Sequence[str],
+    task: TaskSettings,
+    subgroups: Sequence[str] = (),
+    batch_size: int = BATCH_SIZE,
+) -> Iterator[Columns]:
+    """Runs the model over record files, one batch in memory at a time.
+
+    Args:
+        model: The exported classifier.
+        files: GZIP-compressed TFRecord files of tf.Examples.
+        task: What is predicted.
+        subgroups: Names of the subgroup columns to carry along.
+        batch_size: Records per call of the model.
+
+    Yields:
+        Columns of equal length: identity, site, domain, subgroups, and for each target its label,
+        weight, prediction and decision. The classes of a multiclass task become one-vs-rest
+        targets.
+    """
+    names = identity_columns(subgroups)
+    spec = _parsing_spec(task, names)
+
+    def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        return serialized, tf.io.parse_example(serialized, spec)
+
+    dataset = tf.data.TFRecordDataset(
+        list(files), compression_type="GZIP", num_parallel_reads=1
+    ).batch(batch_size)
+    for serialized, parsed in dataset.map(parse).prefetch(2):
+        columns = {name: _text(parsed[name].numpy()) for name in names}
+        columns.update(_targets(task, {name: value.numpy() for name, value in parsed.items()}))
+        columns.update(model.predict(serialized))
+        yield columns
+
+
+def record_files(folder: str) -> list[str]:
+    """Record files of a split's folder, in order; none when the folder is missing or empty."""
+    if not tf.io.gfile.isdir(folder):
+        return []
+    return sorted(
+        os.path.join(folder, name)
+        for name in tf.io.gfile.listdir(folder)
+        if not name.startswith((".", "_")) and not name.endswith("/")
+    )
+
+
+def identity_columns(subgroups: Sequence[str]) -> tuple[str, ...]:
+    """Text columns of a prediction: who, where from, and which subgroups."""
+    return (
+        features.IMAGE_ID,
+        features.PATIENT_ID,
+        features.SITE,
+        features.DOMAIN,
+        *(features.subgroup(name) for name in subgroups),
+    )
+
+
+def value_columns(targets: Sequence[str]) -> tuple[str, ...]:
+    """Float columns of a prediction."""
+    return tuple(
+        column(target)
+        for target in targets
+        for column in (
+            features.label,
+            features.label_weight,
+            features.prediction,
+            features.decision,
+        )
+    )
+
+
+def _parsing_spec(task: TaskSettings, names: Sequence[str]) -> dict[str, tf.io.FixedLenFeature]:
+    # The identity is required (its absence must fail loudly); groups and labels may be unknown.
+    required = (features.IMAGE_ID, features.PATIENT_ID, features.DOMAIN)
+    spec = {
+        name: tf.io.FixedLenFeature([], tf.string, None if name in required else b"unknown")
+        for name in names
+    }
+    for name in task.labels:
+        spec[features.label(name)] = tf.io.FixedLenFeature([], tf.float32, float("nan"))
+        spec[features.label_weight(name)] = tf.io.FixedLenFeature([], tf.float32, 1.0)
+    return spec
+
+
+def _text(values: np.ndarray) -> np.ndarray:
+    return np.array([value.decode("utf-8", errors="replace") for value in values], dtype=object)
+
+
+def _targets(task: TaskSettings, parsed: Mapping[str, np.ndarray]) -> Columns:
+    """Label and weight of each target; an unknown label is 0 with weight 0, never NaN."""
+    columns = {}
+    for name in task.labels:
+        label = parsed[features.label(name)]
+        known = np.isfinite(label)
+        weight = np.where(known, parsed[features.label_weight(name)], 0).astype(np.float32)
+        label = np.where(known & (weight > 0), label, 0).astype(np.float32)
+        limit = len(task.classes) or 2
+        if (bad := label[(label < 0) | (label >= limit) | (label != np.floor(label))]).size:
+            raise InputError(
+                f"feature '{features.label(name)}' holds {bad[0]:g}, accepted are the whole "
+                f"numbers 0 to {limit - 1} (an unknown label has weight 0)"
+            )
+        for index, target in enumerate(task.classes or (name,)):
+            value = (label == index).astype(np.float32) if task.classes else label
+            columns[features.label(target)] = np.where(weight > 0, value, 0).astype(np.float32)
+            columns[features.label_weight(target)] = weight
+    return columns
