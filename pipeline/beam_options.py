@@ -1,0 +1,19 @@
+"""Beam command lines for each execution mode of the configuration."""
+
+from __future__ import annotations
+
+from pipeline.config import BeamSettings
+
+
+def beam_pipeline_args(settings: BeamSettings) -> list[str]:
+    """Arguments for `beam_pipeline_args` of the pipeline.
+
+    The runner is always named: Beam's default tries to download a binary first.
+    """
+    if settings.runner == "in_memory":
+        return ["--runner=FnApiRunner"]
+    return [
+        "--runner=DirectRunner",
+        "--direct_running_mode=multi_processing",
+        f"--direct_num_workers={settings.workers}",
+    ]

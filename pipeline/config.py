@@ -1,0 +1,177 @@
+"""The run configuration: presets, overrides, validation and what to do about a wrong setting.
+
+Imports no TensorFlow, so that a mistake is answered before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from components.data_gate.settings import DataGateSettings
+from components.image_example_gen.settings import DataSettings
+from components.model_gate.settings import GateSettings
+from pipeline.evaluation_settings import EvaluationSettings
+from trainer_modules.errors import InputError
+from trainer_modules.settings import (
+    FinetuneSettings,
+    ModelSettings,
+    PretrainSettings,
+    Settings,
+    TaskSettings,
+)
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class PushSettings(Settings):
+    """Where blessed models go."""
+
+    enabled: bool = Field(True, description="false: evaluate and report, push nothing")
+    destination: str = Field("", description="folder; empty: 'pushed' in the output folder")
+
+
+class BeamSettings(Settings):
+    """How ingestion, statistics and evaluation are executed."""
+
+    runner: Literal["in_memory", "multi_processing"] = "in_memory"
+    workers: int = Field(1, ge=1, le=256)
+
+
+class RunConfig(Settings):
+    """Everything that decides a run's result. The output folder does not, and is not here."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
+    seed: int = Field(0, ge=0, lt=2**31)
+    task: TaskSettings
+    curated_schema: Literal["generic", "cxr", "pathology"] = "generic"
+    data: DataSettings = DataSettings()
+    data_gate: DataGateSettings = DataGateSettings()
+    model: ModelSettings = ModelSettings()
+    pretrain: PretrainSettings = PretrainSettings()
+    finetune: FinetuneSettings = FinetuneSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
+    push: PushSettings = PushSettings()
+    beam: BeamSettings = BeamSettings()
+
+
+def preset_names() -> list[str]:
+    """Names accepted by `load_config(preset=...)`."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def load_config(
+    *, preset: str = "", path: str = "", overrides: Sequence[str] = ()
+) -> RunConfig:
+    """Builds the configuration from a preset or a file, and `a.b=value` overrides.
+
+    Raises:
+      InputError: An unknown preset, an unreadable file, or settings that do not validate. The
+        message lists every wrong setting with the value received and what is accepted.
+    """
+    if bool(preset) == bool(path):
+        raise InputError("give either a preset or a configuration file")
+    source = Path(path) if path else _preset_path(preset)
+    tree = _read_yaml(source)
+    for override in overrides:
+        _apply(tree, override)
+    try:
+        return RunConfig.model_validate(tree)
+    except pydantic.ValidationError as error:
+        lines = [_explain(item) for item in error.errors()]
+        raise InputError(f"{source.name}: " + "\n  ".join(lines)) from None
+
+
+def dump_config(config: RunConfig) -> str:
+    """The fully resolved configuration as YAML that `load_config(path=...)` reads back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def setting_names() -> list[str]:
+    """Every dotted name that `--set` accepts."""
+    return sorted(_leaves(RunConfig))
+
+
+def _preset_path(preset: str) -> Path:
+    names = preset_names()
+    if preset not in names:
+        raise InputError(
+            f"preset '{preset}' does not exist{_nearest(preset, names)}; accepted: {', '.join(names)}"
+        )
+    return PRESETS / f"{preset}.yaml"
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"configuration file '{path}' can't be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"configuration file '{path}' is not YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise InputError(f"configuration file '{path}': a mapping of settings is expected")
+    return tree
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    if not equals or not name:
+        raise InputError(f"--set '{override}': give NAME=VALUE, for example data.root=/data/cxr")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    *parents, leaf = name.split(".")
+    node: Any = tree
+    for parent in parents:
+        child = node.get(parent)
+        if child is None:
+            child = node[parent] = {}
+        if not isinstance(child, dict):
+            raise InputError(f"--set '{override}': '{parent}' holds a value, not settings")
+        node = child
+    node[leaf] = "" if value is None and text == "" else value
+
+
+def _explain(item: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in item["loc"]) or "settings"
+    if item["type"] == "extra_forbidden":
+        return f"setting '{name}' does not exist{_nearest(name, setting_names())}"
+    if item["type"] == "missing":
+        return f"setting '{name}' is missing"
+    received = "" if isinstance(item["input"], dict) else f" received {item['input']!r};"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"setting '{name}':{received} {message[0].lower()}{message[1:]}"
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    leaf = name.rpartition(".")[2]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.75) or [
+        candidate
+        for near in difflib.get_close_matches(
+            leaf, [candidate.rpartition(".")[2] for candidate in names], n=1
+        )
+        for candidate in names
+        if candidate.rpartition(".")[2] == near
+    ]
+    return f"; nearest valid name: '{close[0]}'" if close else ""
+
+
+def _leaves(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kinds = [field.annotation, *typing.get_args(field.annotation)]
+        nested = [
+            kind for kind in kinds if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+        ]
+        if nested:
+            yield from _leaves(nested[0], f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"

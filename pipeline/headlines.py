@@ -1,0 +1,100 @@
+"""The one figure that matters of each node, for its line in the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def headline(node: str, outputs: Mapping[str, Any]) -> str:
+    """One short phrase about a node's outputs; empty where there is nothing to say.
+
+    Args:
+      node: The node's name.
+      outputs: Its output artifacts by key.
+    """
+    describe = _HEADLINES.get(node)
+    if describe is None:
+        return ""
+    try:
+        return describe(outputs)
+    except (OSError, KeyError, TypeError, ValueError, IndexError):
+        return ""  # A headline is a courtesy: a malformed report must not fail the run.
+
+
+def _read(artifact: Any, name: str) -> dict[str, Any]:
+    return json.loads((Path(artifact.uri) / name).read_text(encoding="utf-8"))
+
+
+def _ingest(outputs: Mapping[str, Any]) -> str:
+    report = _read(outputs["ingest_report"], "report.json")
+    synthetic = "synthetic images" if report["synthetic"] else "images"
+    return f"{report['kept']:,} {synthetic}, {report['quarantined_count']:,} quarantined"
+
+
+def _data_gate(outputs: Mapping[str, Any]) -> str:
+    checks = _read(outputs["data_gate_report"], "report.json")["checks"]
+    return f"{sum(check['passed'] for check in checks)} of {len(checks)} checks passed"
+
+
+def _history(outputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    history = _read(outputs["model_run"], "history.json")
+    return history, history["epochs"]
+
+
+def _pretrainer(outputs: Mapping[str, Any]) -> str:
+    history, epochs = _history(outputs)
+    probes = [epoch["probe_auc"] for epoch in epochs if epoch.get("probe_auc") is not None]
+    probe = f", probe AUC {probes[-1]:.3f}" if probes else ""
+    resumed = history.get("resumed_from_epoch")
+    note = f", resumed after epoch {resumed}" if resumed else ""
+    return (
+        f"{len(epochs)} epochs, loss {epochs[-1]['loss']:.3f}, "
+        f"contrastive top-1 {epochs[-1]['contrastive_top1']:.0%}{probe}{note}"
+    )
+
+
+def _finetuner(outputs: Mapping[str, Any]) -> str:
+    history, epochs = _history(outputs)
+    best = max(epoch["val_auc"] for epoch in epochs)
+    resumed = history.get("resumed_from_epoch")
+    note = f", resumed after epoch {resumed}" if resumed else ""
+    return f"{len(epochs)} epochs, validation AUC {best:.3f}{note}"
+
+
+def _evaluator(outputs: Mapping[str, Any]) -> str:
+    blessed = outputs["blessing"].get_int_custom_property("blessed")
+    return "TFMA thresholds passed" if blessed else "TFMA thresholds not passed"
+
+
+def _model_gate(outputs: Mapping[str, Any]) -> str:
+    verdict = _read(outputs["gate_report"], "verdict.json")
+    figures = [
+        f"AUC {name} {metric['value']:.3f} ({metric['lower']:.3f} to {metric['upper']:.3f})"
+        for name, domain in (("ID", "in_distribution"), ("shifted", "shifted"))
+        if (metric := verdict["metrics"].get(domain, {}).get("auc"))
+        and metric["value"] is not None
+        and metric["lower"] is not None
+    ]
+    return ", ".join(["blessed" if verdict["blessed"] else "not blessed", *figures])
+
+
+def _pusher(outputs: Mapping[str, Any]) -> str:
+    pushed = outputs["pushed_model"]
+    if not pushed.get_int_custom_property("pushed"):
+        return "not pushed"
+    return f"version {pushed.get_string_custom_property('pushed_version')}"
+
+
+_HEADLINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "ImageExampleGen": _ingest,
+    "DataGate": _data_gate,
+    "Pretrainer": _pretrainer,
+    "Finetuner": _finetuner,
+    "Evaluator": _evaluator,
+    "ModelGate": _model_gate,
+    "Pusher": _pusher,
+    "EncoderPusher": _pusher,
+}

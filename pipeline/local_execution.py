@@ -1,0 +1,136 @@
+"""Runs a pipeline node by node in this process, and tells of each what became of it.
+
+TFX's LocalDagRunner does the same silently: it neither reports which nodes were cached nor leaves
+an account of a run that stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, partial_run_utils, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.proto.orchestration import pipeline_pb2
+
+from trainer_modules.errors import InputError
+
+
+_STATES = {
+    metadata_store_pb2.Execution.COMPLETE: "ran",
+    metadata_store_pb2.Execution.CACHED: "cached",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeResult:
+    """What became of one node. `outputs` maps output keys to artifacts, cached ones included."""
+
+    name: str
+    state: Literal["ran", "cached", "skipped", "failed"]
+    seconds: float
+    outputs: dict[str, tfx.dsl.Artifact] = dataclasses.field(default_factory=dict)
+
+
+def run_nodes(
+    pipeline: tfx.dsl.Pipeline,
+    *,
+    started: Callable[[str], None],
+    ended: Callable[[NodeResult], None],
+    from_nodes: Sequence[str] = (),
+    to_nodes: Sequence[str] = (),
+) -> None:
+    """Runs the pipeline; an exception of an executor ends the run and is raised as it is.
+
+    Args:
+      pipeline: The pipeline, with a metadata connection.
+      started: Called with a node's name before it is launched.
+      ended: Called with every node's result, the failed one's before its exception is raised.
+      from_nodes: Run only these nodes and what follows; what precedes is reused.
+      to_nodes: Run only these nodes and what precedes.
+
+    Raises:
+      InputError: A node that does not exist, or a partial run before any full one.
+    """
+    ir = compiler.Compiler().compile(pipeline)
+    runtime_parameter_utils.substitute_runtime_parameter(
+        ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()}
+    )
+    _mark_partial_run(ir, from_nodes, to_nodes)
+    deployment = runner_utils.extract_local_deployment_config(ir)
+    connection = deployment.metadata_connection_config
+    connection = getattr(connection, connection.WhichOneof("connection_config"))
+    for node in (item.pipeline_node for item in ir.nodes):
+        name = node.node_info.id
+        if node.execution_options.HasField("skip"):
+            ended(NodeResult(name, "skipped", 0.0))
+            continue
+        started(name)
+        start = time.monotonic()
+        if node.execution_options.run.perform_snapshot:
+            _reuse_last_run(connection, ir)
+        node_launcher = launcher.Launcher(
+            pipeline_node=node,
+            mlmd_connection=metadata.Metadata(connection),
+            pipeline_info=ir.pipeline_info,
+            pipeline_runtime_spec=ir.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(deployment, name),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+        )
+        try:
+            info = node_launcher.launch()
+        except BaseException:
+            ended(NodeResult(name, "failed", time.monotonic() - start))
+            raise
+        ended(_result(connection, name, info.execution_id, time.monotonic() - start))
+
+
+def _result(
+    connection: metadata.ConnectionConfigType, name: str, execution_id: int, seconds: float
+) -> NodeResult:
+    with metadata.Metadata(connection) as handle:
+        (execution,) = handle.store.get_executions_by_id([execution_id])
+        state = _STATES.get(execution.last_known_state)
+        if state is None:
+            raise RuntimeError(f"{name}: its inputs could not be resolved")
+        artifacts = execution_lib.get_output_artifacts(handle, execution_id)
+    outputs = {key: values[0] for key, values in artifacts.items() if values}
+    return NodeResult(name, state, seconds, outputs)
+
+
+def node_names(pipeline: tfx.dsl.Pipeline) -> list[str]:
+    """Names accepted by `from_nodes` and `to_nodes`, in order of execution."""
+    return [component.id for component in pipeline.components]
+
+
+def _mark_partial_run(
+    ir: pipeline_pb2.Pipeline, from_nodes: Sequence[str], to_nodes: Sequence[str]
+) -> None:
+    if not from_nodes and not to_nodes:
+        return
+    names = [item.pipeline_node.node_info.id for item in ir.nodes]
+    for name in (*from_nodes, *to_nodes):
+        if name not in names:
+            raise InputError(f"node '{name}' does not exist; accepted: {', '.join(names)}")
+    partial_run_utils.mark_pipeline(ir, from_nodes or None, to_nodes or None)
+
+
+def _reuse_last_run(
+    connection: metadata.ConnectionConfigType, ir: pipeline_pb2.Pipeline
+) -> None:
+    try:
+        with metadata.Metadata(connection) as store:
+            partial_run_utils.snapshot(store, ir)
+    except (LookupError, ValueError) as error:
+        raise InputError(
+            "--from-node reuses what an earlier run in this output folder made, and there is "
+            f"none to reuse: {error}. Run once without --from-node."
+        ) from error

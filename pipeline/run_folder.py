@@ -1,0 +1,93 @@
+"""The output folder of a local run: what lies where, who may write, and the patient-hash key."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainer_modules.errors import InputError
+
+ID_KEY_VARIABLE = "REMEDIS_ID_KEY"
+
+
+class RunFolder:
+    """Paths in an output folder; the folder itself is made on construction.
+
+    Raises:
+      InputError: The folder can't be made or written to.
+    """
+
+    def __init__(self, output: str) -> None:
+        self.root = Path(output).expanduser().resolve()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.root, os.W_OK):
+                raise PermissionError("no permission to write")
+        except OSError as error:
+            raise InputError(
+                f"--output '{output}' can't be used: {error}; give a folder you can write to"
+            ) from None
+
+    @property
+    def log(self) -> Path:
+        return self.root / "run.log"
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report"
+
+    @property
+    def metadata(self) -> Path:
+        return self.root / "metadata.sqlite"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second run out of the folder; the lock ends with the process."""
+        with (self.root / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"--output '{self.root}' is in use by another run; wait for it or give "
+                    "another folder"
+                ) from None
+            yield
+
+    def id_key_file(self) -> str:
+        """Path of the run's own patient-hash key, made on first use, readable by its owner only.
+
+        Empty when the environment brings the key, which then never touches the disk.
+        """
+        if os.environ.get(ID_KEY_VARIABLE):
+            return ""
+        path = self.root / "private" / "id.key"
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as stream:
+                stream.write(secrets.token_hex(32))
+        return str(path)
+
+    def import_schema(self, source: Path) -> str:
+        """Copies a schema to a name made of its content, so that TFX's cache sees an edit.
+
+        TFX keys an imported schema by its path alone.
+        """
+        content = source.read_bytes()
+        path = self.root / "schemas" / f"{hashlib.sha256(content).hexdigest()[:16]}.pbtxt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        return str(path)
