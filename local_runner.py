@@ -1,0 +1,79 @@
+"""Runs the REMEDIS pipeline on this machine.
+
+Intentionally short: arguments here, configuration in pipeline/config.py, the run in
+pipeline/local_run.py. Nothing heavy is imported before the arguments are known to be right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from trainer_modules.errors import InputError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parses arguments and runs; returns the exit status (see pipeline.local_run.ExitStatus)."""
+    arguments = _parser().parse_args(argv)
+    from pipeline.config import dump_config, load_config, preset_names, setting_names
+
+    if arguments.list:
+        print("presets:", *preset_names(), "\nsettings:", *setting_names(), sep="\n  ")
+        return 0
+    try:
+        overrides = list(arguments.set)
+        if arguments.evaluate_only:
+            overrides.append("push.enabled=false")
+        preset = arguments.preset or ("" if arguments.config else "demo")
+        config = load_config(preset=preset, path=arguments.config, overrides=overrides)
+        if arguments.show_config:
+            print(dump_config(config), end="")
+            return 0
+        from pipeline.local_run import run_locally
+
+        return run_locally(
+            config,
+            arguments.output or f"runs/{config.name}",
+            from_nodes=arguments.from_node,
+            to_nodes=arguments.to_node,
+        )
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Runs the REMEDIS pipeline on this machine.",
+        epilog="exit status: 0 pushed, or evaluated when asked for; 2 bad input or configuration; "
+        "3 stopped by DataGate; 4 not blessed by ModelGate; 1 a bug; 130 interrupted",
+        allow_abbrev=False,
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--preset", default="", help="a recipe in pipeline/presets (default: demo)")
+    source.add_argument("--config", default="", help="a config.yaml, for example an earlier run's")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="override a setting, e.g. data.root=/data/CheXpert-v1.0; may be repeated",
+    )
+    parser.add_argument("--output", default="", help="folder of the run (default: runs/NAME)")
+    parser.add_argument(
+        "--evaluate-only", action="store_true", help="judge and report, push nothing"
+    )
+    parser.add_argument(
+        "--from-node", action="append", default=[], help="reuse what precedes this node"
+    )
+    parser.add_argument("--to-node", action="append", default=[], help="stop after this node")
+    parser.add_argument("--show-config", action="store_true", help="print the settings, run nothing")
+    parser.add_argument("--list", action="store_true", help="list presets and settings")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,307 @@
+"""A whole local run: from a configuration to pushed models, a report and an exit status."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+import traceback
+import uuid
+from collections.abc import Sequence
+from importlib import metadata as package_metadata
+from pathlib import Path
+from typing import Any
+
+from components.image_example_gen.check import check_source, data_fingerprint
+from pipeline.config import RunConfig, dump_config
+from pipeline.console import RunConsole, captured_output
+from pipeline.headlines import headline
+from pipeline.run_folder import RunFolder
+from trainer_modules.errors import InputError
+
+_PACKAGES = (
+    "tfx",
+    "tensorflow",
+    "keras",
+    "tensorflow-data-validation",
+    "tensorflow-model-analysis",
+    "apache-beam",
+)
+_PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
+# What render_report() reads, by the node and output key that make it.
+_REPORT_PARTS = {
+    "ingest_report": ("ImageExampleGen", "ingest_report"),
+    "data_gate_report": ("DataGate", "data_gate_report"),
+    "pretrain_run": ("Pretrainer", "model_run"),
+    "finetune_run": ("Finetuner", "model_run"),
+    "predictions": ("Predictor", "predictions"),
+    "gate_report": ("ModelGate", "gate_report"),
+}
+
+
+class ExitStatus(enum.IntEnum):
+    """Exit statuses of the runners."""
+
+    DONE = 0
+    BUG = 1
+    BAD_INPUT = 2
+    STOPPED_BY_DATA_GATE = 3
+    NOT_BLESSED = 4
+    INTERRUPTED = 130
+
+
+@dataclasses.dataclass
+class _Run:
+    """What is known of a run while it goes on."""
+
+    config: RunConfig
+    folder: RunFolder
+    run_id: str = dataclasses.field(
+        default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6]
+    )
+    nodes: list[Any] = dataclasses.field(default_factory=list)
+    verdict: str = "failed"
+    status: ExitStatus = ExitStatus.BUG
+    reasons: list[str] = dataclasses.field(default_factory=list)
+    data_gate_report: dict[str, Any] | None = None
+
+    def artifact(self, node: str, key: str) -> Any | None:
+        for result in self.nodes:
+            if result.name == node:
+                return result.outputs.get(key)
+        return None
+
+    def fail(self, verdict: str, status: ExitStatus, reasons: Sequence[str]) -> None:
+        self.verdict, self.status, self.reasons = verdict, status, list(reasons)
+
+
+def run_locally(
+    config: RunConfig,
+    output: str,
+    *,
+    from_nodes: Sequence[str] = (),
+    to_nodes: Sequence[str] = (),
+) -> ExitStatus:
+    """Runs the pipeline in this process and leaves report, log and summary in `output`.
+
+    Args:
+      config: The resolved configuration.
+      output: The output folder; a folder of an earlier run continues it and reuses its results.
+      from_nodes: Run only these nodes and what follows.
+      to_nodes: Run only these nodes and what precedes.
+
+    Raises:
+      InputError: Before anything ran: unusable data source, output folder or node names.
+    """
+    folder = RunFolder(output)
+    with folder.locked():
+        check_source(config.data, config.task)
+        fingerprint = data_fingerprint(config.data, config.task)
+        folder.config.write_text(dump_config(config), encoding="utf-8")
+        run = _Run(config, folder)
+        with captured_output(folder.log) as console:
+            console.line(f"{config.name}: run {run.run_id} in {_shown(folder.root)}", style="bold")
+            try:
+                _run(run, console, fingerprint, from_nodes, to_nodes)
+            finally:
+                _conclude(run, console)
+    return run.status
+
+
+def _run(
+    run: _Run,
+    console: RunConsole,
+    fingerprint: str,
+    from_nodes: Sequence[str],
+    to_nodes: Sequence[str],
+) -> None:
+    """Executes the graph and turns whatever ends it into a verdict."""
+    from components.data_gate.errors import DataGateStopped
+
+    try:
+        _execute(run, console, fingerprint, from_nodes, to_nodes)
+    except DataGateStopped as stop:
+        run.data_gate_report = stop.report
+        run.fail("stopped_by_data_gate", ExitStatus.STOPPED_BY_DATA_GATE, stop.reasons)
+    except InputError as error:
+        logging.exception("bad input")
+        run.fail("failed", ExitStatus.BAD_INPUT, [str(error)])
+    except KeyboardInterrupt:
+        reason = "interrupted; the same command continues where it stopped"
+        run.fail("failed", ExitStatus.INTERRUPTED, [reason])
+    except Exception as error:  # The boundary: any other exception is reported as a bug.
+        traceback.print_exc()
+        user_error = _input_error_behind(error)
+        if user_error:
+            run.fail("failed", ExitStatus.BAD_INPUT, [str(user_error)])
+        else:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            run.fail("failed", ExitStatus.BUG, [reason])
+    else:
+        _judge(run, partial=bool(from_nodes or to_nodes))
+
+
+def _execute(
+    run: _Run,
+    console: RunConsole,
+    fingerprint: str,
+    from_nodes: Sequence[str],
+    to_nodes: Sequence[str],
+) -> None:
+    console.start("loading TensorFlow Extended")
+    _quiet_libraries()
+    from pipeline.create_pipeline import Places, create_pipeline, schema_source
+    from pipeline.local_execution import NodeResult, run_nodes
+
+    config, folder = run.config, run.folder
+    needs_key = config.data.source != "synthetic" and not config.data.id_key_file
+    destination = config.push.destination or str(folder.root / "pushed")
+    pipeline = create_pipeline(
+        config,
+        Places(
+            pipeline_root=str(folder.root / "artifacts"),
+            checkpoint_root=str(folder.root / "checkpoints"),
+            push_destination=str(Path(destination).expanduser().resolve()),
+            schema_file=folder.import_schema(schema_source(config)),
+            id_key_file=folder.id_key_file() if needs_key else config.data.id_key_file,
+        ),
+        data_fingerprint=fingerprint,
+        metadata_path=str(folder.metadata),
+    )
+
+    def ended(result: NodeResult) -> None:
+        run.nodes.append(result)
+        if result.state != "skipped":
+            figure = headline(result.name, result.outputs)
+            console.node(result.name, result.state, result.seconds, figure)
+
+    run_nodes(
+        pipeline, started=console.start, ended=ended, from_nodes=from_nodes, to_nodes=to_nodes
+    )
+
+
+def _quiet_libraries() -> None:
+    """Third-party chatter goes to the log, and TFX sees none of our own command line."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # TFX passes the process's arguments on to Beam as pipeline options.
+    del sys.argv[1:]
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.INFO)
+    absl_logging.use_absl_handler()
+
+
+def _input_error_behind(error: BaseException | None) -> InputError | None:
+    """The InputError that Beam or TFX wrapped in an exception of its own, if there is one."""
+    while error is not None:
+        if isinstance(error, InputError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _judge(run: _Run, *, partial: bool) -> None:
+    gate = run.artifact("ModelGate", "gate_report")
+    if gate is None:
+        last = [node.name for node in run.nodes if node.state != "skipped"][-1:]
+        run.fail("evaluated", ExitStatus.DONE, [f"partial run, up to {''.join(last)}"])
+        return
+    verdict = json.loads((Path(gate.uri) / "verdict.json").read_text(encoding="utf-8"))
+    run.reasons = verdict["reasons"]
+    if not run.config.push.enabled or (partial and not _pushed(run)["classifier"]):
+        run.verdict, run.status = "evaluated", ExitStatus.DONE
+    elif _pushed(run)["classifier"]:
+        run.verdict, run.status = "pushed", ExitStatus.DONE
+    else:
+        run.verdict, run.status = "not_blessed", ExitStatus.NOT_BLESSED
+
+
+def _pushed(run: _Run) -> dict[str, str | None]:
+    places: dict[str, str | None] = {}
+    for name, node in _PUSHERS.items():
+        artifact = run.artifact(node, "pushed_model")
+        done = artifact is not None and artifact.get_int_custom_property("pushed")
+        places[name] = artifact.get_string_custom_property("pushed_destination") if done else None
+    return places
+
+
+def _conclude(run: _Run, console: RunConsole) -> None:
+    """Report, summary and last lines; whatever happened before, these are left behind."""
+    console.start("writing the report")
+    try:
+        content = _publish_report(run)
+        _write_summary(run, content)
+    except Exception as error:  # The run's own outcome matters more than its report.
+        traceback.print_exc()
+        console.line(f"the report could not be written: {error}", style="red")
+        run.status = run.status or ExitStatus.BUG
+    console.stop()
+    good = run.status == ExitStatus.DONE
+    console.line(f"verdict  {run.verdict}", style="bold green" if good else "bold red")
+    for reason in run.reasons:
+        console.line(f"  - {reason}")
+    for name, place in _pushed(run).items():
+        if place:
+            console.line(f"{name:<10} {_shown(Path(place))}")
+    console.line(f"report   {_shown(run.folder.report / 'index.html')}")
+    console.line(f"summary  {_shown(run.folder.summary)}")
+    if run.status == ExitStatus.BUG:
+        console.line(f"details  {_shown(run.folder.log)}")
+
+
+def _publish_report(run: _Run) -> dict[str, Any]:
+    """Puts the report into the output folder: the Reporter's, or one of what there is."""
+    made = run.artifact("Reporter", "report")
+    shutil.rmtree(run.folder.report, ignore_errors=True)
+    if made is not None:
+        shutil.copytree(made.uri, run.folder.report)
+        return json.loads((run.folder.report / "report.json").read_text(encoding="utf-8"))
+    from components.reporter.content import render_report
+
+    parts: dict[str, Any] = {
+        part: artifact.uri
+        for part, (node, key) in _REPORT_PARTS.items()
+        if (artifact := run.artifact(node, key)) is not None
+    }
+    if run.data_gate_report is not None:
+        parts["data_gate_report"] = run.data_gate_report
+    return render_report(
+        str(run.folder.report),
+        run_settings=run.config.model_dump(mode="json"),
+        nodes=[_node(node) for node in run.nodes],
+        failure={"verdict": run.verdict, "reasons": run.reasons},
+        **parts,
+    )
+
+
+def _write_summary(run: _Run, content: dict[str, Any]) -> None:
+    from components.reporter.summary import build_summary, write_summary
+
+    summary = build_summary(
+        run_id=run.run_id,
+        preset=run.config.name,
+        verdict=run.verdict,
+        reasons=run.reasons,
+        nodes=[_node(node) for node in run.nodes],
+        metrics=content.get("metrics", {}),
+        pushed=_pushed(run),
+        quarantined=content.get("quarantined", 0),
+        versions={name: package_metadata.version(name) for name in _PACKAGES}
+        | {"python": sys.version.split()[0]},
+        config=str(run.folder.config),
+    )
+    write_summary(run.folder.summary, summary)
+
+
+def _node(result: Any) -> dict[str, Any]:
+    return {"name": result.name, "state": result.state, "seconds": round(result.seconds, 2)}
+
+
+def _shown(path: Path) -> str:
+    """A path as one would type it here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
