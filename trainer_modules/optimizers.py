@@ -1,0 +1,172 @@
+"""LARS, SGD and AdamW with the exclusions of SimCLR, and the warm-up schedule."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import ops
+
+from trainer_modules.settings import OptimizerSettings
+
+EXCLUDED_NAMES = ("bias", "gamma", "beta")
+SUPERVISED_HEAD = "supervised_head"
+"""Name of the classifier's last layer; LARS leaves it out of the adaptation."""
+
+
+@keras.saving.register_keras_serializable("remedis")
+class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear from 0 to the peak over `warmup_steps`, then cosine to 0 at `total_steps` or flat."""
+
+    def __init__(self, peak: float, warmup_steps: int, total_steps: int, shape: str = "cosine"):
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+        self.shape = shape
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rising = step / max(1, self.warmup_steps)
+        after = ops.ones_like(step)
+        if self.shape == "cosine":
+            length = max(1, self.total_steps - self.warmup_steps)
+            progress = ops.clip((step - self.warmup_steps) / length, 0.0, 1.0)
+            after = 0.5 * (1.0 + ops.cos(math.pi * progress))
+        return self.peak * ops.where(step < self.warmup_steps, rising, after)
+
+    def get_config(self):
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+            "shape": self.shape,
+        }
+
+
+@keras.saving.register_keras_serializable("remedis")
+class DecayedSGD(keras.optimizers.Optimizer):
+    """SGD with momentum whose weight decay is part of the gradient (L2), as in the papers.
+
+    `keras.optimizers.SGD` decays outside the momentum, which is weaker by 1 / (1 - momentum).
+    Biases and the scales and offsets of norms are not decayed.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.1,
+        momentum: float = 0.9,
+        l2: float = 0.0,
+        name: str = "decayed_sgd",
+        **kwargs,
+    ):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.momentum = momentum
+        self.l2 = l2
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.velocities = self.add_optimizer_variables(variables, "velocity")
+
+    def update_step(self, gradient, variable, learning_rate):
+        learning_rate = ops.cast(learning_rate, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        if self.l2 and not excluded(variable):
+            gradient = gradient + self.l2 * ops.convert_to_tensor(variable)
+        step = learning_rate * self.trust(gradient, variable) * gradient
+        velocity = self.velocities[self._get_variable_index(variable)]
+        self.assign(velocity, self.momentum * ops.convert_to_tensor(velocity) + step)
+        self.assign_sub(variable, velocity)
+
+    def trust(self, gradient, variable):
+        """Factor of the learning rate for one variable, given its decayed gradient."""
+        return 1.0
+
+    def get_config(self):
+        return super().get_config() | {"momentum": self.momentum, "l2": self.l2}
+
+
+@keras.saving.register_keras_serializable("remedis")
+class LARS(DecayedSGD):
+    """Layer-wise adaptive rate scaling (arXiv 1708.03888) as SimCLR uses it.
+
+    The rate of each variable is multiplied by eeta * |w| / |g|, with the decay in g. Biases and
+    the parameters of norms (GroupNorm too) are neither decayed nor adapted, and layers whose path
+    contains one of `not_adapted` are not adapted.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.1,
+        momentum: float = 0.9,
+        l2: float = 0.0,
+        eeta: float = 1e-3,
+        not_adapted: tuple[str, ...] = (SUPERVISED_HEAD,),
+        name: str = "lars",
+        **kwargs,
+    ):
+        super().__init__(learning_rate, momentum, l2, name=name, **kwargs)
+        self.eeta = eeta
+        self.not_adapted = tuple(not_adapted)
+
+    def trust(self, gradient, variable):
+        if excluded(variable) or any(part in variable.path for part in self.not_adapted):
+            return 1.0
+        weight_norm = ops.sqrt(ops.sum(ops.square(ops.convert_to_tensor(variable))))
+        gradient_norm = ops.sqrt(ops.sum(ops.square(gradient)))
+        both = ops.logical_and(weight_norm > 0, gradient_norm > 0)
+        safe = ops.where(both, gradient_norm, 1.0)
+        return ops.where(both, self.eeta * weight_norm / safe, 1.0)
+
+    def get_config(self):
+        return super().get_config() | {"eeta": self.eeta, "not_adapted": list(self.not_adapted)}
+
+
+def excluded(variable) -> bool:
+    """Whether a variable is a bias or a norm's parameter, which no decay or adaptation touches."""
+    return variable.path.rsplit("/", 1)[-1] in EXCLUDED_NAMES
+
+
+def peak_learning_rate(settings: OptimizerSettings, batch_size: int) -> float:
+    """Learning rate after warm-up for a (global) batch size."""
+    factor = {"none": 1.0, "linear": batch_size / 256, "sqrt": math.sqrt(batch_size)}
+    return settings.learning_rate * factor[settings.scaling]
+
+
+def build_schedule(
+    settings: OptimizerSettings, batch_size: int, steps_per_epoch: int, epochs: int
+) -> WarmupSchedule:
+    """Schedule over `epochs`; a warm-up longer than the whole training is cut to it."""
+    total = steps_per_epoch * epochs
+    warmup = min(round(settings.warmup_epochs * steps_per_epoch), total)
+    return WarmupSchedule(
+        peak_learning_rate(settings, batch_size), warmup, total, settings.schedule
+    )
+
+
+def build_optimizer(
+    settings: OptimizerSettings,
+    batch_size: int,
+    steps_per_epoch: int,
+    epochs: int,
+    *,
+    gradient_accumulation_steps: int | None = None,
+) -> keras.optimizers.Optimizer:
+    """Builds the optimiser that the settings name, with its schedule.
+
+    Args:
+        settings: Name, learning rate and its scaling, momentum, decay, schedule.
+        batch_size: Examples per update over all replicas and accumulated micro-batches.
+        steps_per_epoch: Updates per epoch (after accumulation).
+        epochs: Length of the training.
+        gradient_accumulation_steps: Micro-batches whose gradients are averaged before an update.
+    """
+    schedule = build_schedule(settings, batch_size, steps_per_epoch, epochs)
+    common = {"gradient_accumulation_steps": gradient_accumulation_steps}
+    if settings.name == "adamw":
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay, **common)
+        optimizer.exclude_from_weight_decay(var_names=[f"^{name}$" for name in EXCLUDED_NAMES])
+        return optimizer
+    kind = LARS if settings.name == "lars" else DecayedSGD
+    return kind(schedule, settings.momentum, settings.weight_decay, **common)
