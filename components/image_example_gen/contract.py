@@ -1,0 +1,35 @@
+"""Feature names of the records that this component writes for a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainer_modules import features
+from trainer_modules.settings import TaskSettings
+
+CORE = (
+    features.IMAGE_ID,
+    features.IMAGE_HEIGHT,
+    features.IMAGE_WIDTH,
+    features.IMAGE_MEAN,
+    features.IMAGE_STD,
+    features.PATIENT_ID,
+    features.SITE,
+    features.DOMAIN,
+)
+
+
+def statistics_features(task: TaskSettings, subgroups: Sequence[str]) -> list[str]:
+    """Every feature but the image's bytes, whose statistics cost much and say nothing."""
+    return [*CORE, *task_features(task, subgroups)]
+
+
+def record_features(task: TaskSettings, subgroups: Sequence[str]) -> list[str]:
+    """Every feature of a record."""
+    return [features.IMAGE_ENCODED, *statistics_features(task, subgroups)]
+
+
+def task_features(task: TaskSettings, subgroups: Sequence[str]) -> list[str]:
+    """The features that depend on the task: labels, their weights and the subgroups."""
+    labels = [f(name) for name in task.labels for f in (features.label, features.label_weight)]
+    return labels + [features.subgroup(name) for name in subgroups]

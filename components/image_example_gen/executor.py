@@ -1,0 +1,58 @@
+"""TFX plumbing of image ingestion."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from absl import logging
+from tfx import types
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Runs the ingestion on Beam and describes the artifacts."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `examples` and `ingest_report`.
+
+        Raises:
+            InputError: the data set cannot be ingested, or too much of it is broken.
+        """
+        from tfx.components.util import examples_utils
+        from tfx.proto import example_gen_pb2
+
+        from components.image_example_gen import ingest, privacy, report
+        from components.image_example_gen.settings import DataSettings
+        from trainer_modules import features
+        from trainer_modules.settings import TaskSettings
+
+        data = DataSettings.model_validate_json(exec_properties["data"])
+        task = TaskSettings.model_validate_json(exec_properties["task"])
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        ingest_report = artifact_utils.get_single_instance(output_dict["ingest_report"])
+        key = privacy.read_key(data.source, exec_properties["id_key_file"])
+        with self._make_beam_pipeline() as pipeline:
+            ingest.add_ingestion(
+                pipeline,
+                data,
+                task,
+                int(exec_properties["seed"]),
+                key,
+                examples.uri,
+                ingest_report.uri,
+            )
+        with open(os.path.join(ingest_report.uri, report.REPORT_FILE), encoding="utf-8") as file:
+            counts = json.load(file)
+        report.refuse_broken(counts, data.max_broken_fraction)
+        logging.info("Ingested %d of %d images", counts["kept"], counts["images"])
+        examples.split_names = artifact_utils.encode_split_names(list(features.SPLITS))
+        examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(examples, "tfrecords_gzip")

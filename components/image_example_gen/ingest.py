@@ -1,0 +1,90 @@
+"""The Beam pipeline of an ingestion: units of work in, counts out.
+
+Images never travel through Beam: each unit opens, encodes and writes its own, so memory depends
+neither on their number nor on how the runner shuffles.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+
+from components.image_example_gen import report as reports
+from components.image_example_gen.plan import Unit, plan_units
+from components.image_example_gen.privacy import Pseudonyms
+from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.shards import write_shard
+from components.image_example_gen.sources import open_source
+from trainer_modules.settings import TaskSettings
+
+
+def add_ingestion(
+    pipeline: beam.Pipeline,
+    data: DataSettings,
+    task: TaskSettings,
+    seed: int,
+    key: bytes,
+    examples: str,
+    report: str,
+) -> None:
+    """Plans the ingestion and adds it to a Beam pipeline.
+
+    Args:
+        pipeline: not run here.
+        data: source, splits and encoding.
+        task: labels.
+        seed: of the splits.
+        key: of the pseudonyms.
+        examples: folder for Split-<name>/ folders of records.
+        report: folder for report.json and the index.
+
+    Raises:
+        InputError: the data set cannot be ingested.
+    """
+    source = open_source(data, task)
+    source.check()
+    os.makedirs(report, exist_ok=True)
+    units = plan_units(source, data, seed, Pseudonyms(key))
+    _ = (
+        pipeline
+        | "Units" >> beam.Create(units, reshuffle=False)
+        | "Spread" >> beam.Reshuffle()
+        | "WriteShards" >> beam.ParDo(_WriteShard(data, task, examples, report))
+        | "Sum" >> beam.CombineGlobally(_merge)
+        | "WriteReport" >> beam.Map(_write_report, data, task, report)
+    )
+
+
+class _WriteShard(beam.DoFn):
+    """Unit -> Summary."""
+
+    def __init__(self, data: DataSettings, task: TaskSettings, examples: str, report: str):
+        self._data = data
+        self._task = task
+        self._examples = examples
+        self._report = report
+
+    def setup(self) -> None:
+        self._source = open_source(self._data, self._task)
+
+    def process(self, unit: Unit) -> Iterator[reports.Summary]:
+        yield write_shard(unit, self._source, self._data, self._task, self._examples, self._report)
+
+
+def _merge(summaries: Iterable[reports.Summary]) -> reports.Summary:
+    total = reports.Summary()
+    for summary in summaries:
+        total.merge(summary)
+    return total
+
+
+def _write_report(
+    summary: reports.Summary, data: DataSettings, task: TaskSettings, report: str
+) -> None:
+    patients = reports.count_patients(
+        sorted(glob.glob(os.path.join(glob.escape(report), reports.INDEX_PATTERN)))
+    )
+    reports.write_report(report, reports.build_report(summary, patients, data, task))

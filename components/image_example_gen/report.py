@@ -1,0 +1,133 @@
+"""Counts of an ingestion: merged from shards, written as report.json, judged at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from components.image_example_gen.images import Rejected
+from components.image_example_gen.plan import PlannedImage
+from components.image_example_gen.settings import DataSettings
+from trainer_modules import features
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+REPORT_FILE = "report.json"
+INDEX_PATTERN = "index-*.parquet"
+_LISTED = 1000
+_SHOWN = 5
+
+
+@dataclasses.dataclass
+class Summary:
+    """What happened to some of the images. Its size does not grow with their number."""
+
+    kept: Counter = dataclasses.field(default_factory=Counter)
+    labels: Counter = dataclasses.field(default_factory=Counter)
+    sites: Counter = dataclasses.field(default_factory=Counter)
+    reasons: Counter = dataclasses.field(default_factory=Counter)
+    quarantined: list[dict] = dataclasses.field(default_factory=list)
+
+    def keep(self, planned: PlannedImage, split: str) -> None:
+        """Counts an image that was written."""
+        self.kept[split] += 1
+        self.sites[split, planned.site] += 1
+        for place, value in enumerate(planned.labels):
+            self.labels[split, place, value] += 1
+
+    def reject(self, planned: PlannedImage, rejected: Rejected) -> None:
+        """Counts an image that was not."""
+        self.reasons[rejected.reason] += 1
+        entry = {"row": planned.number, "image_id": planned.image_id}
+        self.quarantined.append(entry | {"reason": rejected.reason, "detail": rejected.detail})
+
+    def merge(self, other: Summary) -> Summary:
+        """Adds another summary to this one; only the first quarantined rows are listed."""
+        for mine, theirs in (
+            (self.kept, other.kept),
+            (self.labels, other.labels),
+            (self.sites, other.sites),
+            (self.reasons, other.reasons),
+        ):
+            mine.update(theirs)
+        merged = sorted(self.quarantined + other.quarantined, key=lambda entry: entry["row"])
+        self.quarantined = merged[:_LISTED]
+        return self
+
+
+def build_report(
+    summary: Summary, patients: Counter, data: DataSettings, task: TaskSettings
+) -> dict[str, object]:
+    """Returns the content of report.json; `patients` counts distinct ones by split."""
+    kept, lost = sum(summary.kept.values()), sum(summary.reasons.values())
+    splits, sites = {}, {}
+    for split in features.SPLITS:
+        splits[split] = {
+            "examples": summary.kept[split],
+            "patients": patients[split],
+            "labels": {
+                name: _label_counts(summary.labels, split, place, task)
+                for place, name in enumerate(task.labels)
+            },
+        }
+        sites[split] = {site: n for (s, site), n in sorted(summary.sites.items()) if s == split}
+    return {
+        "source": data.source,
+        "synthetic": data.source == "synthetic",
+        "images": kept + lost,
+        "kept": kept,
+        "quarantined_count": lost,
+        "quarantined": summary.quarantined,
+        "reasons": dict(sorted(summary.reasons.items())),
+        "splits": splits,
+        "sites": sites,
+    }
+
+
+def _label_counts(counts: Counter, split: str, place: int, task: TaskSettings) -> dict[str, int]:
+    names = task.classes or ("0", "1")
+    known = {name: counts[split, place, float(value)] for value, name in enumerate(names)}
+    return known | {"unknown": counts[split, place, None]}
+
+
+def count_patients(paths: Iterable[str]) -> Counter:
+    """Counts distinct patients by split over index files, holding 8 bytes an image."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    found: dict[str, list[np.ndarray]] = {}
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=["split", "patient_id"]):
+                ids = batch.column("patient_id").to_pylist()
+                if ids:
+                    split = batch.column("split")[0].as_py()  # an index file is of one split
+                    numbers = np.array([int(i[:16], 16) for i in ids], np.uint64)
+                    found.setdefault(split, []).append(np.unique(numbers))
+    return Counter({s: len(np.unique(np.concatenate(parts))) for s, parts in found.items()})
+
+
+def write_report(folder: str, report: dict[str, object]) -> None:
+    """Writes report.json."""
+    with open(os.path.join(folder, REPORT_FILE), "w", encoding="utf-8") as file:
+        json.dump(report, file, indent=1)
+
+
+def refuse_broken(report: dict, max_broken_fraction: float) -> None:
+    """Raises InputError when more images were quarantined than the setting allows."""
+    lost, images = report["quarantined_count"], report["images"]
+    if report["kept"] and lost <= max_broken_fraction * images:
+        return
+    reasons = ", ".join(f"{reason} {count}" for reason, count in report["reasons"].items())
+    rows: Sequence[str] = [
+        f"row {entry['row']} ({entry['reason']}: {entry['detail']})"
+        for entry in report["quarantined"][:_SHOWN]
+    ]
+    raise InputError(
+        f"{lost} of {images} images ({lost / images:.1%}) cannot be used, "
+        f"data.max_broken_fraction accepts {max_broken_fraction:.1%}. Reasons: {reasons}. "
+        f"First: {'; '.join(rows)}. Mend these files, take their rows out, or raise the setting"
+    )

@@ -1,0 +1,56 @@
+"""The typed row that every source reduces its data set to: one row per image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One image of a source.
+
+    Attributes:
+        number: row of the source, counted from 1 (a header is not counted): what reports name,
+            because paths and patient ids must not appear in them.
+        image: reference that the source's `load` understands: a relative path or generator key.
+        patient_id: the source's own id; only its keyed hash leaves ingestion.
+        site: hospital, scanner or cohort.
+        domain: `in_distribution` or `shifted`.
+        split: split that the source gives, None where it gives none.
+        labels: one value per `task.labels`, after the uncertain policy; None is unknown.
+        subgroups: one value per `data.subgroups`.
+    """
+
+    number: int
+    image: str
+    patient_id: str
+    site: str
+    domain: str
+    split: str | None
+    labels: tuple[float | None, ...]
+    subgroups: tuple[str, ...]
+
+
+class Source(Protocol):
+    """What a source provides. Rows stream: no source holds its data set in memory."""
+
+    def check(self) -> None:
+        """Raises InputError unless the whole data set can be listed; decodes no image."""
+
+    def fingerprint(self) -> str:
+        """Hex digest that changes whenever ingesting the source could give other records."""
+
+    def rows(self) -> Iterator[Row]:
+        """Yields every row, in the same order at every call."""
+
+    def load(self, image: str, max_pixels: int) -> np.ndarray:
+        """Decodes one image to uint8, [height, width] or [height, width, 3].
+
+        Raises:
+            images.Rejected: the image has to be quarantined.
+        """

@@ -1,0 +1,86 @@
+"""Writes one shard: opens its images one after the other, and holds only the current one."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from components.image_example_gen import images, records
+from components.image_example_gen.plan import Unit
+from components.image_example_gen.report import Summary
+from components.image_example_gen.rows import Source
+from components.image_example_gen.settings import DataSettings
+from trainer_modules.settings import TaskSettings
+
+_INDEX_ROWS = 1000
+
+
+def split_folder(examples: str, split: str) -> str:
+    """Folder of a split, as TFX names it."""
+    return os.path.join(examples, f"Split-{split}")
+
+
+def write_shard(
+    unit: Unit, source: Source, data: DataSettings, task: TaskSettings, examples: str, report: str
+) -> Summary:
+    """Writes the unit's records below `examples` and its index file into `report`.
+
+    A second attempt overwrites the first, so Beam may repeat a unit.
+    """
+    summary = Summary()
+    folder = split_folder(examples, unit.split)
+    os.makedirs(folder, exist_ok=True)
+    record_path = os.path.join(folder, f"images-{unit.name}.gz")
+    index_path = os.path.join(report, f"index-{unit.split}-{unit.name}.parquet")
+    # Most of a record is PNG or JPEG, which hardly shrinks further: the fastest level will do.
+    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+    schema = records.index_schema(task.labels, data.subgroups)
+    with tf.io.TFRecordWriter(record_path, options) as writer, _Index(index_path, schema) as index:
+        for planned in unit.images():
+            try:
+                pixels = source.load(planned.image, data.max_pixels)
+                stored = images.store(pixels, data.stored_size, data.encoding, data.jpeg_quality)
+            except images.Rejected as rejected:
+                summary.reject(planned, rejected)
+                continue
+            names = (task.labels, data.subgroups)
+            writer.write(records.to_example(planned, stored, *names).SerializeToString())
+            index.add(records.to_index_row(planned, stored, unit.split, *names))
+            summary.keep(planned, unit.split)
+    return summary
+
+
+class _Index:
+    """An index file under way."""
+
+    def __init__(self, path: str, schema: pa.Schema):
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema)
+        self._rows: list[dict[str, object]] = []
+
+    def add(self, row: dict[str, object]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == _INDEX_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._flush()
+        self._writer.close()

@@ -1,0 +1,39 @@
+"""The registry of sources, and what may be asked of them before anything heavy is imported."""
+
+from __future__ import annotations
+
+import importlib
+
+from components.image_example_gen.rows import Source
+from components.image_example_gen.settings import DataSettings
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+# data.source -> module and class; imported when asked for, so that a source may need heavy
+# libraries. A new source is a module with a class of rows.Source, a line here and a value of
+# DataSettings.source.
+_SOURCES = {
+    "manifest": ("components.image_example_gen.manifest", "ManifestSource"),
+    "synthetic": ("components.image_example_gen.synthetic", "SyntheticSource"),
+}
+
+
+def open_source(data: DataSettings, task: TaskSettings) -> Source:
+    """Returns the source that `data.source` names; reads nothing yet."""
+    if data.source not in _SOURCES:
+        raise InputError(f"data.source '{data.source}' is not one of {', '.join(_SOURCES)}")
+    module, name = _SOURCES[data.source]
+    return getattr(importlib.import_module(module), name)(data, task)
+
+
+def check_source(data: DataSettings, task: TaskSettings) -> None:
+    """Raises InputError when the data set cannot be ingested; imports neither TensorFlow nor TFX.
+
+    Lists the data set, but opens no image: broken images are the quarantine's business.
+    """
+    open_source(data, task).check()
+
+
+def data_fingerprint(data: DataSettings, task: TaskSettings) -> str:
+    """Hex digest of what the source holds: another digest means that records may differ."""
+    return open_source(data, task).fingerprint()
