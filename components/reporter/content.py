@@ -1,0 +1,236 @@
+"""What one report says: artifacts read into one typed object, every part of it optional."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pydantic
+
+from components.reporter.parts import (
+    CardPart,
+    DataGatePart,
+    GatePart,
+    HistoryPart,
+    IngestPart,
+    Node,
+    Part,
+    SliceMetric,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PartType = TypeVar("PartType", bound=Part)
+Source = str | Path | Mapping[str, Any] | None
+
+# A contact sheet is shrunk to this width: enough to see the views, small enough for one page.
+VIEWS_WIDTH = 960
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """Everything the page and the model card show."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    run_settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+    code_digest: str = ""
+    ingest: IngestPart | None = None
+    data_gate: DataGatePart | None = None
+    pretrain: HistoryPart | None = None
+    finetune: HistoryPart | None = None
+    views: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    card: CardPart | None = None
+    slices: tuple[SliceMetric, ...] = ()
+    predictions: pd.DataFrame | None = None
+    image_statistics: pd.DataFrame | None = None
+    gate: GatePart | None = None
+    pushed: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    nodes: tuple[Node, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
+class Reader:
+    """Reads parts, and remembers which were there but could not be read."""
+
+    def __init__(self) -> None:
+        self.unreadable: list[str] = []
+
+    def part(self, shape: type[PartType], source: Source, file_name: str) -> PartType | None:
+        """A JSON file of an artifact folder (or the same as a mapping), None when absent."""
+        if source is None:
+            return None
+        try:
+            if isinstance(source, Mapping):
+                return shape.model_validate(dict(source))
+            path = Path(source) / file_name
+            if not path.is_file():
+                return None
+            return shape.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            self.unreadable.append(file_name)
+            return None
+
+    def views(self, folder: str | Path | None) -> bytes | None:
+        """The contact sheet of augmented views as a fresh PNG, free of the file's metadata."""
+        import io
+
+        from PIL import Image
+
+        path = Path(folder) / "views.png" if folder else None
+        if path is None or not path.is_file():
+            return None
+        try:
+            with Image.open(path) as image:
+                sheet = image.convert("RGB")
+        except (OSError, ValueError):
+            self.unreadable.append("views.png")
+            return None
+        if sheet.width > VIEWS_WIDTH:
+            height = max(1, round(sheet.height * VIEWS_WIDTH / sheet.width))
+            sheet = sheet.resize((VIEWS_WIDTH, height), Image.Resampling.LANCZOS)
+        grey = sheet.convert("L")
+        same = all(band.tobytes() == grey.tobytes() for band in sheet.split())
+        buffer = io.BytesIO()
+        (grey if same else sheet).save(buffer, format="PNG", optimize=True)
+        return buffer.getvalue()
+
+    def predictions(self, folder: str | Path | None) -> pd.DataFrame | None:
+        """The Predictor's table, without the columns that tell images apart."""
+        path = Path(folder) / "predictions.parquet" if folder else None
+        if path is None or not path.is_file():
+            return None
+        prefixes = ("label/", "prediction/", "decision/")
+        return self._table(
+            path, lambda name: name in ("split", "domain") or name.startswith(prefixes)
+        )
+
+    def image_statistics(self, folder: Source) -> pd.DataFrame | None:
+        """The numeric image columns of the ingestion's index, by domain."""
+        import pandas as pd
+
+        if not isinstance(folder, str | Path):
+            return None
+        wanted = {"domain", "height", "width", "image/mean", "image/std", "mean", "std"}
+        tables = [
+            self._table(path, wanted.__contains__)
+            for path in sorted(Path(folder).glob("index-*.parquet"))
+        ]
+        tables = [table for table in tables if table is not None and "domain" in table]
+        return pd.concat(tables, ignore_index=True) if tables else None
+
+    def _table(self, path: Path, keep: Any) -> pd.DataFrame | None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            names = [name for name in pq.read_schema(path).names if keep(name)]
+            return pq.read_table(path, columns=names).to_pandas()
+        except (OSError, pa.ArrowException):
+            self.unreadable.append(path.name)
+            return None
+
+
+def read_content(
+    *,
+    ingest_report: Source = None,
+    data_gate_report: Source = None,
+    pretrain_run: str | Path | None = None,
+    finetune_run: str | Path | None = None,
+    model: str | Path | None = None,
+    evaluation: Sequence[Mapping[str, Any]] | None = None,
+    predictions: str | Path | None = None,
+    gate_report: Source = None,
+    pushed_classifier: str | None = None,
+    pushed_encoder: str | None = None,
+    run_settings: Mapping[str, Any],
+    versions: Mapping[str, str],
+    code_digest: str = "",
+    nodes: Sequence[Mapping[str, Any]] | None = None,
+    failure: str | None = None,
+) -> Content:
+    """Reads artifact folders (or mappings) into a Content. See `render.render_report`."""
+    reader = Reader()
+    data_gate = reader.part(DataGatePart, data_gate_report, "report.json")
+    gate = reader.part(GatePart, gate_report, "verdict.json")
+    pushed = {"classifier": pushed_classifier, "encoder": pushed_encoder}
+    verdict, reasons = judge(data_gate, gate, pushed, run_settings, failure)
+    views = {
+        stage: sheet
+        for stage, folder in (("pretraining", pretrain_run), ("finetuning", finetune_run))
+        if (sheet := reader.views(folder)) is not None
+    }
+    return Content(
+        verdict=verdict,
+        reasons=tuple(hide_data_paths(reason, run_settings) for reason in reasons),
+        run_settings=run_settings,
+        versions=versions,
+        code_digest=code_digest,
+        ingest=reader.part(IngestPart, ingest_report, "report.json"),
+        data_gate=data_gate,
+        pretrain=reader.part(HistoryPart, pretrain_run, "history.json"),
+        finetune=reader.part(HistoryPart, finetune_run, "history.json"),
+        views=views,
+        card=reader.part(CardPart, model, "assets.extra/card.json"),
+        slices=_slices(evaluation, reader),
+        predictions=reader.predictions(predictions),
+        image_statistics=reader.image_statistics(ingest_report),
+        gate=gate,
+        pushed=pushed,
+        nodes=tuple(Node.model_validate(dict(node)) for node in nodes or ()),
+        unreadable=tuple(reader.unreadable),
+    )
+
+
+def judge(
+    data_gate: DataGatePart | None,
+    gate: GatePart | None,
+    pushed: Mapping[str, str | None],
+    run_settings: Mapping[str, Any],
+    failure: str | None,
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The run's verdict and its reasons in words, from the earliest thing that stopped it."""
+    stopped = [
+        check.message or check.name
+        for check in (data_gate.checks if data_gate else ())
+        if not check.passed and check.action == "stop"
+    ]
+    if data_gate is not None and not data_gate.passed:
+        return "stopped_by_data_gate", tuple(stopped)
+    if failure is not None:
+        return "failed", (failure,)
+    if gate is None:
+        return "evaluated", ("The model gate did not run, so no model was judged or pushed.",)
+    if gate.blessed and pushed.get("classifier"):
+        return "pushed", gate.reasons
+    if not (run_settings.get("push") or {}).get("enabled", True):
+        return "evaluated", gate.reasons
+    if gate.blessed:
+        return "evaluated", (*gate.reasons, "The model was blessed; no pusher ran.")
+    return "not_blessed", gate.reasons
+
+
+def hide_data_paths(text: str, run_settings: Mapping[str, Any]) -> str:
+    """Cuts paths below `data.root`: they can name images or patients."""
+    import re
+
+    root = str((run_settings.get("data") or {}).get("root") or "").rstrip("/")
+    if not root:
+        return text
+    return re.sub(re.escape(root) + r"/[^\s'\",;:)]+", root + "/…", text)
+
+
+def _slices(
+    evaluation: Sequence[Mapping[str, Any]] | None, reader: Reader
+) -> tuple[SliceMetric, ...]:
+    try:
+        return tuple(SliceMetric.model_validate(dict(row)) for row in evaluation or ())
+    except pydantic.ValidationError:
+        reader.unreadable.append("TFMA metrics")
+        return ()

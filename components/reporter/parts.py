@@ -1,0 +1,188 @@
+"""Shapes of what the report reads: the other components' JSON, typed, every field optional.
+
+A run can stop anywhere, so nothing here is required; a figure that is not finite reads as None.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+Verdict = Literal["pushed", "evaluated", "not_blessed", "stopped_by_data_gate", "failed"]
+NodeState = Literal["ran", "cached", "skipped", "failed"]
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+
+
+class Part(BaseModel):
+    """Base: immutable, and tolerant of keys that later versions add."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Figure(Part):
+    """A metric with its patient-clustered interval."""
+
+    value: Number = None
+    lower: Number = None
+    upper: Number = None
+    patients: int | None = None
+    examples: int | None = None
+
+
+class SplitCounts(Part):
+    """Size of one split; `labels` counts each value of each label."""
+
+    examples: int = 0
+    patients: int = 0
+    labels: dict[str, dict[str, int]] = {}
+
+
+class Quarantined(Part):
+    """One image left out: its row in the manifest and why. Identities are not read."""
+
+    row: int | None = None
+    reason: str = "unknown"
+
+
+class IngestPart(Part):
+    """ImageExampleGen's report.json."""
+
+    source: str = ""
+    synthetic: bool = False
+    images: int = 0
+    kept: int = 0
+    quarantined_count: int = 0
+    quarantined: tuple[Quarantined, ...] = ()
+    reasons: dict[str, int] = {}
+    splits: dict[str, SplitCounts] = {}
+    sites: dict[str, dict[str, int]] = {}
+
+
+class Check(Part):
+    """One check of the data gate."""
+
+    name: str = ""
+    passed: bool = False
+    action: str = "stop"
+    message: str = ""
+
+
+class Drift(Part):
+    """Distance of a feature between the in-distribution and the shifted set."""
+
+    feature: str = ""
+    statistic: str = ""
+    value: Number = None
+
+
+class DataGatePart(Part):
+    """DataGate's report.json, or the report that its exception carries."""
+
+    passed: bool = True
+    checks: tuple[Check, ...] = ()
+    drift: tuple[Drift, ...] = ()
+
+
+class HistoryPart(Part):
+    """A trainer's history.json: one mapping of figures an epoch."""
+
+    stage: str = ""
+    epochs: tuple[dict[str, Number], ...] = ()
+    resumed_from_epoch: int | None = None
+    parameters: int | None = None
+
+
+class Rule(Part):
+    """One rule of the model gate, with what it saw."""
+
+    name: str = ""
+    slice: str = ""
+    metric: str = ""
+    value: Number = None
+    lower: Number = None
+    upper: Number = None
+    threshold: Number = None
+    status: str = "not_enough_data"
+    message: str = ""
+
+
+class Subgroup(Part):
+    """AUC of one value of one column, in one domain."""
+
+    domain: str = ""
+    column: str = ""
+    value: str = ""
+    auc: Number = None
+    lower: Number = None
+    upper: Number = None
+    patients: int | None = None
+    examples: int | None = None
+    status: str = ""
+
+
+class Baseline(Part):
+    """Paired difference to the last pushed model, by domain."""
+
+    version: str | None = None
+    difference: dict[str, Figure] = {}
+
+
+class Serving(Part):
+    """The load-and-call check of the exported model."""
+
+    ok: bool | None = None
+    message: str = ""
+    latency_ms: Number = None
+    size_bytes: Number = None
+    max_difference: Number = None
+
+
+class GatePart(Part):
+    """ModelGate's verdict.json."""
+
+    blessed: bool | None = None
+    reasons: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    metrics: dict[str, dict[str, Figure]] = {}
+    subgroups: tuple[Subgroup, ...] = ()
+    gap: Figure | None = None
+    baseline: Baseline | None = None
+    serving: Serving | None = None
+
+
+class CardPart(Part):
+    """card.json of the exported classifier."""
+
+    kind: str = ""
+    targets: tuple[str, ...] = ()
+    thresholds: dict[str, Number] = {}
+    temperature: Any = None
+    model: dict[str, Any] = {}
+    feature_dim: int | None = None
+    image_size: int | None = None
+    trained_on: Any = None
+
+
+class SliceMetric(Part):
+    """One figure of TFMA's: a metric of an output in a slice."""
+
+    slice: str
+    output: str = ""
+    metric: str
+    value: Number = None
+
+
+class Node(Part):
+    """One node of the graph in this run."""
+
+    name: str
+    state: NodeState
+    seconds: float = 0.0

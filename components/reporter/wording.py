@@ -1,0 +1,77 @@
+"""How figures and codes read on the page: small pure functions and tables of words."""
+
+from __future__ import annotations
+
+from components.reporter.parts import Figure, Verdict
+from trainer_modules import features
+
+MISSING = "—"
+VERDICT_TITLES: dict[Verdict, str] = {
+    "pushed": "Pushed",
+    "evaluated": "Evaluated, not pushed",
+    "not_blessed": "Not blessed, nothing pushed",
+    "stopped_by_data_gate": "Stopped by the data gate before training",
+    "failed": "The run failed",
+}
+DOMAIN_TITLES = {features.IN_DISTRIBUTION: "In distribution", features.SHIFTED: "Shifted"}
+METRIC_NAMES = {
+    "auc": "AUC",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "Positive predictive value",
+    "accuracy": "Accuracy",
+    "brier": "Brier score",
+    "ece": "Calibration error (ECE)",
+}
+STATUS_WORDS = {
+    "pass": "pass",
+    "fail": "fail",
+    "not_enough_data": "not enough data",
+    "not_required": "not required",
+    "": MISSING,
+}
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A metric to three decimals, or a dash."""
+    return MISSING if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def interval(item: Figure) -> str:
+    """`0.912 to 0.954`, or nothing when there is no interval."""
+    if item.lower is None or item.upper is None:
+        return ""
+    return f"{figure(item.lower)} to {figure(item.upper)}"
+
+
+def plain_number(value: float | None) -> str:
+    """A number of unknown scale: whole as it is, else four significant digits."""
+    if value is None:
+        return MISSING
+    if float(value).is_integer() and abs(value) < 1e15:
+        return plain_count(int(value))
+    return f"{value:.4g}".replace("-", "−")
+
+
+def plain_count(value: int | None) -> str:
+    """A count with thin spaces between thousands."""
+    return MISSING if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def plain_bytes(value: float | None) -> str:
+    """A size in the unit that reads best."""
+    if value is None:
+        return MISSING
+    size = float(value)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def metric_name(name: str) -> str:
+    """`auc/edema` -> `AUC, edema`; unknown names lose their underscores."""
+    base, _, target = name.partition("/")
+    words = METRIC_NAMES.get(base, base.replace("_", " "))
+    return f"{words}, {target}" if target else words

@@ -1,0 +1,301 @@
+"""A finished run's artifacts, made by hand: small, with a hostile site name in every part."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+HOSTILE = "<script>alert('x')</script>$a$"
+DOMAINS = {"validation": "in_distribution", "test": "in_distribution", "shifted": "shifted"}
+
+
+def figures(auc: float, patients: int) -> dict:
+    """Metrics of one domain; each interval reaches 0.02 to both sides."""
+    values = {
+        "auc": auc,
+        "sensitivity": 0.9,
+        "specificity": 0.812,
+        "ppv": 0.7,
+        "brier": 0.11,
+        "ece": 0.034,
+    }
+    return {
+        name: {
+            "value": value,
+            "lower": value - 0.02,
+            "upper": value + 0.02,
+            "patients": patients,
+            "examples": 2 * patients,
+        }
+        for name, value in values.items()
+    }
+
+
+def predictions() -> pd.DataFrame:
+    """210 scored images; a positive scores higher, less so in the shifted domain."""
+    random = np.random.default_rng(7)
+    tables = []
+    for split, domain in DOMAINS.items():
+        truth = (np.arange(70) % 3 == 0).astype(float)
+        noise = 0.2 if domain == "in_distribution" else 0.45
+        score = np.clip(0.25 + 0.5 * truth + random.normal(0, noise, 70), 0.001, 0.999)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "image/id": [f"image-secret-{split}-{i}" for i in range(70)],
+                    "patient_id": [f"patient-secret-{i // 2}" for i in range(70)],
+                    "split": split,
+                    "domain": domain,
+                    "site": HOSTILE,
+                    "label/opacity": truth,
+                    "label/opacity/weight": np.where(np.arange(70) < 65, 1.0, 0.0),
+                    "prediction/opacity": score,
+                    "decision/opacity": (score >= 0.5).astype(float),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def gate_report() -> dict:
+    """A verdict with a passed, a failed, an undecidable and a waived rule."""
+    rule = {"lower": None, "upper": None, "threshold": 0.6, "message": ""}
+    return {
+        "blessed": True,
+        "reasons": [],
+        "rules": [
+            {
+                "name": "auc floor",
+                "slice": "in_distribution",
+                "metric": "auc",
+                "value": 0.951,
+                "lower": 0.931,
+                "upper": 0.971,
+                "threshold": 0.7,
+                "status": "pass",
+                "message": "lower bound 0.931 >= 0.7",
+            },
+            {
+                **rule,
+                "name": "site floor",
+                "slice": HOSTILE,
+                "metric": "auc",
+                "value": 0.41,
+                "status": "fail",
+            },
+            {
+                **rule,
+                "name": "age",
+                "slice": "80+",
+                "metric": "auc",
+                "value": float("nan"),
+                "status": "not_enough_data",
+            },
+            {
+                **rule,
+                "name": "regression",
+                "slice": "",
+                "metric": "auc",
+                "value": None,
+                "status": "not_required",
+            },
+        ],
+        "metrics": {"in_distribution": figures(0.951, 120), "shifted": figures(0.664, 45)},
+        "subgroups": [
+            {
+                "domain": "shifted",
+                "column": "site",
+                "value": HOSTILE,
+                "auc": 0.664,
+                "lower": 0.58,
+                "upper": 0.74,
+                "patients": 45,
+                "examples": 90,
+                "status": "pass",
+            },
+            {
+                "domain": "in_distribution",
+                "column": "age",
+                "value": "80+",
+                "auc": None,
+                "lower": None,
+                "upper": None,
+                "patients": 7,
+                "examples": 9,
+                "status": "not_enough_data",
+            },
+        ],
+        "gap": {"value": 0.287, "lower": 0.21, "upper": 0.35},
+        "baseline": {
+            "version": "3",
+            "difference": {"shifted": {"value": -0.012, "lower": -0.04, "upper": 0.01}},
+        },
+        "serving": {
+            "ok": True,
+            "message": "Same predictions.",
+            "latency_ms": 12.5,
+            "size_bytes": 3.2e6,
+            "max_difference": 1e-7,
+        },
+    }
+
+
+def ingest_report(*, synthetic: bool = False) -> dict:
+    """Counts of an ingestion that left three images out."""
+    split = {
+        "examples": 140,
+        "patients": 70,
+        "labels": {"opacity": {"0": 90, "1": 40, "unknown": 10}},
+    }
+    return {
+        "source": "synthetic" if synthetic else "manifest",
+        "synthetic": synthetic,
+        "images": 423,
+        "kept": 420,
+        "quarantined_count": 3,
+        "quarantined": [
+            {
+                "row": row,
+                "image_id": "image-secret",
+                "reason": "truncated",
+                "detail": "file-secret.png",
+            }
+            for row in (4, 17, 230)
+        ],
+        "reasons": {"truncated": 3},
+        "splits": {"train": split, "test": split, "shifted": split},
+        "sites": {"train": {"north": 140}, "test": {"north": 140}, "shifted": {HOSTILE: 140}},
+    }
+
+
+def data_gate_report(*, passed: bool = True) -> dict:
+    """Three checks, of which one only reports."""
+    return {
+        "passed": passed,
+        "checks": [
+            {
+                "name": "patient_overlap",
+                "passed": passed,
+                "action": "stop",
+                "message": "2 patients are in train and test"
+                if not passed
+                else "no patient in two splits",
+                "details": ["patient-secret-1"],
+            },
+            {
+                "name": "duplicates",
+                "passed": False,
+                "action": "report",
+                "message": "1 image twice",
+                "details": [],
+            },
+            {
+                "name": "anomalies",
+                "passed": True,
+                "action": "stop",
+                "message": "none",
+                "details": [],
+            },
+        ],
+        "drift": [{"feature": "image/mean", "statistic": "jensen_shannon", "value": 0.418}],
+    }
+
+
+def settings() -> dict:
+    """The resolved configuration, as far as the report looks into it."""
+    return {
+        "name": "cxr-small",
+        "seed": 0,
+        "task": {"kind": "binary", "labels": ["opacity"]},
+        "data": {"source": "manifest", "root": "/data/films", "id_key_file": "/home/someone/key"},
+        "gate": {"confidence": 0.95, "resamples": 1000, "subgroups": {"min_auc": 0.5}},
+        "push": {"enabled": True},
+    }
+
+
+def write_run(folder: Path, *, synthetic: bool = False) -> dict:
+    """Writes every artifact and returns the arguments of `render_report`."""
+    places = {
+        name: folder / name
+        for name in ("ingest", "data_gate", "pretrain", "finetune", "model", "predictions", "gate")
+    }
+    for place in places.values():
+        place.mkdir(parents=True)
+
+    def dump(name: str, file_name: str, value: dict) -> None:
+        path = places[name] / file_name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(value))
+
+    dump("ingest", "report.json", ingest_report(synthetic=synthetic))
+    random = np.random.default_rng(3)
+    pd.DataFrame(
+        {
+            "image_id": [f"image-secret-{i}" for i in range(60)],
+            "patient_id": [f"patient-secret-{i}" for i in range(60)],
+            "domain": ["in_distribution"] * 40 + ["shifted"] * 20,
+            "image/mean": np.r_[random.normal(0.4, 0.05, 40), random.normal(0.6, 0.05, 20)],
+        }
+    ).to_parquet(places["ingest"] / "index-00000.parquet")
+    dump("data_gate", "report.json", data_gate_report())
+    for stage in ("pretrain", "finetune"):
+        metric = "top_1" if stage == "pretrain" else "val_auc"
+        epochs = [
+            {
+                "epoch": e,
+                "loss": 4 / e,
+                metric: 1 - 0.6 / e,
+                "learning_rate": 0.1 / e,
+                "seconds": 2.5,
+                "images_per_second": 300.0,
+            }
+            for e in range(1, 6)
+        ]
+        dump(
+            stage,
+            "history.json",
+            {"stage": stage, "epochs": epochs, "resumed_from_epoch": None, "parameters": 912345},
+        )
+    pixels = random.integers(0, 255, (64, 2000), dtype=np.uint8)
+    Image.fromarray(pixels).save(places["pretrain"] / "views.png")
+    dump(
+        "model",
+        "assets.extra/card.json",
+        {
+            "kind": "classifier",
+            "targets": ["opacity"],
+            "thresholds": {"opacity": 0.4375},
+            "temperature": 1.25,
+            "image_size": 64,
+            "feature_dim": 512,
+        },
+    )
+    predictions().to_parquet(places["predictions"] / "predictions.parquet")
+    dump("gate", "verdict.json", gate_report())
+    return {
+        "ingest_report": places["ingest"],
+        "data_gate_report": places["data_gate"],
+        "pretrain_run": places["pretrain"],
+        "finetune_run": places["finetune"],
+        "model": places["model"],
+        "evaluation": [
+            {"slice": "overall", "output": "", "metric": "auc", "value": 0.8714},
+            {"slice": f"site = {HOSTILE}", "output": "", "metric": "auc", "value": 0.6641},
+            {"slice": f"site = {HOSTILE}", "output": "", "metric": "example_count", "value": 140.0},
+        ],
+        "predictions": places["predictions"],
+        "gate_report": places["gate"],
+        "pushed_classifier": "/pushed/classifier/1700000000",
+        "pushed_encoder": "/pushed/encoder/1700000001",
+        "run_settings": settings(),
+        "code_digest": "0123456789abcdef" * 4,
+    }
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Arguments of `render_report` for a run that pushed."""
+    return write_run(tmp_path_factory.mktemp("run"))
