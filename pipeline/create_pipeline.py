@@ -10,6 +10,7 @@ import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 
 from components.data_gate.component import DataGate
+from components.evaluator.component import Evaluator
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.contract import statistics_features
 from components.model_gate.component import ModelGate
@@ -18,7 +19,7 @@ from components.reporter.component import Reporter
 from pipeline.beam_options import beam_pipeline_args
 from pipeline.code_digest import code_digest
 from pipeline.config import RunConfig
-from pipeline.evaluation import evaluation_config
+from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
 from trainer_modules import features
 
 CONTRACT = ("trainer_modules/features.py", "trainer_modules/settings.py")
@@ -107,12 +108,16 @@ def _components(
         code_digest=code_digest("components/predictor", *CONTRACT),
     )
     # TFMA's slices and thresholds, on the Predictor's examples.
-    evaluator = tfx.components.Evaluator(
+    evaluator = Evaluator(
         examples=predictor.outputs["predictions"],
         model=finetuner.outputs["model"],
-        example_splits=[features.TEST, features.SHIFTED],
-        eval_config=evaluation_config(config.task, config.data.subgroups, config.evaluation),
-        module_path="components.predictor.tfma_extractors",
+        example_splits=list(EVALUATED_SPLITS),
+        eval_config=evaluation_config(
+            config.task,
+            config.data.subgroups,
+            config.evaluation,
+            shifted_required=config.gate.shifted.required,
+        ),
     )
     # The verdict: patient-clustered intervals, the gap, subgroups, the last pushed model.
     model_gate = ModelGate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import ClassVar
 
 from tfx import types
 from tfx import v1 as tfx
@@ -17,16 +18,16 @@ from trainer_modules.settings import TaskSettings
 class PredictorSpec(component_spec.ComponentSpec):
     """Interface of the Predictor."""
 
-    PARAMETERS = {
+    PARAMETERS: ClassVar = {
         "task": component_spec.ExecutionParameter(type=str),
         "subgroups": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS = {
+    INPUTS: ClassVar = {
         "model": component_spec.ChannelParameter(type=tfx.types.standard_artifacts.Model),
         "examples": component_spec.ChannelParameter(type=tfx.types.standard_artifacts.Examples),
     }
-    OUTPUTS = {
+    OUTPUTS: ClassVar = {
         "predictions": component_spec.ChannelParameter(type=tfx.types.standard_artifacts.Examples),
     }
 

@@ -1,4 +1,8 @@
-"""Writes predictions as they come: TFRecords of tf.Examples a split, and one Parquet table."""
+"""Writes predictions as they come: TFRecords of tf.Examples a split, and one Parquet table.
+
+The table holds what the model gave, NaN included. TFMA stops with an error on NaN, so the
+tf.Examples hold the worst possible value in its place: it counts against the model, never for it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from components.predictor.inference import Columns, identity_columns, value_columns
+from trainer_modules import features
 
 TABLE_NAME = "predictions.parquet"
 SPLIT_COLUMN = "split"
@@ -26,6 +31,7 @@ class PredictionsWriter:
     def __init__(self, folder: str, targets: Sequence[str], subgroups: Sequence[str]):
         """Opens the table in `folder` (created when missing)."""
         self._folder = folder
+        self._targets = tuple(targets)
         self._text = identity_columns(subgroups)
         self._values = value_columns(targets)
         self._schema = pa.schema(
@@ -61,13 +67,22 @@ class PredictionsWriter:
         with tf.io.TFRecordWriter(os.path.join(folder, _SHARD_NAME), "GZIP") as shard:
             for columns in batches:
                 size = len(columns[self._text[0]])
+                finite = self._worst_where_not_finite(columns)
                 for row in range(size):
-                    shard.write(self._example(columns, row))
+                    shard.write(self._example(finite, row))
                 self._add_rows(split, columns, size)
                 values = np.stack([columns[name] for name in self._values])
                 broken += int((~np.isfinite(values)).any(axis=0).sum())
                 records += size
         return records, broken
+
+    def _worst_where_not_finite(self, columns: Columns) -> Columns:
+        answer = dict(columns)
+        for target in self._targets:
+            worst = 1 - columns[features.label(target)]
+            for name in (features.prediction(target), features.decision(target)):
+                answer[name] = np.where(np.isfinite(columns[name]), columns[name], worst)
+        return answer
 
     def _example(self, columns: Columns, row: int) -> bytes:
         example = tf.train.Example()

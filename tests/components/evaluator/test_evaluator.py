@@ -1,0 +1,161 @@
+"""TFX's Evaluator on predictions that are already there, against scikit-learn."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
+from pipeline.evaluation_settings import EvaluationSettings
+from trainer_modules.settings import TaskSettings
+
+pytestmark = pytest.mark.slow
+
+TASK = TaskSettings(kind="multilabel", labels=("edema", "pleural effusion"))
+
+
+def batch(domain: str, size: int, noise: float) -> dict[str, np.ndarray]:
+    """Synthetic predictions; a fifth of the labels is unknown."""
+    random = np.random.default_rng(size)
+    columns = {
+        "image/id": [f"{domain}{index}" for index in range(size)],
+        "patient_id": [f"{domain}{index // 2}" for index in range(size)],
+        "site": [f"site{index % 2}" for index in range(size)],
+        "domain": [domain] * size,
+        "subgroup/sex": ["FM"[index % 2] for index in range(size)],
+    }
+    columns = {name: np.array(values, dtype=object) for name, values in columns.items()}
+    for target in TASK.targets:
+        weight = (random.random(size) < 0.8).astype(np.float32)
+        label = (random.random(size) < 0.4).astype(np.float32) * weight
+        score = 1 / (1 + np.exp(-(label - 0.5 + noise * random.normal(size=size))))
+        columns[f"label/{target}"] = label
+        columns[f"label/{target}/weight"] = weight
+        columns[f"prediction/{target}"] = score.astype(np.float32)
+        columns[f"decision/{target}"] = (score >= 0.55).astype(np.float32)
+    return columns
+
+
+@pytest.fixture(scope="module")
+def in_distribution() -> dict[str, np.ndarray]:
+    return batch("in_distribution", 400, 0.4)
+
+
+@pytest.fixture(scope="module")
+def shifted() -> dict[str, np.ndarray]:
+    return batch("shifted", 300, 0.9)
+
+
+def evaluate(folder, in_distribution, shifted, settings, shifted_required=True):
+    """Runs the component's executor; returns the evaluation's folder and the blessing."""
+    from tfx import v1 as tfx
+    from tfx.components.util import examples_utils
+    from tfx.dsl.components.base import base_beam_executor
+    from tfx.proto import example_gen_pb2
+    from tfx.types import artifact_utils
+    from tfx.utils import proto_utils
+
+    from components.evaluator import executor
+    from components.predictor.predictions_writer import PredictionsWriter
+
+    predictions = folder / "predictions"
+    with PredictionsWriter(str(predictions), TASK.targets, ("sex",)) as writer:
+        writer.write_split("test", [in_distribution])
+        writer.write_split("shifted", [shifted] if shifted else [])
+    artifacts = tfx.types.standard_artifacts
+    examples, model = artifacts.Examples(), artifacts.Model()
+    examples.uri = str(predictions)
+    examples.split_names = artifact_utils.encode_split_names(["validation", "test", "shifted"])
+    examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+    # There is no model in this folder: evaluation can't have run one.
+    model.uri = str(folder / "model")
+    evaluation, blessing = artifacts.ModelEvaluation(), artifacts.ModelBlessing()
+    evaluation.uri, blessing.uri = str(folder / "evaluation"), str(folder / "blessing")
+    context = base_beam_executor.BaseBeamExecutor.Context(
+        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
+    )
+    config = evaluation_config(TASK, ("sex",), settings, shifted_required)
+    executor.Executor(context).Do(
+        {"examples": [examples], "model": [model]},
+        {"evaluation": [evaluation], "blessing": [blessing]},
+        {
+            "eval_config": proto_utils.proto_to_json(config),
+            "example_splits": json.dumps(EVALUATED_SPLITS),
+            "fairness_indicator_thresholds": "null",
+        },
+    )
+    return evaluation.uri, (os.listdir(blessing.uri), blessing.get_int_custom_property("blessed"))
+
+
+def test_passes_and_agrees_with_scikit_learn(tmp_path, in_distribution, shifted):
+    import tensorflow_model_analysis as tfma
+
+    folder, blessing = evaluate(tmp_path, in_distribution, shifted, EvaluationSettings())
+    assert blessing == (["BLESSED"], 1)
+    assert tfma.load_validation_result(folder).validation_ok
+    slices = dict(tfma.load_eval_result(folder).slicing_metrics)
+    both = {name: np.concatenate([in_distribution[name], shifted[name]]) for name in shifted}
+    sex = (("domain", "shifted"), ("subgroup/sex", "F"))
+    site = (("domain", "in_distribution"), ("site", "site1"))
+    for key, data, keep in (
+        ((), both, slice(None)),
+        ((("domain", "shifted"),), shifted, slice(None)),
+        (sex, shifted, shifted["subgroup/sex"] == "F"),
+        (site, in_distribution, in_distribution["site"] == "site1"),
+    ):
+        mean = 0.0
+        for target in TASK.targets:
+            label, weight, score, decision = (
+                data[name][keep]
+                for name in (
+                    f"label/{target}",
+                    f"label/{target}/weight",
+                    f"prediction/{target}",
+                    f"decision/{target}",
+                )
+            )
+            metrics = slices[key][target][""]
+            auc = roc_auc_score(label, score, sample_weight=weight)
+            mean += auc / 2
+            assert metrics["auc"]["doubleValue"] == pytest.approx(auc, abs=1e-3)
+            brier = np.average((score - label) ** 2, weights=weight)
+            assert metrics["brier"]["doubleValue"] == pytest.approx(brier, abs=1e-6)
+            assert metrics["weighted_example_count"]["doubleValue"] == weight.sum()
+            decided = slices[key][f"decision/{target}"][""]
+            for name, kept, right in (
+                ("sensitivity", label == 1, decision == 1),
+                ("specificity", (label == 0) & (weight > 0), decision == 0),
+                ("ppv", (decision == 1) & (weight > 0), label == 1),
+            ):
+                assert decided[name]["doubleValue"] == pytest.approx(right[kept].mean(), abs=1e-6)
+        assert slices[key][""][""]["auc"]["doubleValue"] == pytest.approx(mean, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"min_auc": 0.99}, {"min_auc_shifted": 0.95}, {"max_domain_gap": 0.05}],
+    ids=["overall", "slice", "cross slice"],
+)
+def test_refuses(tmp_path, in_distribution, shifted, change):
+    import tensorflow_model_analysis as tfma
+
+    settings = EvaluationSettings(**change)
+    folder, blessing = evaluate(tmp_path, in_distribution, shifted, settings)
+    assert blessing == (["NOT_BLESSED"], 0)
+    (failed,) = tfma.load_validation_result(folder).metric_validations_per_slice
+    assert {failure.metric_key.name for failure in failed.failures} == {"auc"}
+
+
+@pytest.mark.parametrize(("required", "blessed"), [(True, 0), (False, 1)])
+def test_without_shifted_data(tmp_path, in_distribution, required, blessed):
+    _, blessing = evaluate(tmp_path, in_distribution, None, EvaluationSettings(), required)
+    assert blessing[1] == blessed
+
+
+def test_nan_counts_against_the_model(tmp_path, in_distribution, shifted):
+    broken = dict(shifted)
+    broken["prediction/edema"] = np.full_like(shifted["prediction/edema"], np.nan)
+    _, blessing = evaluate(tmp_path, in_distribution, broken, EvaluationSettings())
+    assert blessing == (["NOT_BLESSED"], 0)
