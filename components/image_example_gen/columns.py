@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 from trainer_modules.settings import TaskSettings
@@ -58,12 +60,12 @@ class SubgroupColumn:
         if not self._edges:
             return text
         value = float(text)
-        if value != value:
+        if math.isnan(value):
             raise ValueError(text)
         return self._names[bisect.bisect_right(self._edges, value)]
 
 
 def bin_names(edges: Sequence[float]) -> tuple[str, ...]:
     """Names of the bins between inner edges: (18, 40) gives '<18', '18-<40', '>=40'."""
-    inner = [f"{low:g}-<{high:g}" for low, high in zip(edges, edges[1:], strict=False)]
+    inner = [f"{low:g}-<{high:g}" for low, high in itertools.pairwise(edges)]
     return (f"<{edges[0]:g}", *inner, f">={edges[-1]:g}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
@@ -15,7 +17,7 @@ from trainer_modules.settings import TaskSettings
 class ImageExampleGenSpec(types.ComponentSpec):
     """Settings travel as JSON, so that TFX's cache key sees every one of them."""
 
-    PARAMETERS = {
+    PARAMETERS: ClassVar[dict] = {
         "data": component_spec.ExecutionParameter(type=str),
         "task": component_spec.ExecutionParameter(type=str),
         "seed": component_spec.ExecutionParameter(type=int),
@@ -23,8 +25,8 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "id_key_file": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS = {}
-    OUTPUTS = {
+    INPUTS: ClassVar[dict] = {}
+    OUTPUTS: ClassVar[dict] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "ingest_report": component_spec.ChannelParameter(type=IngestReport),
     }

@@ -72,7 +72,7 @@ def decode_file(path: str, max_pixels: int) -> np.ndarray:
             return _decode(file, max_pixels)
     except Rejected:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # Decoders of damaged files raise nearly anything (struct, zlib, Index, Syntax errors);
         # the text of their messages can hold the file's name.
         raise Rejected(UNREADABLE, type(error).__name__) from None

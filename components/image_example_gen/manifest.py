@@ -17,6 +17,7 @@ import csv
 import functools
 import gzip
 import hashlib
+import math
 import os
 import posixpath
 import stat
@@ -297,7 +298,7 @@ def _row_key(row: Row) -> int:
 
 def _text(value: object) -> str:
     """A Parquet cell as the text it would have in a CSV file."""
-    if value is None or value != value:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return str(int(value))

@@ -44,9 +44,9 @@ class Splitter:
         if row.split is None:
             place = uniform(self._seed, "split", row.patient_id)
             return next((name for high, name in self._bounds if place < high), features.TEST)
-        if self._carve and row.split == features.TRAIN:
-            if uniform(self._seed, "validation", row.patient_id) < self._shares.validation:
-                return features.VALIDATION
+        carved = self._carve and row.split == features.TRAIN
+        if carved and uniform(self._seed, "validation", row.patient_id) < self._shares.validation:
+            return features.VALIDATION
         return row.split
 
 
