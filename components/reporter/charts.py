@@ -209,7 +209,7 @@ def _scored(
     result = {}
     for domain, split in TEST_SPLITS.items():
         rows = predictions[(predictions["split"] == split) & (predictions["domain"] == domain)]
-        known = rows[label].notna() & rows[score].notna()
+        known = rows[label].notna() & np.isfinite(rows[score])
         weight = features.label_weight(target)
         if weight in rows:
             known &= rows[weight] > 0
