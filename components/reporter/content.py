@@ -153,7 +153,7 @@ def read_content(
     versions: Mapping[str, str],
     code_digest: str = "",
     nodes: Sequence[Mapping[str, Any]] | None = None,
-    failure: Mapping[str, Any] | None = None,
+    failure: str | None = None,
 ) -> Content:
     """Reads artifact folders (or mappings) into a Content. See `render.render_report`."""
     reader = Reader()
@@ -193,22 +193,26 @@ def judge(
     gate: GatePart | None,
     pushed: Mapping[str, str | None],
     run_settings: Mapping[str, Any],
-    failure: Mapping[str, Any] | None,
+    failure: str | None,
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """The run's verdict and its reasons in words: the runner's where it gives one."""
-    if failure is not None:
-        return failure["verdict"], tuple(failure["reasons"])
+    """The run's verdict and its reasons in words, from the earliest thing that stopped it."""
+    stopped = [
+        check.message or check.name
+        for check in (data_gate.checks if data_gate else ())
+        if not check.passed and check.action == "stop"
+    ]
     if data_gate is not None and not data_gate.passed:
-        stopped = [c.message for c in data_gate.checks if not c.passed and c.action == "stop"]
         return "stopped_by_data_gate", tuple(stopped)
+    if failure is not None:
+        return "failed", (failure,)
     if gate is None:
-        return "evaluated", ("The model gate did not run: no model was judged or pushed.",)
+        return "evaluated", ("The model gate did not run, so no model was judged or pushed.",)
     if gate.blessed and pushed.get("classifier"):
         return "pushed", gate.reasons
     if not (run_settings.get("push") or {}).get("enabled", True):
         return "evaluated", gate.reasons
     if gate.blessed:
-        return "evaluated", (*gate.reasons, "The model was blessed, but no pusher ran.")
+        return "evaluated", (*gate.reasons, "The model was blessed; no pusher ran.")
     return "not_blessed", gate.reasons
 
 

@@ -39,7 +39,7 @@ def render_report(
     run_settings: Mapping[str, Any],
     code_digest: str = "",
     nodes: Sequence[Mapping[str, Any]] | None = None,
-    failure: Mapping[str, Any] | None = None,
+    failure: str | None = None,
 ) -> dict[str, Any]:
     """Writes `index.html`, `model_card.md` and `report.json` from whatever the run has made.
 
@@ -58,7 +58,7 @@ def render_report(
       run_settings: The whole resolved configuration.
       code_digest: Digest of the reporter's code, shown as lineage.
       nodes: {name, state, seconds} of the nodes of this run, when the runner knows them.
-      failure: {verdict, reasons} of a run that ended before the Reporter, as its runner puts it.
+      failure: Why the run failed, in plain words; None when it did not fail.
 
     Returns:
       What was written to `report.json`: verdict, reasons, blessed, metrics, pushed, quarantined.

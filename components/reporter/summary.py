@@ -52,45 +52,37 @@ def build_summary(
     *,
     run_id: str,
     preset: str,
-    verdict: str,
-    reasons: Sequence[str],
     nodes: Sequence[Mapping[str, Any]],
-    metrics: Mapping[str, Any],
-    pushed: Mapping[str, str | None],
-    quarantined: int,
     versions: Mapping[str, str],
     config: str,
+    report: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Joins what the runner knows with the figures of report.json, and checks the shape.
+    """Joins what the runner knows with what the reporter found.
 
     Args:
       run_id: Name of the run.
-      preset: Name of the configuration that the run started from.
-      verdict: One of the five of `parts.Verdict`.
-      reasons: Why, in plain words.
+      preset: Preset or configuration file that the run started from.
       nodes: {name, state, seconds} of each node, in order.
-      metrics: {in_distribution, shifted}, as in report.json; empty before evaluation.
-      pushed: Where `classifier` and `encoder` went, None: not pushed.
-      quarantined: Number of images left out.
-      versions: Versions of Python and packages.
+      versions: Versions of Python and packages (`render.installed_versions`).
       config: Path of the resolved configuration.
+      report: What `render_report` returned (also the content of report.json).
 
     Raises:
       pydantic.ValidationError: A verdict, node state or figure outside the shape.
     """
-    given = {
-        "run_id": run_id,
-        "preset": preset,
-        "verdict": verdict,
-        "reasons": list(reasons),
-        "nodes": [dict(node) for node in nodes],
-        "metrics": dict(metrics),
-        "pushed": dict(pushed),
-        "quarantined": quarantined,
-        "versions": dict(versions),
-        "config": config,
-    }
-    return Summary.model_validate(given).model_dump(mode="json")
+    summary = Summary(
+        run_id=run_id,
+        preset=preset,
+        verdict=report["verdict"],
+        reasons=list(report["reasons"]),
+        nodes=[Node.model_validate(dict(node)) for node in nodes],
+        metrics=Metrics.model_validate(dict(report["metrics"])),
+        pushed=Pushed.model_validate(dict(report["pushed"])),
+        quarantined=report["quarantined"],
+        versions=dict(versions),
+        config=config,
+    )
+    return summary.model_dump(mode="json")
 
 
 def write_summary(path: str | Path, summary: Mapping[str, Any]) -> None:
