@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
         "--from-node", action="append", default=[], help="reuse what precedes this node"
     )
     parser.add_argument("--to-node", action="append", default=[], help="stop after this node")
-    parser.add_argument("--show-config", action="store_true", help="print the settings, run nothing")
+    parser.add_argument(
+        "--show-config", action="store_true", help="print the settings, run nothing"
+    )
     parser.add_argument("--list", action="store_true", help="list presets and settings")
     return parser
 

@@ -68,9 +68,7 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
-def load_config(
-    *, preset: str = "", path: str = "", overrides: Sequence[str] = ()
-) -> RunConfig:
+def load_config(*, preset: str = "", path: str = "", overrides: Sequence[str] = ()) -> RunConfig:
     """Builds the configuration from a preset or a file, and `a.b=value` overrides.
 
     Raises:
@@ -169,7 +167,9 @@ def _leaves(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         kinds = [field.annotation, *typing.get_args(field.annotation)]
         nested = [
-            kind for kind in kinds if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+            kind
+            for kind in kinds
+            if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
         ]
         if nested:
             yield from _leaves(nested[0], f"{prefix}{name}.")

@@ -17,12 +17,15 @@ from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher, partial_run_utils, runtime_parameter_utils
+from tfx.orchestration.portable import (
+    launcher,
+    partial_run_utils,
+    runtime_parameter_utils,
+)
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
 from trainer_modules.errors import InputError
-
 
 _STATES = {
     metadata_store_pb2.Execution.COMPLETE: "ran",
@@ -123,9 +126,7 @@ def _mark_partial_run(
     partial_run_utils.mark_pipeline(ir, from_nodes or None, to_nodes or None)
 
 
-def _reuse_last_run(
-    connection: metadata.ConnectionConfigType, ir: pipeline_pb2.Pipeline
-) -> None:
+def _reuse_last_run(connection: metadata.ConnectionConfigType, ir: pipeline_pb2.Pipeline) -> None:
     try:
         with metadata.Metadata(connection) as store:
             partial_run_utils.snapshot(store, ir)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-import logging
 import os
 import shutil
 import sys
@@ -13,25 +12,16 @@ import time
 import traceback
 import uuid
 from collections.abc import Sequence
-from importlib import metadata as package_metadata
 from pathlib import Path
 from typing import Any
 
-from components.image_example_gen.check import check_source, data_fingerprint
+from components.image_example_gen.sources import check_source, data_fingerprint
 from pipeline.config import RunConfig, dump_config
 from pipeline.console import RunConsole, captured_output
 from pipeline.headlines import headline
 from pipeline.run_folder import RunFolder
 from trainer_modules.errors import InputError
 
-_PACKAGES = (
-    "tfx",
-    "tensorflow",
-    "keras",
-    "tensorflow-data-validation",
-    "tensorflow-model-analysis",
-    "apache-beam",
-)
 _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
 # What render_report() reads, by the node and output key that make it.
 _REPORT_PARTS = {
@@ -55,9 +45,17 @@ class ExitStatus(enum.IntEnum):
     INTERRUPTED = 130
 
 
+_STATUS_OF_VERDICT = {
+    "pushed": ExitStatus.DONE,
+    "evaluated": ExitStatus.DONE,
+    "stopped_by_data_gate": ExitStatus.STOPPED_BY_DATA_GATE,
+    "not_blessed": ExitStatus.NOT_BLESSED,
+}
+
+
 @dataclasses.dataclass
 class _Run:
-    """What is known of a run while it goes on."""
+    """What is known of a run while it goes on; `failure` is set when it ends before its end."""
 
     config: RunConfig
     folder: RunFolder
@@ -65,10 +63,9 @@ class _Run:
         default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6]
     )
     nodes: list[Any] = dataclasses.field(default_factory=list)
-    verdict: str = "failed"
-    status: ExitStatus = ExitStatus.BUG
-    reasons: list[str] = dataclasses.field(default_factory=list)
     data_gate_report: dict[str, Any] | None = None
+    failure: str | None = None
+    failure_status: ExitStatus = ExitStatus.BUG
 
     def artifact(self, node: str, key: str) -> Any | None:
         for result in self.nodes:
@@ -76,8 +73,8 @@ class _Run:
                 return result.outputs.get(key)
         return None
 
-    def fail(self, verdict: str, status: ExitStatus, reasons: Sequence[str]) -> None:
-        self.verdict, self.status, self.reasons = verdict, status, list(reasons)
+    def fail(self, status: ExitStatus, reason: str) -> None:
+        self.failure_status, self.failure = status, reason
 
 
 def run_locally(
@@ -106,11 +103,8 @@ def run_locally(
         run = _Run(config, folder)
         with captured_output(folder.log) as console:
             console.line(f"{config.name}: run {run.run_id} in {_shown(folder.root)}", style="bold")
-            try:
-                _run(run, console, fingerprint, from_nodes, to_nodes)
-            finally:
-                _conclude(run, console)
-    return run.status
+            _run(run, console, fingerprint, from_nodes, to_nodes)
+            return _conclude(run, console)
 
 
 def _run(
@@ -120,30 +114,23 @@ def _run(
     from_nodes: Sequence[str],
     to_nodes: Sequence[str],
 ) -> None:
-    """Executes the graph and turns whatever ends it into a verdict."""
+    """Executes the graph and notes whatever ended it early."""
     from components.data_gate.errors import DataGateStopped
 
     try:
         _execute(run, console, fingerprint, from_nodes, to_nodes)
     except DataGateStopped as stop:
         run.data_gate_report = stop.report
-        run.fail("stopped_by_data_gate", ExitStatus.STOPPED_BY_DATA_GATE, stop.reasons)
-    except InputError as error:
-        logging.exception("bad input")
-        run.fail("failed", ExitStatus.BAD_INPUT, [str(error)])
     except KeyboardInterrupt:
         reason = "interrupted; the same command continues where it stopped"
-        run.fail("failed", ExitStatus.INTERRUPTED, [reason])
-    except Exception as error:  # The boundary: any other exception is reported as a bug.
+        run.fail(ExitStatus.INTERRUPTED, reason)
+    except Exception as error:  # noqa: BLE001 (the boundary: not the user's mistake, a bug)
         traceback.print_exc()
-        user_error = _input_error_behind(error)
-        if user_error:
-            run.fail("failed", ExitStatus.BAD_INPUT, [str(user_error)])
+        mistake = _input_error_behind(error)
+        if mistake:
+            run.fail(ExitStatus.BAD_INPUT, str(mistake))
         else:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            run.fail("failed", ExitStatus.BUG, [reason])
-    else:
-        _judge(run, partial=bool(from_nodes or to_nodes))
+            run.fail(ExitStatus.BUG, f"{type(error).__name__}: {error}".splitlines()[0])
 
 
 def _execute(
@@ -205,22 +192,6 @@ def _input_error_behind(error: BaseException | None) -> InputError | None:
     return None
 
 
-def _judge(run: _Run, *, partial: bool) -> None:
-    gate = run.artifact("ModelGate", "gate_report")
-    if gate is None:
-        last = [node.name for node in run.nodes if node.state != "skipped"][-1:]
-        run.fail("evaluated", ExitStatus.DONE, [f"partial run, up to {''.join(last)}"])
-        return
-    verdict = json.loads((Path(gate.uri) / "verdict.json").read_text(encoding="utf-8"))
-    run.reasons = verdict["reasons"]
-    if not run.config.push.enabled or (partial and not _pushed(run)["classifier"]):
-        run.verdict, run.status = "evaluated", ExitStatus.DONE
-    elif _pushed(run)["classifier"]:
-        run.verdict, run.status = "pushed", ExitStatus.DONE
-    else:
-        run.verdict, run.status = "not_blessed", ExitStatus.NOT_BLESSED
-
-
 def _pushed(run: _Run) -> dict[str, str | None]:
     places: dict[str, str | None] = {}
     for name, node in _PUSHERS.items():
@@ -230,28 +201,36 @@ def _pushed(run: _Run) -> dict[str, str | None]:
     return places
 
 
-def _conclude(run: _Run, console: RunConsole) -> None:
-    """Report, summary and last lines; whatever happened before, these are left behind."""
+def _conclude(run: _Run, console: RunConsole) -> ExitStatus:
+    """Leaves report and summary behind, whatever happened, and says where they are."""
+    from components.reporter.render import installed_versions
+    from components.reporter.summary import build_summary, write_summary
+
     console.start("writing the report")
-    try:
-        content = _publish_report(run)
-        _write_summary(run, content)
-    except Exception as error:  # The run's own outcome matters more than its report.
-        traceback.print_exc()
-        console.line(f"the report could not be written: {error}", style="red")
-        run.status = run.status or ExitStatus.BUG
+    report = _publish_report(run)
+    summary = build_summary(
+        run_id=run.run_id,
+        preset=run.config.name,
+        nodes=[_node(node) for node in run.nodes],
+        versions=installed_versions(),
+        config=str(run.folder.config),
+        report=report,
+    )
+    write_summary(run.folder.summary, summary)
+    status = _STATUS_OF_VERDICT.get(report["verdict"], run.failure_status)
     console.stop()
-    good = run.status == ExitStatus.DONE
-    console.line(f"verdict  {run.verdict}", style="bold green" if good else "bold red")
-    for reason in run.reasons:
-        console.line(f"  - {reason}")
+    style = "bold green" if status == ExitStatus.DONE else "bold red"
+    console.line(f"verdict    {report['verdict']}", style=style)
+    for reason in report["reasons"]:
+        console.line(f"           - {reason}")
     for name, place in _pushed(run).items():
         if place:
             console.line(f"{name:<10} {_shown(Path(place))}")
-    console.line(f"report   {_shown(run.folder.report / 'index.html')}")
-    console.line(f"summary  {_shown(run.folder.summary)}")
-    if run.status == ExitStatus.BUG:
-        console.line(f"details  {_shown(run.folder.log)}")
+    console.line(f"report     {_shown(run.folder.report / 'index.html')}")
+    console.line(f"summary    {_shown(run.folder.summary)}")
+    if status == ExitStatus.BUG:
+        console.line(f"log        {_shown(run.folder.log)}")
+    return status
 
 
 def _publish_report(run: _Run) -> dict[str, Any]:
@@ -261,7 +240,7 @@ def _publish_report(run: _Run) -> dict[str, Any]:
     if made is not None:
         shutil.copytree(made.uri, run.folder.report)
         return json.loads((run.folder.report / "report.json").read_text(encoding="utf-8"))
-    from components.reporter.content import render_report
+    from components.reporter.render import render_report
 
     parts: dict[str, Any] = {
         part: artifact.uri
@@ -271,31 +250,13 @@ def _publish_report(run: _Run) -> dict[str, Any]:
     if run.data_gate_report is not None:
         parts["data_gate_report"] = run.data_gate_report
     return render_report(
-        str(run.folder.report),
+        run.folder.report,
         run_settings=run.config.model_dump(mode="json"),
         nodes=[_node(node) for node in run.nodes],
-        failure={"verdict": run.verdict, "reasons": run.reasons},
+        failure=run.failure,
+        **{f"pushed_{name}": place for name, place in _pushed(run).items()},
         **parts,
     )
-
-
-def _write_summary(run: _Run, content: dict[str, Any]) -> None:
-    from components.reporter.summary import build_summary, write_summary
-
-    summary = build_summary(
-        run_id=run.run_id,
-        preset=run.config.name,
-        verdict=run.verdict,
-        reasons=run.reasons,
-        nodes=[_node(node) for node in run.nodes],
-        metrics=content.get("metrics", {}),
-        pushed=_pushed(run),
-        quarantined=content.get("quarantined", 0),
-        versions={name: package_metadata.version(name) for name in _PACKAGES}
-        | {"python": sys.version.split()[0]},
-        config=str(run.folder.config),
-    )
-    write_summary(run.folder.summary, summary)
 
 
 def _node(result: Any) -> dict[str, Any]:

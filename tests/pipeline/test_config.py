@@ -1,0 +1,126 @@
+"""Presets, overrides, and the messages that a wrong setting gets."""
+
+import pytest
+
+from pipeline.config import dump_config, load_config, preset_names, setting_names
+from trainer_modules.errors import InputError
+
+
+def _loadable(preset):
+    """The least a user must add to a preset."""
+    overrides = [] if preset == "demo" else ["data.root=/data/set"]
+    return overrides + (["model.init.path=/w.npz"] if preset in ("cxr", "pathology") else [])
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_loads_and_round_trips(preset, tmp_path):
+    config = load_config(preset=preset, overrides=_loadable(preset))
+    saved = tmp_path / "config.yaml"
+    saved.write_text(dump_config(config))
+    assert load_config(path=str(saved)) == config
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_says_what_it_reproduces_costs_and_how_to_run_it(preset):
+    from pipeline.config import PRESETS
+
+    header = (PRESETS / f"{preset}.yaml").read_text().split("name:")[0]
+    assert "Reproduces:" in header
+    assert "Cost:" in header
+    assert "Command:" in header
+
+
+def test_remedis_settings():
+    config = load_config(preset="cxr", overrides=_loadable("cxr"))
+    assert (config.model.family, config.model.depth, config.model.width) == ("bit", 50, 1)
+    assert config.model.image_size == 224
+    assert config.pretrain.augment.rotation_degrees == 45
+    assert config.pretrain.augment.blur_probability == 0
+    assert len(config.task.targets) == 5
+
+
+def test_wide_backbone_by_settings():
+    config = load_config(
+        preset="cxr", overrides=[*_loadable("cxr"), "model.depth=152", "model.width=2"]
+    )
+    assert (config.model.depth, config.model.width) == (152, 2)
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("pretrain.epochs=3", 3),
+        ("pretrain.optimizer.learning_rate=1e-3", 1e-3),
+        ("task.labels=[a]", ("a",)),
+        ("push.enabled=false", False),
+        ("data.root=", ""),
+    ],
+)
+def test_override(override, value):
+    node = load_config(preset="demo", overrides=[override])
+    for part in override.partition("=")[0].split("."):
+        node = getattr(node, part)
+    assert node == value
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("data.sorce=manifest", "'data.sorce' does not exist; nearest valid name: 'data.source'"),
+        ("epochs=3", "'epochs' does not exist; nearest valid name: '"),
+        ("pretrain.epochs=0", "'pretrain.epochs': received 0; input should be greater than"),
+        ("pretrain.epochs=many", "'pretrain.epochs': received 'many'"),
+        ("model.depth=51", "'model.depth': received 51; input should be 18, 34, 50, 101 or 152"),
+        ("model.family=vit", "'model.family': received 'vit'"),
+        ("data.source=manifest", "data.root is empty"),
+        ("data.split.train=0.9", "sum to"),
+        ("gate.in_distribution.min_auc=1.5", "less than or equal to 1"),
+        ("gate.max_gap=.nan", "finite"),
+        ("name=Demo", "'name': received 'Demo'"),
+        ("pretrain", "give NAME=VALUE"),
+        ("seed.x=1", "'seed' holds a value"),
+        ("model.init.source=bit_npz", "need one"),
+    ],
+)
+def test_wrong_setting_is_refused_with_what_is_accepted(override, expected):
+    with pytest.raises(InputError, match="demo.yaml|--set") as caught:
+        load_config(preset="demo", overrides=[override])
+    assert expected in str(caught.value)
+
+
+def test_every_wrong_setting_is_listed():
+    with pytest.raises(InputError) as caught:
+        load_config(preset="demo", overrides=["pretrain.epochs=0", "finetune.epochs=0"])
+    assert "pretrain.epochs" in str(caught.value)
+    assert "finetune.epochs" in str(caught.value)
+
+
+def test_unknown_preset_names_the_nearest():
+    with pytest.raises(InputError, match=r"'cxr-smal' does not exist; nearest .*'cxr-small'"):
+        load_config(preset="cxr-smal")
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "a: [", "\xff"])
+def test_unusable_configuration_file(tmp_path, content):
+    path = tmp_path / "c.yaml"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError, match="c.yaml"):
+        load_config(path=str(path))
+
+
+def test_missing_configuration_file():
+    with pytest.raises(InputError, match="can't be read"):
+        load_config(path="nowhere.yaml")
+
+
+def test_configuration_is_immutable():
+    config = load_config(preset="demo")
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 3
+
+
+def test_setting_names_are_those_that_set_accepts():
+    names = setting_names()
+    assert "pretrain.augment.crop_area" in names
+    assert "gate.in_distribution.min_auc" in names
+    assert "gate.in_distribution" not in names
