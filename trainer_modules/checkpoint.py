@@ -1,0 +1,103 @@
+"""Training state on disk: written whole or not at all, the last two kept, damaged ones skipped.
+
+A folder belongs to one fingerprint (settings, code, data), so a run can only continue a run that
+would have computed the same thing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+_KEPT = 2
+_STATE = "state"
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """Everything a run needs to continue: arrays by group, and a JSON-able state."""
+
+    state: dict[str, Any]
+    arrays: dict[str, list[np.ndarray]]
+
+
+def fingerprint(settings: Any, code_digest: str, files: Iterable[tuple[str, int]]) -> str:
+    """Name of a run's folder: a digest of what decides its result."""
+    # An artifact's folder number changes when its files are made again; split and name do not.
+    listed = sorted((*pathlib.PurePath(name).parts[-2:], size) for name, size in files)
+    text = json.dumps([settings, code_digest, listed], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class CheckpointStore:
+    """The checkpoints of one run."""
+
+    def __init__(self, root: str, run: str) -> None:
+        self._folder = pathlib.Path(root) / run
+
+    def save(self, position: int, checkpoint: Checkpoint) -> None:
+        """Writes a checkpoint under a temporary name, then renames it into place."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        arrays = {
+            f"{group}/{number:05d}": array
+            for group, members in checkpoint.arrays.items()
+            for number, array in enumerate(members)
+        }
+        state = np.frombuffer(json.dumps(checkpoint.state).encode(), np.uint8)
+        handle, temporary = tempfile.mkstemp(suffix=".part", dir=self._folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **{_STATE: state}, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._folder / f"checkpoint-{position:010d}.npz")
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(temporary)
+            raise
+        for old in self._existing()[_KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def latest(self, shapes: dict[str, Sequence[tuple[int, ...]]]) -> Checkpoint | None:
+        """The newest checkpoint that can be read and fits the shapes of the named groups."""
+        for path in self._existing():
+            try:
+                return _read(path, shapes)
+            except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+                logging.warning(
+                    "Checkpoint %s is not usable (%s); an older one is tried.", path, error
+                )
+        return None
+
+    def delete(self) -> None:
+        """Removes the run's folder, once its result is exported."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _existing(self) -> list[pathlib.Path]:
+        """Newest first."""
+        return sorted(self._folder.glob("checkpoint-*.npz"), reverse=True)
+
+
+def _read(path: pathlib.Path, shapes: dict[str, Sequence[tuple[int, ...]]]) -> Checkpoint:
+    with np.load(path, allow_pickle=False) as file:
+        state = json.loads(file[_STATE].tobytes())
+        arrays: dict[str, list[np.ndarray]] = {}
+        for name in sorted(set(file.files) - {_STATE}):
+            arrays.setdefault(name.split("/")[0], []).append(file[name])
+    for group, expected in shapes.items():
+        found = [array.shape for array in arrays.get(group, [])]
+        if found != [tuple(shape) for shape in expected]:
+            raise ValueError(f"its group '{group}' holds other shapes than the model")
+    return Checkpoint(state, arrays)

@@ -1,0 +1,157 @@
+"""SavedModels that need TensorFlow alone: decoding and preprocessing are inside the graph.
+
+Both are built from a float32 copy of the network, whatever precision it was trained in, and hold
+plain TensorFlow ops only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer_modules import backbone, features, input_pipeline
+from trainer_modules.settings import ModelSettings, TaskSettings
+
+EXTRA = "assets.extra"
+WEIGHTS = "encoder.weights.h5"
+CARD = "card.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """The classifier on top of the features, and how its logits become decisions.
+
+    Attributes:
+        kernel: [D, T].
+        bias: [T].
+        temperatures: Divisor of the logits per target, [T] (all alike for multiclass).
+        thresholds: Probability from which a target is called positive, [T].
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    temperatures: np.ndarray
+    thresholds: np.ndarray
+
+
+class Encoder(tf.Module):
+    """Float images [B, H, W, 3] in [0, 1] to embeddings [B, D]; any size of 32 or more."""
+
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__()
+        self._call = network
+        self._weights = [variable.value for variable in network.variables]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")])
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        return self._call(images, training=False)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")])
+    def embed(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The same as a signature."""
+        return {"embedding": self._call(images, training=False)}
+
+
+class Classifier(tf.Module):
+    """Encoded images, or tf.Examples that hold them, to a probability and a decision by target."""
+
+    def __init__(
+        self, network: keras.Model, head: Head, task: TaskSettings, image_size: int
+    ) -> None:
+        super().__init__()
+        self._network = network
+        self._weights = [variable.value for variable in network.variables]
+        self._kernel = tf.Variable(head.kernel, trainable=False, dtype=tf.float32)
+        self._bias = tf.Variable(head.bias, trainable=False, dtype=tf.float32)
+        self._temperatures = tf.constant(head.temperatures, tf.float32)
+        self._thresholds = tf.constant(head.thresholds, tf.float32)
+        self._task = task
+        self._image_size = image_size
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")])
+    def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """PNG or JPEG bytes [B] to {target: [B, 1], "decision/target": [B, 1]}."""
+        return self._predict(images)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Serialized tf.Examples [B] to the same."""
+        spec = {features.IMAGE_ENCODED: tf.io.FixedLenFeature([], tf.string)}
+        return self._predict(tf.io.parse_example(examples, spec)[features.IMAGE_ENCODED])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")])
+    def embed(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """PNG or JPEG bytes [B] to the features [B, D] under the classifier."""
+        return {"embedding": self._features(images)}
+
+    def _features(self, encoded: tf.Tensor) -> tf.Tensor:
+        size = self._image_size
+        images = tf.map_fn(
+            lambda one: input_pipeline.evaluation_image(one, size),
+            encoded,
+            fn_output_signature=tf.TensorSpec([size, size, 3], tf.float32),
+        )
+        return self._network(images, training=False)
+
+    def _predict(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = tf.matmul(self._features(encoded), self._kernel) + self._bias
+        logits = logits / self._temperatures
+        multiclass = self._task.kind == "multiclass"
+        probabilities = tf.nn.softmax(logits) if multiclass else tf.sigmoid(logits)
+        decisions = tf.cast(probabilities >= self._thresholds, tf.float32)
+        outputs = {}
+        for index, target in enumerate(self._task.targets):
+            outputs[target] = probabilities[:, index : index + 1]
+            outputs[features.decision(target)] = decisions[:, index : index + 1]
+        return outputs
+
+
+def serving_network(trained: keras.Model, model: ModelSettings) -> keras.Model:
+    """A float32 copy of a backbone, without the strategy or precision it was trained with."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        network = backbone.build_backbone(model)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    network.set_weights(trained.get_weights())
+    return network
+
+
+def export_encoder(network: keras.Model, folder: pathlib.Path, card: dict[str, Any]) -> None:
+    """Writes the encoder's SavedModel with its weights and card beside."""
+    module = Encoder(network)
+    tf.saved_model.save(module, str(folder), signatures={features.EMBED_SIGNATURE: module.embed})
+    _write_extra(network, folder, card)
+
+
+def export_classifier(
+    network: keras.Model,
+    head: Head,
+    task: TaskSettings,
+    image_size: int,
+    folder: pathlib.Path,
+    card: dict[str, Any],
+) -> None:
+    """Writes the classifier's SavedModel with its encoder's weights and card beside."""
+    module = Classifier(network, head, task, image_size)
+    signatures = {
+        features.SERVING_SIGNATURE: module.serve,
+        features.EXAMPLES_SIGNATURE: module.serve_examples,
+        features.EMBED_SIGNATURE: module.embed,
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    _write_extra(network, folder, card)
+
+
+def _write_extra(network: keras.Model, folder: pathlib.Path, card: dict[str, Any]) -> None:
+    extra = folder / EXTRA
+    extra.mkdir(parents=True, exist_ok=True)
+    network.save_weights(extra / WEIGHTS)
+    (extra / CARD).write_text(json.dumps(card, indent=1))

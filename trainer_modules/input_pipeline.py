@@ -1,0 +1,120 @@
+"""Batches for pretraining, finetuning and evaluation.
+
+Order and random views depend on (seed, epoch, position) only, so a run that resumes sees the
+batches that an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from trainer_modules import augmentation, features, records
+from trainer_modules.settings import AugmentSettings, TaskSettings
+
+EVALUATION_CROP = 0.875
+_UNCROPPED_SIZE = 32
+
+
+def steps_per_epoch(source: records.Records, batch_size: int) -> int:
+    """Whole batches in an epoch; the examples left over differ from epoch to epoch."""
+    return max(1, source.count // batch_size)
+
+
+def pretraining_batches(
+    source: records.Records,
+    augment: AugmentSettings,
+    size: int,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+) -> tf.data.Dataset:
+    """Two augmented views of each image, [B, 2, size, size, 3] in [0, 1]."""
+
+    def views(serialized: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        image = decode_image(_parse(serialized, {})[features.IMAGE_ENCODED])
+        both = [
+            augmentation.augment(image, key + [0, 2 * view], augment, size) for view in range(2)
+        ]
+        return tf.ensure_shape(tf.stack(both), [2, size, size, 3])
+
+    # Positions are doubled so that no two views of an epoch share a seed.
+    return _training_batches(source, views, batch_size, seed, epochs)
+
+
+def finetuning_batches(
+    source: records.Records,
+    augment: AugmentSettings,
+    size: int,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+) -> tf.data.Dataset:
+    """Augmented images [B, size, size, 3], labels [B, T], weights [B, T] ([B, 1] multiclass)."""
+    task = source.task
+
+    def example(serialized: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        parsed = _parse(serialized, records.target_spec(task))
+        image = decode_image(parsed[features.IMAGE_ENCODED])
+        image = augmentation.augment(image, key, augment, size)
+        return tf.ensure_shape(image, [size, size, 3]), *records.targets(parsed, task)
+
+    return _training_batches(source, example, batch_size, seed, epochs)
+
+
+def evaluation_batches(source: records.Records, size: int, batch_size: int) -> tf.data.Dataset:
+    """Images [B, size, size, 3] as the exported model sees them, in stored order."""
+
+    def example(serialized: tf.Tensor) -> tf.Tensor:
+        return evaluation_image(_parse(serialized, {})[features.IMAGE_ENCODED], size)
+
+    dataset = source.stored_order().map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    return _shardable(dataset.batch(batch_size).prefetch(2))
+
+
+def decode_image(encoded: tf.Tensor) -> tf.Tensor:
+    """PNG or JPEG bytes, gray or colour, to uint8 [H, W, 3]."""
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def evaluation_image(encoded: tf.Tensor, size: int) -> tf.Tensor:
+    """The one evaluation view of an image: central crop (over 32 pixels), resized."""
+    crop = EVALUATION_CROP if size > _UNCROPPED_SIZE else 1.0
+    view = augmentation.evaluation_view(decode_image(encoded), size, crop)
+    return tf.ensure_shape(view, [size, size, 3])
+
+
+def _training_batches(
+    source: records.Records,
+    prepare: Callable[[tf.Tensor, tf.Tensor], object],
+    batch_size: int,
+    seed: int,
+    epochs: range,
+) -> tf.data.Dataset:
+    """All epochs as one stream: reading ahead does not stop where an epoch ends."""
+    kept = steps_per_epoch(source, batch_size) * batch_size
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        def with_key(position: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return serialized, tf.stack([seed * 1_000_003 + epoch, 4 * position])
+
+        return source.shuffled(seed, epoch).take(kept).enumerate().map(with_key)
+
+    dataset = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+    dataset = dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+    return _shardable(dataset.batch(batch_size, drop_remainder=True).prefetch(2))
+
+
+def _parse(serialized: tf.Tensor, spec: dict) -> dict[str, tf.Tensor]:
+    image = {features.IMAGE_ENCODED: tf.io.FixedLenFeature([], tf.string)}
+    return tf.io.parse_single_example(serialized, image | spec)
+
+
+def _shardable(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """With several replicas each takes its share of every batch (files may be fewer than they)."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return dataset.with_options(options)

@@ -1,0 +1,90 @@
+"""How linearly separable the labels are in frozen features: progress of pretraining, in labels.
+
+Logistic regression on labelled training examples, judged on in-distribution validation examples.
+The labels never reach the encoder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from absl import logging
+
+from trainer_modules import records, scores
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+MAX_EXAMPLES = 5000
+_ITERATIONS = 300
+
+Embed = Callable[[records.Records], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearProbe:
+    """Labelled examples of the training and validation splits."""
+
+    train: records.Records
+    train_index: records.Index
+    validation: records.Records
+    validation_index: records.Index
+
+    def auc(self, embed: Embed) -> float:
+        """Mean AUC over targets on validation; NaN when no target has both classes."""
+        train, validation = embed(self.train), embed(self.validation)
+        return probe_auc(train, self.train_index, validation, self.validation_index)
+
+
+def open_probe(
+    train_files: tuple[str, ...], eval_files: tuple[str, ...], task: TaskSettings, seed: int
+) -> LinearProbe | None:
+    """The probe's examples, or None (with the reason logged) when labels are lacking."""
+    try:
+        train, train_index = _open_some(train_files, task, "labelled training examples", seed)
+        validation, validation_index = _open_some(
+            eval_files, task, "labelled validation examples", seed
+        )
+    except InputError as error:
+        logging.warning("No linear probe of the pretrained encoder: %s", error)
+        return None
+    return LinearProbe(train, train_index, validation, validation_index)
+
+
+def _open_some(
+    files: tuple[str, ...], task: TaskSettings, what: str, seed: int
+) -> tuple[records.Records, records.Index]:
+    """At most about MAX_EXAMPLES labelled examples, of patients drawn from the seed."""
+    opened, index = records.open_labelled(files, task, what)
+    if len(index) <= MAX_EXAMPLES:
+        return opened, index
+    return records.open_labelled(files, task, what, MAX_EXAMPLES / len(index), seed)
+
+
+def probe_auc(
+    train: np.ndarray,
+    train_index: records.Index,
+    validation: np.ndarray,
+    validation_index: records.Index,
+) -> float:
+    """Mean AUC over targets of one logistic regression per target on [N, D] features."""
+    from sklearn import exceptions, linear_model, pipeline, preprocessing
+
+    labels, weights = train_index.labels, train_index.weights
+    known = np.broadcast_to(weights > 0, labels.shape)
+    predicted = np.zeros(validation_index.labels.shape)
+    for target in range(labels.shape[1]):
+        rows = known[:, target]
+        truth = labels[rows, target] > 0.5
+        if truth.all() or not truth.any():
+            continue
+        classifier = pipeline.make_pipeline(
+            preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=_ITERATIONS)
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+            classifier.fit(train[rows], truth)
+        predicted[:, target] = classifier.decision_function(validation)
+    return scores.mean_auc(validation_index.labels, validation_index.weights, predicted)

@@ -1,0 +1,136 @@
+"""The Pretrainer's `run_fn`: SimCLR on images without labels, from the settings' first weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from trainer_modules import (
+    backbone,
+    contact_sheet,
+    export,
+    initialization,
+    input_pipeline,
+    linear_probe,
+    optimizers,
+    projection,
+    records,
+    stage,
+    training_loop,
+)
+from trainer_modules.ntxent import nt_xent
+from trainer_modules.settings import PretrainSettings
+
+_EMBED_BATCH = 256
+
+
+class SimClr(keras.Model):
+    """Two views of each image [B, 2, H, W, 3] to their projections [B, 2, P]."""
+
+    def __init__(self, encoder: keras.Model, head: keras.Model, temperature: float) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+        self.temperature = temperature
+        self.contrastive_top1 = keras.metrics.Mean("contrastive_top1")
+        self.entropy = keras.metrics.Mean("entropy")
+        self.built = True
+
+    def call(self, views: Any, training: bool = False) -> Any:
+        images = ops.reshape(views, (-1, *views.shape[2:]))
+        projected = self.head(self.encoder(images, training=training), training=training)
+        return ops.reshape(projected, (-1, 2, projected.shape[-1]))
+
+    def compute_loss(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True
+    ) -> Any:
+        loss, top1, entropy = nt_xent(y_pred[:, 0], y_pred[:, 1], self.temperature)
+        self.contrastive_top1.update_state(top1)
+        self.entropy.update_state(entropy)
+        # Gradients of the replicas are summed.
+        return loss / tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def run_fn(fn_args: stage.FnArgs) -> None:
+    """Entry point of TFX's Trainer."""
+    work = stage.read(fn_args, "pretrain")
+    with stage.session(work) as strategy:
+        settings: PretrainSettings = work.settings
+        source = records.open_unlabelled(work.train_files, work.task, "pretraining splits")
+        batch_size = min(settings.batch_size, source.count)
+        steps = input_pipeline.steps_per_epoch(source, batch_size)
+        with strategy.scope():
+            model, initialised = _build(work, batch_size, steps)
+
+        def batches(epochs: range) -> tf.data.Dataset:
+            return input_pipeline.pretraining_batches(
+                source, settings.augment, work.model.image_size, batch_size, work.seed, epochs
+            )
+
+        contact_sheet.write(batches(range(0, 1)), work.model_run_dir)
+        probe = linear_probe.open_probe(work.train_files, work.eval_files, work.task, work.seed)
+
+        def measure(epoch: int) -> dict[str, float]:
+            if probe is None or epoch != settings.epochs:
+                return {}
+            return {"probe_auc": probe.auc(lambda split: _embed(model.encoder, split, work))}
+
+        store = work.checkpoints()
+        plan = training_loop.Plan("pretrain", settings.epochs, steps, batch_size)
+        history = training_loop.fit(model, batches, plan, store, work.model_run_dir, measure)
+        network = export.serving_network(model.encoder, work.model)
+        export.export_encoder(
+            network, work.serving_model_dir, _card(work, source, initialised, history)
+        )
+        store.delete()
+
+
+def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict[str, Any]]:
+    settings = work.settings
+    encoder = backbone.build_backbone(work.model, synchronized=True)
+    initialised = initialization.initialize(encoder, work.model.init)
+    head = projection.build_projection_head(
+        backbone.feature_dim(work.model), settings.projection_layers, settings.projection_dim
+    )
+    model = SimClr(encoder, head, settings.temperature)
+    model.compile(
+        optimizers.build_optimizer(settings.optimizer, batch_size, steps, settings.epochs),
+        jit_compile=stage.JIT_COMPILE,
+    )
+    return model, initialised
+
+
+def _embed(encoder: keras.Model, split: records.Records, work: stage.Stage) -> np.ndarray:
+    batches = input_pipeline.evaluation_batches(split, work.model.image_size, _EMBED_BATCH)
+    return encoder.predict(batches, verbose=0)
+
+
+def _card(
+    work: stage.Stage,
+    source: records.Records,
+    initialised: dict[str, Any],
+    history: training_loop.History,
+) -> dict[str, Any]:
+    last = history.epochs[-1]
+    return {
+        "kind": "encoder",
+        "targets": [],
+        "thresholds": {},
+        "temperature": {},
+        "model": work.model.model_dump(mode="json"),
+        "feature_dim": backbone.feature_dim(work.model),
+        "image_size": work.model.image_size,
+        "trained_on": {
+            "method": "SimCLR",
+            "splits": list(work.settings.splits),
+            "images": source.count,
+            "epochs": len(history.epochs),
+            "seed": work.seed,
+            "initialised": initialised,
+            "probe_auc": last.get("probe_auc"),
+        },
+    }
