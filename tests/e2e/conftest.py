@@ -1,0 +1,126 @@
+"""Whole runs of a copy of the repository, shared between the tests that look at them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("pipeline", "components", "trainer_modules", "schemas", "local_runner.py")
+# A pipeline of seconds on SYNTHETIC images. Its gate asks only for what 2 epochs can give.
+TINY = (
+    "data.synthetic.patients=220",
+    "data.synthetic.shifted_patients=90",
+    "data.synthetic.image_size=48",
+    "data.stored_size=32",
+    "model.image_size=32",
+    "model.units=[1,1]",
+    "model.root_filters=8",
+    "pretrain.epochs=2",
+    "pretrain.batch_size=64",
+    "finetune.epochs=3",
+    "finetune.batch_size=32",
+    "evaluation.min_auc=0",
+    "evaluation.min_auc_in_distribution=0",
+    "evaluation.min_auc_shifted=0",
+    "evaluation.max_domain_gap=1",
+    "gate.in_distribution.min_auc=0",
+    "gate.shifted.min_auc=0",
+    "gate.max_gap=1",
+    "gate.max_regression=1",
+    "gate.subgroups.min_auc=0",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a user has after a run: exit status, screen, and the output folder."""
+
+    status: int
+    screen: str
+    output: Path
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return json.loads((self.output / "summary.json").read_text())
+
+    @property
+    def states(self) -> dict[str, str]:
+        return {node["name"]: node["state"] for node in self.summary["nodes"]}
+
+    def ran(self) -> list[str]:
+        return [name for name, state in self.states.items() if state == "ran"]
+
+
+class Checkout:
+    """A copy of the sources that a test may edit, and runs of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in SOURCES:
+            source = ROOT / name
+            if source.is_dir():
+                ignore = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, folder / name, ignore=ignore)
+            else:
+                shutil.copy(source, folder / name)
+
+    def command(self, output: Path, overrides: tuple[str, ...], *arguments: str) -> list[str]:
+        settings = [part for item in overrides for part in ("--set", item)]
+        return [
+            *(sys.executable, "local_runner.py", "--preset", "demo", "--output", str(output)),
+            *settings,
+            *arguments,
+        ]
+
+    def run(
+        self, output: Path, *arguments: str, overrides: tuple[str, ...] = TINY, timeout: int = 400
+    ) -> Outcome:
+        done = subprocess.run(
+            self.command(output, overrides, *arguments),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, "REMEDIS_ID_KEY": "a key for tests"},
+        )
+        return Outcome(done.returncode, done.stdout + done.stderr, output)
+
+    def kill_when(self, text: str, output: Path, overrides: tuple[str, ...]) -> None:
+        """Starts a run and kills it, with SIGKILL, as soon as `text` appears on its screen."""
+        with subprocess.Popen(
+            self.command(output, overrides),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            deadline = time.monotonic() + 300
+            for line in process.stdout:
+                if text in line or time.monotonic() > deadline:
+                    break
+            process.send_signal(signal.SIGKILL)
+        assert text in line
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory):
+    return Checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="session")
+def first_run(checkout, tmp_path_factory):
+    """The one full run that most tests look at or continue from."""
+    outcome = checkout.run(tmp_path_factory.mktemp("runs") / "first")
+    assert outcome.status == 0, outcome.screen
+    return outcome

@@ -1,0 +1,225 @@
+"""Local runs from the command line to pushed models, as a user sees them.
+
+The tests of one class continue the same run, in order: each one changes something and looks at
+what ran again.
+"""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.e2e.conftest import TINY
+
+pytestmark = [pytest.mark.slow, pytest.mark.e2e]
+
+TRAINED = ["Pretrainer", "Finetuner"]
+JUDGED = ["Predictor", "Evaluator"]
+GATED = ["ModelGate", "Pusher", "EncoderPusher", "Reporter"]
+
+
+class TestARunAndItsReruns:
+    def test_everything_runs_and_the_model_is_pushed(self, first_run):
+        summary = first_run.summary
+        assert summary["verdict"] == "pushed"
+        assert set(first_run.states.values()) == {"ran"}
+        for domain in ("in_distribution", "shifted"):
+            auc = summary["metrics"][domain]["auc"]
+            assert 0 <= auc["lower"] <= auc["value"] <= auc["upper"] <= 1
+            assert auc["patients"] < auc["examples"]
+        assert "synthetic" in (first_run.output / "report" / "index.html").read_text().lower()
+
+    def test_one_line_a_node_and_quiet_libraries(self, first_run):
+        lines = first_run.screen.splitlines()
+        for node in first_run.states:
+            assert sum(line.startswith(f"{node} ") for line in lines) == 1
+        assert "oneDNN" not in first_run.screen
+        assert len(lines) < 60
+        assert "oneDNN" in (first_run.output / "run.log").read_text()
+
+    def test_pushed_models_work_alone(self, first_run, tmp_path):
+        pushed = first_run.summary["pushed"]
+        Image.fromarray(np.full((40, 50), 90, np.uint8)).save(tmp_path / "film.png")
+        code = (
+            "import tensorflow as tf\n"
+            f"classifier = tf.saved_model.load({pushed['classifier']!r})\n"
+            f"image = open({str(tmp_path / 'film.png')!r}, 'rb').read()\n"
+            "answer = classifier.signatures['serving_default'](images=tf.constant([image]))\n"
+            "assert 0 <= float(answer['opacity'][0, 0]) <= 1\n"
+            f"encoder = tf.saved_model.load({pushed['encoder']!r})\n"
+            "assert encoder(tf.zeros([2, 32, 32, 3])).shape[0] == 2\n"
+            "print('served')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == "served", done.stderr
+
+    def test_unchanged_rerun_is_all_cached(self, checkout, first_run):
+        again = checkout.run(first_run.output)
+        assert again.status == 0, again.screen
+        assert set(again.states.values()) == {"cached"}
+        assert again.summary["verdict"] == "pushed"
+
+    def test_saved_configuration_can_be_fed_back(self, checkout, first_run):
+        done = subprocess.run(
+            [
+                *(sys.executable, "local_runner.py", "--show-config"),
+                *("--config", str(first_run.output / "config.yaml")),
+            ],
+            cwd=checkout.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == (first_run.output / "config.yaml").read_text()
+
+    def test_gate_threshold_reruns_the_gate_and_after_and_refuses(self, checkout, first_run):
+        before = sorted((first_run.output / "pushed" / "classifier").iterdir())
+        refused = checkout.run(first_run.output, "--set", "gate.in_distribution.min_auc=1")
+        assert refused.status == 4, refused.screen
+        assert refused.ran() == GATED
+        assert refused.summary["verdict"] == "not_blessed"
+        assert refused.summary["pushed"] == {"classifier": None, "encoder": None}
+        assert any("in_distribution" in reason for reason in refused.summary["reasons"])
+        assert sorted((first_run.output / "pushed" / "classifier").iterdir()) == before
+
+    def test_evaluate_only_shows_the_report_and_pushes_nothing(self, checkout, first_run):
+        shown = checkout.run(
+            first_run.output, "--set", "gate.in_distribution.min_auc=1", "--evaluate-only"
+        )
+        assert shown.status == 0, shown.screen
+        assert shown.summary["verdict"] == "evaluated"
+        assert "Pusher" not in shown.states
+        assert (first_run.output / "report" / "index.html").exists()
+
+    def test_edited_component_runs_again(self, checkout, first_run):
+        edited = checkout.folder / "components" / "reporter" / "page.py"
+        edited.write_text(edited.read_text() + "\n# an edit\n")
+        assert checkout.run(first_run.output).ran() == ["Reporter"]
+
+    def test_edited_trainer_runs_again_with_what_follows(self, checkout, first_run):
+        edited = checkout.folder / "trainer_modules" / "ntxent.py"
+        edited.write_text(edited.read_text() + "\n# an edit\n")
+        outcome = checkout.run(first_run.output)
+        assert outcome.status == 0, outcome.screen
+        assert outcome.ran() == [*TRAINED, *JUDGED, *GATED]
+        verdict = next((first_run.output / "artifacts" / "ModelGate").rglob("verdict.json"))
+        assert "baseline" in json.loads(verdict.read_text())
+
+    def test_partial_run_stops_where_told(self, checkout, first_run):
+        outcome = checkout.run(first_run.output, "--to-node", "DataGate")
+        assert outcome.status == 0, outcome.screen
+        assert outcome.states["DataGate"] == "cached"
+        assert outcome.states["Pretrainer"] == "skipped"
+
+    def test_partial_run_starts_where_told(self, checkout, first_run):
+        outcome = checkout.run(first_run.output, "--from-node", "ModelGate")
+        assert outcome.status == 0, outcome.screen
+        assert outcome.states["Finetuner"] == "skipped"
+        assert outcome.states["Reporter"] in ("ran", "cached")
+
+
+def test_killed_pretraining_continues_to_the_same_result(checkout, tmp_path):
+    overrides = (*TINY, "pretrain.epochs=5")
+    whole = checkout.run(tmp_path / "whole", overrides=overrides)
+    assert whole.status == 0, whole.screen
+    checkout.kill_when("Pretrainer: epoch 3", tmp_path / "killed", overrides)
+    resumed = checkout.run(tmp_path / "killed", overrides=overrides)
+    assert resumed.status == 0, resumed.screen
+    assert resumed.states["ImageExampleGen"] == "cached"
+    assert "resumed after epoch" in resumed.screen
+    for domain in ("in_distribution", "shifted"):
+        one, other = (run.summary["metrics"][domain]["auc"]["value"] for run in (whole, resumed))
+        assert one == pytest.approx(other, abs=0.02)
+
+
+class TestRefusals:
+    """Each refusal has its exit status and a message that says what is wrong."""
+
+    @pytest.fixture
+    def manifest(self, tmp_path):
+        """A small manifest data set of noise images: 60 patients in distribution, 20 shifted."""
+        rng = np.random.default_rng(0)
+        folder = tmp_path / "data"
+        folder.mkdir()
+        rows = []
+        for number in range(160):
+            name = f"image{number:03}.png"
+            pixels = rng.integers(0, 255, (40, 40), np.uint8)
+            Image.fromarray(pixels).save(folder / name)
+            patient = number // 2
+            rows.append(
+                {
+                    "image": name,
+                    "patient_id": f"person-{patient}",
+                    "site": "here" if patient < 60 else "there",
+                    "domain": "in_distribution" if patient < 60 else "shifted",
+                    "split": "" if patient >= 60 else ("train", "validation", "test")[patient % 3],
+                    "opacity": number // 4 % 2,
+                }
+            )
+        return folder, rows
+
+    @staticmethod
+    def write(folder, rows):
+        with (folder / "manifest.csv").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, fieldnames=rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        return (
+            *TINY,
+            "data.source=manifest",
+            f"data.root={folder}",
+            "data.subgroups=[]",
+            "data.subgroup_bins={}",
+            "pretrain.splits=[train]",
+        )
+
+    def test_patient_in_two_splits(self, checkout, manifest, tmp_path):
+        folder, rows = manifest
+        rows[0]["split"], rows[1]["split"] = "train", "test"
+        outcome = checkout.run(tmp_path / "run", overrides=self.write(folder, rows))
+        assert outcome.status == 3, outcome.screen
+        assert outcome.summary["verdict"] == "stopped_by_data_gate"
+        assert any("patient" in reason for reason in outcome.summary["reasons"])
+        assert "Pretrainer" not in outcome.states
+        assert (outcome.output / "report" / "index.html").exists()
+        everything = [path for path in outcome.output.rglob("*") if path.is_file()]
+        assert everything
+        assert not [path for path in everything if b"person-" in path.read_bytes()]
+
+    def test_duplicated_image_across_splits(self, checkout, manifest, tmp_path):
+        folder, rows = manifest
+        (folder / rows[0]["image"]).write_bytes((folder / rows[2]["image"]).read_bytes())
+        assert rows[0]["split"] != rows[2]["split"]
+        outcome = checkout.run(tmp_path / "run", overrides=self.write(folder, rows))
+        assert outcome.status == 3, outcome.screen
+        assert any("duplicate" in reason for reason in outcome.summary["reasons"])
+
+    def test_many_broken_images(self, checkout, manifest, tmp_path):
+        folder, rows = manifest
+        for row in rows[::3]:
+            (folder / row["image"]).write_bytes(b"not an image")
+        outcome = checkout.run(tmp_path / "run", overrides=self.write(folder, rows))
+        assert outcome.status == 2, outcome.screen
+        assert "max_broken_fraction" in outcome.screen
+
+    def test_missing_image_folder(self, checkout, manifest, tmp_path):
+        folder, rows = manifest
+        overrides = self.write(folder, rows)
+        overrides = (*overrides, f"data.root={folder / 'nowhere'}")
+        outcome = checkout.run(tmp_path / "run", overrides=overrides)
+        assert outcome.status == 2
+        assert "nowhere" in outcome.screen
+        assert "Traceback" not in outcome.screen
+
+    def test_unknown_setting(self, checkout, tmp_path):
+        outcome = checkout.run(tmp_path / "run", overrides=("gate.min_auk=0.9",))
+        assert outcome.status == 2
+        assert "gate.min_auk" in outcome.screen
+        assert "nearest" in outcome.screen
