@@ -16,5 +16,7 @@ class DataGateSettings(Settings):
     patient_overlap: Literal["stop", "report"] = "stop"
     duplicates: Literal["stop", "report"] = "stop"
     min_per_class: int = Field(
-        5, ge=0, description="examples of each class in train, validation, test and shifted"
+        5,
+        ge=0,
+        description="examples of each class in train, validation, test and shifted",
     )

@@ -59,7 +59,7 @@ def index_schema(labels: Sequence[str], subgroups: Sequence[str]) -> pa.Schema:
     texts = ("image_id", "patient_id", "split", "site", "domain", "digest")
     return pa.schema(
         [(name, pa.string()) for name in texts]
-        + [("height", pa.int32()), ("width", pa.int32())]
+        + [("row", pa.int64()), ("height", pa.int32()), ("width", pa.int32())]
         + [("mean", pa.float32()), ("std", pa.float32())]
         + [(features.label(name), pa.float32()) for name in labels]
         + [(features.subgroup(name), pa.string()) for name in subgroups]
@@ -81,6 +81,7 @@ def to_index_row(
         "site": planned.site,
         "domain": planned.domain,
         "digest": stored.digest,
+        "row": planned.number,
         "height": stored.height,
         "width": stored.width,
         "mean": stored.mean,

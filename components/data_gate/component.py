@@ -1,0 +1,82 @@
+"""TFX component: stops the run before training when the data are not fit for it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+
+from components.artifact_types import DataGateReport, IngestReport
+from components.data_gate.executor import Executor
+from components.data_gate.settings import DataGateSettings
+from trainer_modules.settings import TaskSettings
+
+
+class DataGateSpec(types.ComponentSpec):
+    """Settings travel as JSON, so that TFX's cache key sees every one of them."""
+
+    PARAMETERS: ClassVar[dict] = {
+        "settings": component_spec.ExecutionParameter(type=str),
+        "task": component_spec.ExecutionParameter(type=str),
+        "code_digest": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS: ClassVar[dict] = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "statistics": component_spec.ChannelParameter(
+            type=standard_artifacts.ExampleStatistics
+        ),
+        "anomalies": component_spec.ChannelParameter(
+            type=standard_artifacts.ExampleAnomalies
+        ),
+        "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
+        "ingest_report": component_spec.ChannelParameter(type=IngestReport),
+    }
+    OUTPUTS: ClassVar[dict] = {
+        "data_gate_report": component_spec.ChannelParameter(type=DataGateReport),
+    }
+
+
+class DataGate(base_component.BaseComponent):
+    """Fails its execution, with reasons, unless every check that stops has passed."""
+
+    SPEC_CLASS = DataGateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        statistics: types.BaseChannel,
+        anomalies: types.BaseChannel,
+        schema: types.BaseChannel,
+        ingest_report: types.BaseChannel,
+        settings: DataGateSettings,
+        task: TaskSettings,
+        code_digest: str,
+    ):
+        """Constructs the component.
+
+        Args:
+            examples: records of ImageExampleGen.
+            statistics: of the records, from StatisticsGen.
+            anomalies: of the statistics against the schema, from ExampleValidator.
+            schema: the curated one.
+            ingest_report: index and counts of ImageExampleGen.
+            settings: what stops the run.
+            task: labels.
+            code_digest: of the code that checks.
+        """
+        super().__init__(
+            spec=DataGateSpec(
+                examples=examples,
+                statistics=statistics,
+                anomalies=anomalies,
+                schema=schema,
+                ingest_report=ingest_report,
+                settings=settings.model_dump_json(),
+                task=task.model_dump_json(),
+                code_digest=code_digest,
+                data_gate_report=types.Channel(type=DataGateReport),
+            )
+        )

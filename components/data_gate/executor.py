@@ -1,0 +1,54 @@
+"""TFX plumbing of the data gate."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from absl import logging
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+
+
+class Executor(base_executor.BaseExecutor):
+    """Gathers what the checks need, writes their report, and stops the run if one asks for it."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `data_gate_report`.
+
+        Raises:
+            DataGateStopped: the data are not fit for training.
+        """
+        from components.data_gate import checks
+        from components.data_gate.errors import DataGateStopped
+        from components.data_gate.gate import Inputs, judge
+        from components.data_gate.settings import DataGateSettings
+        from trainer_modules.settings import TaskSettings
+
+        artifacts = {
+            n: artifact_utils.get_single_instance(a) for n, a in input_dict.items()
+        }
+        splits = artifact_utils.decode_split_names(artifacts["examples"].split_names)
+        outcomes, drift = judge(
+            Inputs(splits=splits, **{name: a.uri for name, a in artifacts.items()}),
+            DataGateSettings.model_validate_json(exec_properties["settings"]),
+            TaskSettings.model_validate_json(exec_properties["task"]),
+        )
+        report = checks.to_report(outcomes, drift)
+        folder = artifact_utils.get_single_uri(output_dict["data_gate_report"])
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "report.json"), "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=1)
+        for outcome in outcomes:
+            level = logging.INFO if outcome.passed else logging.WARNING
+            logging.log(level, "DataGate %s: %s", outcome.name, outcome.message)
+        reasons = checks.reasons(outcomes)
+        if reasons:
+            raise DataGateStopped(reasons, report)

@@ -1,0 +1,101 @@
+"""Reads ingestion's index as a stream: what is shared by splits, and how the domains differ.
+
+A pass holds some bytes an image (hashes and split numbers), never the index itself.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.data_gate.checks import Shared
+from trainer_modules import features
+
+_PSEUDONYM = re.compile(r"[0-9a-f]{32}")
+_LISTED = 1000
+_ROWS = 10
+
+
+class Index:
+    """The index files of an ingest report."""
+
+    def __init__(self, folder: str):
+        self._paths = sorted(
+            glob.glob(os.path.join(glob.escape(folder), "index-*.parquet"))
+        )
+        self._names = pq.read_schema(self._paths[0]).names
+
+    @property
+    def subgroups(self) -> list[str]:
+        """Names of the subgroup columns."""
+        prefix = features.subgroup("")
+        return [
+            name.removeprefix(prefix) for name in self._names if name.startswith(prefix)
+        ]
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yields some columns of the rows."""
+        for path in self._paths:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(batch_size=16384, columns=list(columns))
+
+    def shared(self, column: str) -> list[Shared]:
+        """Values of a hex column that are in more than one split, the first thousand."""
+        suspects = self._suspects(column)
+        if not suspects:
+            return []
+        splits: dict[str, Counter] = {}
+        rows: dict[str, list[int]] = {}
+        for batch in self.batches([column, "split", "row"]):
+            for value, split, row in zip(
+                *(c.to_pylist() for c in batch.columns), strict=True
+            ):
+                if _key(value) in suspects:
+                    splits.setdefault(value, Counter())[split] += 1
+                    rows.setdefault(value, []).append(row)
+        found = [
+            Shared(value, dict(counts), tuple(sorted(rows[value])[:_ROWS]))
+            for value, counts in splits.items()
+            if len(counts) > 1
+        ]
+        return sorted(found, key=lambda item: item.rows)[:_LISTED]
+
+    def _suspects(self, column: str) -> set[int]:
+        keys, places = [np.empty(0, np.uint64)], [np.empty(0, np.uint8)]
+        for batch in self.batches([column, "split"]):
+            values, names = (c.to_pylist() for c in batch.columns)
+            keys.append(np.fromiter(map(_key, values), np.uint64, len(values)))
+            places.append(
+                np.fromiter(map(features.SPLITS.index, names), np.uint8, len(names))
+            )
+        pairs = np.unique(
+            np.rec.fromarrays(
+                [np.concatenate(keys), np.concatenate(places)], names="key,split"
+            )
+        )
+        values, counts = np.unique(pairs["key"], return_counts=True)
+        return {int(value) for value in values[counts > 1]}
+
+    def raw_identities(self) -> dict[str, int]:
+        """Counts ids that do not look like ingestion's keyed hashes, by column."""
+        counts = {"image_id": 0, features.PATIENT_ID: 0}
+        for batch in self.batches(list(counts)):
+            for column in counts:
+                for value in batch.column(column).to_pylist():
+                    counts[column] += not _PSEUDONYM.fullmatch(value)
+        return counts
+
+
+def _key(value: str) -> int:
+    """64 bits of a hex digest; of other text, a hash (`raw_identities` tells of such)."""
+    try:
+        return int(value[:16], 16)
+    except ValueError:
+        return hash(value) % 2**64
