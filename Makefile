@@ -1,0 +1,45 @@
+# Every target but clean sets up what it needs first; nothing else is required.
+PYTHON_VENV := .venv/bin/python
+RUFF := .venv/bin/ruff
+SOURCES := local_runner.py kubeflow_runner.py benchmarks components pipeline tests trainer_modules
+# `make lock UPGRADE=--upgrade` moves to the newest versions that requirements*.in allow.
+UPGRADE ?=
+COMPILE := .setup/tools/bin/uv pip compile --quiet --universal --python-version 3.11 \
+  --generate-hashes --no-header $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint format bench lock clean
+
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make .venv (the other targets do this themselves)
+	@./setup.sh
+
+demo: setup ## Run the whole pipeline on embedded, synthetic images
+	@$(PYTHON_VENV) local_runner.py --preset demo --output runs/demo
+
+test: setup ## Run every test, the slow ones last
+	@$(PYTHON_VENV) -m pytest --durations=15
+
+test-fast: setup ## Run the tests that take seconds
+	@$(PYTHON_VENV) -m pytest -m "not slow" --durations=5
+
+lint: setup ## Check style without changing anything
+	@$(RUFF) check $(SOURCES)
+	@$(RUFF) format --check $(SOURCES)
+
+format: setup ## Put the sources in house style
+	@$(RUFF) check --fix $(SOURCES)
+	@$(RUFF) format $(SOURCES)
+
+bench: setup ## Measure speed against the alternatives
+	@for bench in benchmarks/bench_*.py; do $(PYTHON_VENV) "$$bench" || exit; done
+
+lock: setup ## Resolve requirements*.in into the hashed locks
+	@$(COMPILE) requirements.in --output-file requirements.lock
+	@$(COMPILE) requirements-dev.in --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## Remove caches and the demo's run (.venv and .setup stay)
+	@rm -rf .pytest_cache .ruff_cache .hypothesis build runs/demo
+	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
