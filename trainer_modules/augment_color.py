@@ -1,4 +1,4 @@
-"""Colour jitter, grayscale and blur of a view, compiled into one function by XLA.
+"""Flip, colour jitter, grayscale and blur of a view, compiled into one function by XLA.
 
 The view is handled as three planes: its operations then vectorise, which makes them several times
 faster than TensorFlow's image kernels. They only ever run in the input pipeline, never in an
@@ -16,53 +16,67 @@ from trainer_modules.settings import AugmentSettings
 _LUMA = (0.2989, 0.587, 0.114)
 
 
-def random_color(view: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
-    """Colour jitter, grayscale and blur, each with its probability.
+def random_finish(view: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
+    """Everything from the flip on, each operation with its probability.
 
     Args:
-        view: [S, S, 3] float32 in [0, 1], S known.
+        view: [S, S, 3] float32, about [0, 1], S known.
         seed: Integer [2].
         settings: Probabilities and ranges.
 
     Returns:
         [S, S, 3] float32 in [0, 1].
     """
-    strengths = (settings.brightness, settings.contrast, settings.saturation, settings.hue)
-    jitter = settings.jitter_probability > 0 and any(strengths)
-    if not (jitter or settings.grayscale_probability or settings.blur_probability):
-        return view
-    draws = tf.random.stateless_uniform([12], seed, alg="philox")
+    draws = tf.random.stateless_uniform([13], seed, alg="philox")
 
     @tf.function(jit_compile=True)
-    def apply(view, draws):
-        planes = tf.transpose(view, (2, 0, 1))
-        if jitter:
-            factors = 1 + (2 * draws[:4] - 1) * [*strengths[:3], 0.0]
-            factors = tf.concat([factors[:3], (2 * draws[3:4] - 1) * settings.hue], 0)
-            order = tf.argsort(draws[4:8])
-            planes = tf.cond(
-                draws[8] < settings.jitter_probability,
-                lambda: color_jitter(planes, factors, order),
-                lambda: planes,
-            )
-        if settings.grayscale_probability > 0:
-            planes = tf.cond(
-                draws[9] < settings.grayscale_probability,
-                lambda: grayscale(planes),
-                lambda: planes,
-            )
-        if settings.blur_probability > 0:
-            low, high = settings.blur_sigma
-            planes = tf.cond(
-                draws[10] < settings.blur_probability,
-                lambda: gaussian_blur(
-                    planes, low + (high - low) * draws[11], blur_radius(view.shape[0], high)
-                ),
-                lambda: planes,
-            )
+    def finish(view, draws):
+        planes = tf.clip_by_value(tf.transpose(view, (2, 0, 1)), 0.0, 1.0)
+        for operation in (_flip, _jitter, _gray, _blur):
+            planes = operation(planes, draws, settings)
         return tf.transpose(planes, (1, 2, 0))
 
-    return apply(view, draws)
+    return finish(view, draws)
+
+
+def _flip(planes, draws, settings):
+    if settings.flip_probability == 0:
+        return planes
+    return tf.where(draws[12] < settings.flip_probability, tf.reverse(planes, [2]), planes)
+
+
+def _jitter(planes, draws, settings):
+    strengths = (settings.brightness, settings.contrast, settings.saturation, settings.hue)
+    if settings.jitter_probability == 0 or not any(strengths):
+        return planes
+    factors = tf.constant([1.0, 1.0, 1.0, 0.0]) + (2 * draws[:4] - 1) * strengths
+    order = tf.argsort(draws[4:8])
+    return tf.cond(
+        draws[8] < settings.jitter_probability,
+        lambda: color_jitter(planes, factors, order),
+        lambda: planes,
+    )
+
+
+def _gray(planes, draws, settings):
+    if settings.grayscale_probability == 0:
+        return planes
+    return tf.cond(
+        draws[9] < settings.grayscale_probability, lambda: grayscale(planes), lambda: planes
+    )
+
+
+def _blur(planes, draws, settings):
+    low, high = settings.blur_sigma
+    radius = blur_radius(planes.shape[1], high)
+    if settings.blur_probability == 0 or radius == 0:
+        return planes
+    sigma = low + (high - low) * draws[11]
+    return tf.cond(
+        draws[10] < settings.blur_probability,
+        lambda: gaussian_blur(planes, sigma, radius),
+        lambda: planes,
+    )
 
 
 def color_jitter(planes: tf.Tensor, factors: tf.Tensor, order: tf.Tensor) -> tf.Tensor:

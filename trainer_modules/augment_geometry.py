@@ -1,4 +1,4 @@
-"""Equalisation, elastic deformation, rotation, random resized crop and flip.
+"""Equalisation, elastic deformation, rotation and random resized crop.
 
 The geometric operations move no pixels until all of them are known. A crop alone is a bicubic
 resize, as in the reference; together with rotation or elastic deformation it is one bilinear
@@ -21,7 +21,7 @@ _LEVELS = 256
 def random_geometry(
     image: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings, size: int
 ) -> tf.Tensor:
-    """Everything that comes before colour, in the order of `AugmentSettings`.
+    """Everything that comes before the flip, in the order of `AugmentSettings`.
 
     Args:
         image: [H, W, 3], uint8 or floating point in [0, 1].
@@ -30,10 +30,10 @@ def random_geometry(
         size: Side of the view.
 
     Returns:
-        [size, size, 3] float32 in [0, 1].
+        [size, size, 3] float32; bicubic resampling may leave [0, 1] a little.
     """
     seeds = tf.unstack(tf.random.split(seed, 3, alg="philox"))
-    draws = tf.random.stateless_uniform([4], seeds[0], alg="philox")
+    draws = tf.random.stateless_uniform([3], seeds[0], alg="philox")
     if settings.equalize_probability > 0:
         image = tf.cond(
             draws[0] < settings.equalize_probability,
@@ -51,12 +51,8 @@ def random_geometry(
                 lambda: _displaced(rows, columns, tf.shape(image), seeds[2], settings),
                 lambda: (rows, columns),
             )
-        view = sample_bilinear(to_float(image), rows, columns)
-    else:
-        view = resize_box(image, box, size)
-    if settings.flip_probability > 0:
-        view = tf.where(draws[3] < settings.flip_probability, tf.reverse(view, [1]), view)
-    return view
+        return sample_bilinear(to_float(image), rows, columns)
+    return resize_box(image, box, size)
 
 
 def to_float(image: tf.Tensor) -> tf.Tensor:
@@ -85,7 +81,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
 
 
 def resize_box(image: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
-    """Bicubic resize of a box (top, left, height, width) to [size, size, 3] in [0, 1].
+    """Bicubic resize of a box (top, left, height, width) to [size, size, 3] float32.
 
     Antialiased only where the box is at least twice as large as the view: the reference never is,
     which costs little near 1 and would fill views of large images with noise.
@@ -98,9 +94,7 @@ def resize_box(image: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
 
     large = tf.minimum(height, width) >= _ANTIALIAS_FROM * size
     view = tf.cond(large, lambda: resize(True), lambda: resize(False))
-    if image.dtype == tf.uint8:
-        view *= 1 / (_LEVELS - 1)
-    return tf.clip_by_value(view, 0.0, 1.0)
+    return view * (1 / (_LEVELS - 1)) if image.dtype == tf.uint8 else view
 
 
 def rotated_box_grid(

@@ -27,9 +27,9 @@ def augment(image: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings, size: 
     Returns:
         [size, size, 3] float32 in [0, 1].
     """
-    seeds = tf.random.split(seed, 3, alg="philox")
+    seeds = tf.random.split(seed, 2, alg="philox")
     view = augment_geometry.random_geometry(image, seeds[0], settings, size)
-    return augment_color.random_color(view, seeds[1], settings)
+    return augment_color.random_finish(view, seeds[1], settings)
 
 
 def evaluation_view(image: tf.Tensor, size: int, crop_fraction: float = 0.875) -> tf.Tensor:
