@@ -1,0 +1,94 @@
+"""TFX component that decides whether the model may be pushed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import ClassVar
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec
+
+from components.artifact_types import GateReport
+from components.model_gate import executor
+from components.model_gate.settings import GateSettings
+from trainer_modules.settings import TaskSettings
+
+_ARTIFACTS = tfx.types.standard_artifacts
+
+
+class ModelGateSpec(component_spec.ComponentSpec):
+    """Interface of the ModelGate."""
+
+    PARAMETERS: ClassVar = {
+        "settings": component_spec.ExecutionParameter(type=str),
+        "task": component_spec.ExecutionParameter(type=str),
+        "subgroups": component_spec.ExecutionParameter(type=str),
+        "baseline_dir": component_spec.ExecutionParameter(type=str),
+        "code_digest": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS: ClassVar = {
+        "model": component_spec.ChannelParameter(type=_ARTIFACTS.Model),
+        "examples": component_spec.ChannelParameter(type=_ARTIFACTS.Examples),
+        "predictions": component_spec.ChannelParameter(type=_ARTIFACTS.Examples),
+        "evaluator_blessing": component_spec.ChannelParameter(
+            type=_ARTIFACTS.ModelBlessing, optional=True
+        ),
+    }
+    OUTPUTS: ClassVar = {
+        "blessing": component_spec.ChannelParameter(type=_ARTIFACTS.ModelBlessing),
+        "gate_report": component_spec.ChannelParameter(type=GateReport),
+    }
+
+
+class ModelGate(base_component.BaseComponent):
+    """Blesses a model on patient-clustered evidence, or says why not.
+
+    The blessing has the form of TFX's Evaluator's, so the stock Pusher honours it.
+    """
+
+    SPEC_CLASS = ModelGateSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        examples: types.BaseChannel,
+        predictions: types.BaseChannel,
+        settings: GateSettings,
+        task: TaskSettings,
+        subgroups: Sequence[str],
+        baseline_dir: str,
+        code_digest: str,
+        evaluator_blessing: types.BaseChannel | None = None,
+    ):
+        """Wires the gate.
+
+        Args:
+            model: The exported classifier.
+            examples: Ingested images, for the pushed model and the serving check.
+            predictions: The Predictor's output.
+            settings: The verdict's rules.
+            task: What is predicted.
+            subgroups: Subgroup columns to judge.
+            baseline_dir: Where models are pushed to.
+            code_digest: Digest of the code, so that an edit makes cached results stale.
+            evaluator_blessing: TFMA's verdict.
+        """
+        super().__init__(
+            ModelGateSpec(
+                model=model,
+                examples=examples,
+                predictions=predictions,
+                evaluator_blessing=evaluator_blessing,
+                settings=settings.model_dump_json(),
+                task=task.model_dump_json(),
+                subgroups=json.dumps(list(subgroups)),
+                baseline_dir=baseline_dir,
+                code_digest=code_digest,
+                blessing=types.Channel(type=_ARTIFACTS.ModelBlessing),
+                gate_report=types.Channel(type=GateReport),
+            )
+        )

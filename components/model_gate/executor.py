@@ -1,0 +1,125 @@
+"""TFX plumbing of the model gate."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from absl import logging
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components.model_gate.settings import GateSettings
+from components.predictor.executor import split_files
+from trainer_modules import features
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+if TYPE_CHECKING:
+    from components.model_gate.evidence import Evidence
+    from components.model_gate.rules import Verdict
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes the blessing that Pusher honours, and the verdict with its reasons."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Judges the model; one that can't be judged is not blessed, which is no error here."""
+        from components.model_gate import report, rules
+
+        settings = GateSettings.model_validate_json(exec_properties["settings"])
+        evidence = None
+        try:
+            evidence = self._evidence(input_dict, exec_properties, settings)
+            verdict = rules.judge(evidence, settings)
+        except InputError as error:
+            logging.exception("The model could not be judged.")
+            verdict = rules.refused(f"the model could not be judged: {error}")
+        document = report.verdict_document(verdict, evidence, settings)
+        folder = artifact_utils.get_single_uri(output_dict["gate_report"])
+        text = json.dumps(document, indent=1, allow_nan=False)
+        io_utils.write_string_file(os.path.join(folder, report.FILE_NAME), text)
+        self._bless(verdict, input_dict, output_dict, exec_properties)
+        for reason in verdict.reasons:
+            logging.warning("Not blessed: %s", reason)
+
+    def _evidence(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+        settings: GateSettings,
+    ) -> Evidence:
+        from components.model_gate import evidence, inputs
+
+        task = TaskSettings.model_validate_json(exec_properties["task"])
+        subgroups = json.loads(exec_properties["subgroups"])
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        model_dir = path_utils.serving_model_path(model.uri)
+        files = _files(artifact_utils.get_single_instance(input_dict["examples"]))
+        table = inputs.judged_predictions(artifact_utils.get_single_uri(input_dict["predictions"]))
+        baseline, baseline_table = inputs.baseline_predictions(
+            exec_properties["baseline_dir"], model_dir, files, task
+        )
+        return evidence.collect(
+            table,
+            task,
+            subgroups,
+            settings,
+            baseline=baseline,
+            baseline_table=baseline_table,
+            serving=inputs.serving(model_dir, files, table, task, settings),
+            evaluator_blessed=_evaluator_verdict(input_dict),
+        )
+
+    def _bless(
+        self,
+        verdict: Verdict,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes what TFX's Evaluator writes, by which Pusher and others know a blessing."""
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        blessing.set_string_custom_property(
+            constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
+        )
+        blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+        if "current_component_id" in exec_properties:
+            blessing.set_string_custom_property(
+                "component_id", exec_properties["current_component_id"]
+            )
+        name, value = (
+            (constants.BLESSED_FILE_NAME, constants.BLESSED_VALUE)
+            if verdict.blessed
+            else (constants.NOT_BLESSED_FILE_NAME, constants.NOT_BLESSED_VALUE)
+        )
+        fileio.makedirs(blessing.uri)
+        io_utils.write_string_file(os.path.join(blessing.uri, name), "")
+        blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+
+
+def _files(examples: types.Artifact) -> dict[str, list[str]]:
+    """Record files of the splits that are judged."""
+    return {split: split_files(examples, split) for split in (features.TEST, features.SHIFTED)}
+
+
+def _evaluator_verdict(input_dict: dict[str, list[types.Artifact]]) -> bool | None:
+    blessings = input_dict.get("evaluator_blessing")
+    if not blessings:
+        return None
+    blessing = artifact_utils.get_single_instance(blessings)
+    key = constants.ARTIFACT_PROPERTY_BLESSED_KEY
+    if not blessing.has_custom_property(key):
+        return None
+    return blessing.get_int_custom_property(key) == constants.BLESSED_VALUE

@@ -1,0 +1,115 @@
+"""What the gate reads: the judged predictions, the pushed model's predictions, test images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from components.model_gate.baseline import last_pushed
+from components.model_gate.evidence import Baseline, Serving
+from components.model_gate.serving_check import check_serving
+from components.model_gate.settings import GateSettings
+from trainer_modules import features
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Files = Mapping[str, Sequence[str]]
+
+
+def judged_predictions(folder: str) -> pd.DataFrame:
+    """Predictions on the test data of both domains.
+
+    Without the validation split: thresholds and temperature were chosen on it.
+    """
+    import pandas as pd
+
+    from components.predictor.predictions_writer import SPLIT_COLUMN, TABLE_NAME
+
+    table = pd.read_parquet(os.path.join(folder, TABLE_NAME))
+    return table[table[SPLIT_COLUMN].isin([features.TEST, features.SHIFTED])]
+
+
+def baseline_predictions(
+    baseline_dir: str, candidate_dir: str, files: Files, task: TaskSettings
+) -> tuple[Baseline, pd.DataFrame | None]:
+    """Runs the last pushed model on the same images.
+
+    Returns:
+        Its version, or why it can't be compared, and its predictions (None in either case
+        without a model to compare).
+    """
+    import pandas as pd
+    import tensorflow as tf
+
+    from components.predictor import inference
+
+    try:
+        pushed = last_pushed(baseline_dir, candidate_dir)
+    except OSError as error:
+        return Baseline(problem=f"folder '{baseline_dir}' can't be read: {error}"), None
+    if pushed is None:
+        return Baseline(), None
+    try:
+        model = inference.ExamplesModel(str(pushed.folder), task.targets)
+        batches = [
+            pd.DataFrame(batch)
+            for paths in files.values()
+            if paths
+            for batch in inference.predict_files(model, paths, task)
+        ]
+    except (InputError, tf.errors.OpError, TypeError, ValueError) as error:
+        return Baseline(version=pushed.version, problem=str(error)), None
+    if not batches:
+        return Baseline(version=pushed.version, problem="there are no test images"), None
+    return Baseline(version=pushed.version), pd.concat(batches, ignore_index=True)
+
+
+def serving(
+    model_dir: str,
+    files: Files,
+    table: pd.DataFrame,
+    task: TaskSettings,
+    settings: GateSettings,
+) -> Serving:
+    """Tries the exported model in a clean process on some images of each domain."""
+    images = _some_images(files, settings.serving_examples)
+    judged = table.drop_duplicates(features.IMAGE_ID).set_index(features.IMAGE_ID)
+    if unknown := [image for image in images if image not in judged.index]:
+        raise InputError(
+            f"the predictions lack {len(unknown)} of the {len(images)} test images that were "
+            f"tried, for example '{unknown[0]}': predictions and examples are not of one run"
+        )
+    expected = {
+        target: judged.loc[list(images), features.prediction(target)].tolist()
+        for target in task.targets
+    }
+    return check_serving(model_dir, list(images.values()), expected, settings.serving_tolerance)
+
+
+def _some_images(files: Files, number: int) -> dict[str, bytes]:
+    """Encoded images by id, as many from each domain as there are, up to a number in all."""
+    import tensorflow as tf
+
+    spec = {
+        features.IMAGE_ID: tf.io.FixedLenFeature([], tf.string),
+        features.IMAGE_ENCODED: tf.io.FixedLenFeature([], tf.string),
+    }
+    streams = [
+        iter(tf.data.TFRecordDataset(list(paths), "GZIP").as_numpy_iterator())
+        for paths in files.values()
+        if paths
+    ]
+    images: dict[str, bytes] = {}
+    while streams and len(images) < number:
+        stream = streams.pop(0)
+        if (record := next(stream, None)) is None:
+            continue
+        parsed = tf.io.parse_single_example(record, spec)
+        name = parsed[features.IMAGE_ID].numpy().decode("utf-8", errors="replace")
+        images[name] = parsed[features.IMAGE_ENCODED].numpy()
+        streams.append(stream)
+    return images

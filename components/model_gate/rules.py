@@ -1,0 +1,284 @@
+"""The rules of the gate: pure functions from evidence and settings to a verdict with reasons.
+
+A rule passes only on evidence: what can't be judged is `not_enough_data` and counts as not
+passed, and comparisons are written so that NaN never passes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+from components.model_gate.evidence import JUDGED, Evidence, Group
+from components.model_gate.settings import DomainRules, GateSettings
+from components.model_gate.statistics import MAX_EXCLUDED, Interval
+from trainer_modules import features
+
+PASS = "pass"
+FAIL = "fail"
+NOT_ENOUGH_DATA = "not_enough_data"
+NOT_REQUIRED = "not_required"
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleResult:
+    """One rule's outcome, with the numbers that decided it.
+
+    Attributes:
+        name: What the rule asks for.
+        slice: The data it looked at, e.g. `shifted` or `shifted, site=b`.
+        metric: The metric it looked at; empty for rules without one.
+        value: The metric's value.
+        lower: Lower bound of its interval.
+        upper: Upper bound.
+        threshold: What it was compared with.
+        status: `pass`, `fail`, `not_enough_data` or `not_required`.
+        message: One sentence with the numbers.
+    """
+
+    name: str
+    slice: str
+    metric: str
+    value: float | None
+    lower: float | None
+    upper: float | None
+    threshold: float | None
+    status: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Blessed or not, and why."""
+
+    blessed: bool
+    reasons: Sequence[str]
+    rules: Sequence[RuleResult]
+
+
+def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
+    """Applies every rule; blessed only if each passes or is not required."""
+    rules = [_probabilities(evidence)]
+    for domain, domain_rules in _domains(settings):
+        rules += _domain(domain, evidence.metrics.get(domain, {}), domain_rules)
+    rules.append(_gap(evidence, settings))
+    rules += _groups(evidence.groups, settings)
+    rules += _non_inferiority(evidence, settings)
+    rules.append(_evaluator(evidence, settings))
+    rules.append(_serving(evidence))
+    refusals = [rule for rule in rules if rule.status not in (PASS, NOT_REQUIRED)]
+    # Every model has at least the serving and probability rules to pass; none at all is no proof.
+    blessed = not refusals and any(rule.status == PASS for rule in rules)
+    return Verdict(blessed, [rule.message for rule in refusals], rules)
+
+
+def refused(reason: str) -> Verdict:
+    """The verdict on a model that could not be judged at all."""
+    rule = _plain("judgement", FAIL, reason)
+    return Verdict(False, [reason], [rule])
+
+
+def _domains(settings: GateSettings) -> Iterator[tuple[str, DomainRules]]:
+    yield features.IN_DISTRIBUTION, settings.in_distribution
+    yield features.SHIFTED, settings.shifted
+
+
+def _probabilities(evidence: Evidence) -> RuleResult:
+    bad, records = evidence.not_probabilities, evidence.records
+    if not records:
+        return _plain("probabilities", NOT_ENOUGH_DATA, "there are no predictions to judge")
+    if bad:
+        return _plain(
+            "probabilities", FAIL, f"{bad} of {records} predictions are NaN or outside 0 to 1"
+        )
+    return _plain("probabilities", PASS, f"all {records} predictions lie in 0 to 1")
+
+
+def _domain(
+    domain: str, metrics: Mapping[str, Interval], rules: DomainRules
+) -> Iterator[RuleResult]:
+    for metric, floor in (
+        ("auc", rules.min_auc),
+        ("sensitivity", rules.min_sensitivity),
+        ("specificity", rules.min_specificity),
+    ):
+        name = f"{metric} floor"
+        # The AUC is always judged: a model without one has shown nothing.
+        if floor == 0 and metric != "auc":
+            yield _not_asked(name, domain, metric, metrics.get(metric), "no floor is set")
+        else:
+            yield _bounded(name, domain, metric, metrics, rules, floor=floor)
+    if rules.max_ece == 1:
+        yield _not_asked("ece ceiling", domain, "ece", metrics.get("ece"), "no ceiling is set")
+    else:
+        yield _bounded("ece ceiling", domain, "ece", metrics, rules, ceiling=rules.max_ece)
+
+
+def _bounded(
+    name: str,
+    domain: str,
+    metric: str,
+    metrics: Mapping[str, Interval],
+    rules: DomainRules,
+    floor: float | None = None,
+    ceiling: float | None = None,
+) -> RuleResult:
+    """A floor under the lower bound, or a ceiling over the value.
+
+    The ceiling is for the calibration error, which resampling inflates: its value is judged.
+    """
+    interval = metrics.get(metric)
+    threshold = floor if floor is not None else ceiling
+    lacking = _lacking(metrics, metric, rules.min_patients)
+    if interval is None or lacking:
+        status = NOT_ENOUGH_DATA if rules.required else NOT_REQUIRED
+        return _result(
+            name, domain, metric, interval, threshold, status, f"{domain} {metric}: {lacking}"
+        )
+    if floor is not None:
+        passed, judged, bound = interval.lower >= floor, "lower bound", interval.lower
+        relation = f"at least {floor:g}" if passed else f"below the floor {floor:g}"
+    else:
+        passed, judged, bound = interval.value <= ceiling, "value", interval.value
+        relation = f"at most {ceiling:g}" if passed else f"above the ceiling {ceiling:g}"
+    message = f"{domain} {metric}: {judged} {bound:.3f} is {relation} ({_numbers(interval)})"
+    return _result(name, domain, metric, interval, threshold, PASS if passed else FAIL, message)
+
+
+def _lacking(metrics: Mapping[str, Interval], metric: str, min_patients: int) -> str:
+    """Why a metric can't be judged; empty when it can."""
+    interval = metrics.get(metric)
+    if interval is None:
+        return "there are no labelled images"
+    if interval.patients < min_patients:
+        return f"{interval.patients} patients are fewer than the {min_patients} asked for"
+    if not interval.judged:
+        undefined = sorted(
+            name.partition("/")[2]
+            for name, one in metrics.items()
+            if name.startswith(f"{metric}/") and not one.judged
+        )
+        where = f" (targets {', '.join(undefined)})" if undefined else ""
+        if interval.excluded > MAX_EXCLUDED and interval.value == interval.value:
+            return (
+                f"undefined on {interval.excluded:.0%} of the resamples{where}: too few examples "
+                "of a class"
+            )
+        return f"undefined{where}: a class without examples, or predictions that are not numbers"
+    return ""
+
+
+def _gap(evidence: Evidence, settings: GateSettings) -> RuleResult:
+    name, where, interval = "gap ceiling", "in_distribution - shifted", evidence.gap
+    if settings.max_gap == 1:
+        return _not_asked(name, where, "auc", interval, "no ceiling is set")
+    required = settings.in_distribution.required and settings.shifted.required
+    lacking = [
+        f"{domain} {_lacking(evidence.metrics.get(domain, {}), 'auc', rules.min_patients)}"
+        for domain, rules in _domains(settings)
+        if _lacking(evidence.metrics.get(domain, {}), "auc", rules.min_patients)
+    ]
+    if lacking or interval is None or not interval.judged:
+        status = NOT_ENOUGH_DATA if required else NOT_REQUIRED
+        message = f"gap between the domains: {'; '.join(lacking) or 'undefined'}"
+        return _result(name, where, "auc", interval, settings.max_gap, status, message)
+    passed = interval.upper <= settings.max_gap
+    relation = "at most" if passed else "above the ceiling"
+    message = (
+        f"gap between the domains: upper bound {interval.upper:.3f} of the AUC lost under shift is "
+        f"{relation} {settings.max_gap:g} ({_numbers(interval)})"
+    )
+    status = PASS if passed else FAIL
+    return _result(name, where, "auc", interval, settings.max_gap, status, message)
+
+
+def _groups(groups: Sequence[Group], settings: GateSettings) -> Iterator[RuleResult]:
+    floor = settings.subgroups.min_auc
+    for group in groups:
+        if group.status != JUDGED:
+            continue  # listed in the report: a small group neither passes nor fails the model
+        where = f"{group.domain}, {group.column}={group.value}"
+        passed = group.auc.value >= floor
+        relation = "at least" if passed else "below"
+        message = f"{where} auc: {group.auc.value:.3f} is {relation} {floor:g}"
+        message += f" ({_numbers(group.auc)})"
+        status = PASS if passed else FAIL
+        yield _result("subgroup floor", where, "auc", group.auc, floor, status, message)
+
+
+def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[RuleResult]:
+    name, baseline, margin = "non-inferiority", evidence.baseline, settings.max_regression
+    if baseline.problem:
+        version = f" {baseline.version}" if baseline.version else ""
+        yield _plain(name, FAIL, f"pushed model{version} can't be compared: {baseline.problem}")
+        return
+    if baseline.version is None:
+        yield _plain(name, NOT_REQUIRED, "no other model was pushed before")
+        return
+    for domain, rules in _domains(settings):
+        interval = baseline.differences.get(domain)
+        metrics = evidence.metrics.get(domain, {})
+        lacking = _lacking(metrics, "auc", rules.min_patients)
+        if lacking or interval is None or not interval.judged:
+            status = NOT_ENOUGH_DATA if rules.required else NOT_REQUIRED
+            why = lacking or "the difference is undefined"
+            message = f"{domain} difference to pushed model {baseline.version}: {why}"
+        else:
+            passed = interval.lower >= -margin
+            status = PASS if passed else FAIL
+            relation = "at least" if passed else "below"
+            message = (
+                f"{domain} AUC minus that of pushed model {baseline.version}: lower bound "
+                f"{interval.lower:+.3f} is {relation} {-margin:g} ({_numbers(interval, '+.3f')})"
+            )
+        yield _result(name, domain, "auc", interval, -margin, status, message)
+
+
+def _evaluator(evidence: Evidence, settings: GateSettings) -> RuleResult:
+    name = "tfma thresholds"
+    if not settings.require_evaluator:
+        return _plain(name, NOT_REQUIRED, "TFMA's thresholds are not asked for")
+    if evidence.evaluator_blessed is None:
+        return _plain(name, NOT_ENOUGH_DATA, "TFMA gave no verdict")
+    if evidence.evaluator_blessed:
+        return _plain(name, PASS, "TFMA's thresholds passed")
+    return _plain(name, FAIL, "TFMA's thresholds did not pass (see the Evaluator's output)")
+
+
+def _serving(evidence: Evidence) -> RuleResult:
+    name, serving = "serving check", evidence.serving
+    if serving is None:
+        return _plain(name, NOT_ENOUGH_DATA, "the exported model was not tried out")
+    return _plain(name, PASS if serving.ok else FAIL, serving.message)
+
+
+def _plain(name: str, status: str, message: str) -> RuleResult:
+    return RuleResult(name, "", "", None, None, None, None, status, message)
+
+
+def _not_asked(
+    name: str, where: str, metric: str, interval: Interval | None, why: str
+) -> RuleResult:
+    return _result(name, where, metric, interval, None, NOT_REQUIRED, f"{where} {metric}: {why}")
+
+
+def _result(
+    name: str,
+    where: str,
+    metric: str,
+    interval: Interval | None,
+    threshold: float | None,
+    status: str,
+    message: str,
+) -> RuleResult:
+    value, lower, upper = (
+        (None, None, None) if interval is None else (interval.value, interval.lower, interval.upper)
+    )
+    return RuleResult(name, where, metric, value, lower, upper, threshold, status, message)
+
+
+def _numbers(interval: Interval, form: str = ".3f") -> str:
+    return (
+        f"{interval.value:{form}}, interval {interval.lower:{form}} to {interval.upper:{form}}, "
+        f"{interval.patients} patients, {interval.examples} images"
+    )

@@ -1,0 +1,100 @@
+"""Load-and-call check: does the exported model, alone in a clean process, serve what was judged?
+
+The docker-free counterpart of TFX's InfraValidator, which neither runs without a container engine
+nor on Kubeflow.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.model_gate.baseline import folder_size
+from components.model_gate.evidence import Serving
+
+TIMEOUT_SECONDS = 300
+_PROBE = Path(__file__).with_name("serving_probe.py")
+_TAIL_CHARACTERS = 600
+
+
+def check_serving(
+    model_dir: str,
+    images: Sequence[bytes],
+    expected: Mapping[str, Sequence[float]],
+    tolerance: float,
+    timeout: float = TIMEOUT_SECONDS,
+) -> Serving:
+    """Calls `serving_default` in a clean process and compares with the judged predictions.
+
+    Args:
+        model_dir: Folder of the exported model.
+        images: Encoded images.
+        expected: Judged probabilities of those images by target.
+        tolerance: Largest accepted absolute difference.
+        timeout: Seconds after which the process is ended.
+
+    Returns:
+        The outcome; a model that crashes, hangs or answers otherwise gives `ok=False`.
+    """
+    size = folder_size(Path(model_dir))
+    if not images:
+        return Serving(False, "serving check: there are no test images to try", None, size)
+    with tempfile.TemporaryDirectory(prefix="serving-check-") as folder:
+        requests, answer = Path(folder, "images"), Path(folder, "answer.json")
+        requests.mkdir()
+        for index, image in enumerate(images):
+            (requests / f"{index:06d}").write_bytes(image)
+        # -I: neither the environment nor the current folder can lend the model code to load.
+        command = [sys.executable, "-I", str(_PROBE), str(Path(model_dir).resolve())]
+        try:
+            done = subprocess.run(
+                [*command, str(requests), str(answer)],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Serving(False, f"serving check: no answer within {timeout:g} s", None, size)
+        if done.returncode or not answer.is_file():
+            tail = done.stderr.strip()[-_TAIL_CHARACTERS:]
+            message = f"serving check: the process ended with status {done.returncode}: {tail}"
+            return Serving(False, message, None, size)
+        return _compared(json.loads(answer.read_text()), len(images), expected, tolerance, size)
+
+
+def _compared(
+    answer: Mapping,
+    images: int,
+    expected: Mapping[str, Sequence[float]],
+    tolerance: float,
+    size: int,
+) -> Serving:
+    latency = answer["latency_ms"]
+    if missing := sorted(set(expected) - set(answer["outputs"])):
+        message = f"serving check: outputs {missing} are missing from 'serving_default'"
+        return Serving(False, message, latency, size)
+    if long := [name for name in expected if answer["sizes"][name] != 1]:
+        message = f"serving check: outputs {long} give more than one value for an image"
+        return Serving(False, message, latency, size)
+    difference = max(
+        float(np.max(np.abs(np.subtract(answer["outputs"][target], values))))
+        for target, values in expected.items()
+    )
+    ok = difference <= tolerance  # False for NaN
+    relation = "within" if ok else "not within"
+    message = (
+        f"serving check: the model served alone differs from the judged predictions by at most "
+        f"{difference:.2g} on {images} images, {relation} {tolerance:g}; {latency:.1f} ms "
+        f"an image, {size / 1e6:.1f} MB"
+    )
+    return Serving(ok, message, latency, size, difference)
