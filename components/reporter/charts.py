@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,12 +13,15 @@ from components.reporter.svg import (
     ID_COLOR,
     INK,
     MUTED,
+    PAPER,
     SHIFTED_COLOR,
     drawing,
     grid,
     inline,
+    plain,
     single,
 )
+from components.reporter.wording import MINUS
 from trainer_modules import features
 
 if TYPE_CHECKING:
@@ -29,6 +32,12 @@ DOMAIN_COLORS = {features.IN_DISTRIBUTION: ID_COLOR, features.SHIFTED: SHIFTED_C
 DOMAIN_NAMES = {features.IN_DISTRIBUTION: "in distribution", features.SHIFTED: "shifted"}
 TEST_SPLITS = {features.IN_DISTRIBUTION: features.TEST, features.SHIFTED: features.SHIFTED}
 
+STATISTIC_NAMES = {
+    "mean": "mean intensity",
+    "std": "standard deviation of intensity",
+    "height": "height, pixels",
+    "width": "width, pixels",
+}
 MAX_PANELS = 12
 MAX_FOREST_ROWS = 48
 RELIABILITY_BINS = 10
@@ -42,7 +51,7 @@ def training_curves(history: HistoryPart) -> str | None:
         return None
     panels = list(groups.items())[:MAX_PANELS]
     with drawing():
-        canvas, axes = grid(len(panels), columns=3, height=2.1)
+        canvas, axes = grid(len(panels), columns=4 if len(panels) == 4 else 3, height=2.1)
         for axis, (title, curves) in zip(axes, panels, strict=True):
             for name, color in zip(curves, (ID_COLOR, SHIFTED_COLOR), strict=False):
                 points = [
@@ -53,7 +62,7 @@ def training_curves(history: HistoryPart) -> str | None:
                 marker = "o" if len(points) < 12 else ""
                 label = "validation" if name.startswith("val_") else "training"
                 axis.plot(*zip(*points, strict=True), color=color, marker=marker, label=label)
-            axis.set(title=title, xlabel="epoch")
+            axis.set(title=plain(title), xlabel="epoch")
             axis.locator_params(axis="x", integer=True, nbins=6)
             if len(curves) > 1:
                 axis.legend()
@@ -87,7 +96,12 @@ def roc_curves(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None:
                         marker="o",
                         markersize=7,
                     )
-            axis.set(title=target, xlabel="1 − specificity", ylabel="sensitivity", aspect="equal")
+            axis.set(
+                title=plain(target),
+                xlabel=f"1 {MINUS} specificity",
+                ylabel="sensitivity",
+                aspect="equal",
+            )
             axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
             _legend(axis, "lower right")
         return inline(canvas, "roc", "ROC curves in distribution and shifted")
@@ -110,8 +124,13 @@ def reliability(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None
             axis.plot([0, 1], [0, 1], color=GRID, linewidth=1)
             axis.plot(predicted, observed, color=DOMAIN_COLORS[domain], linewidth=1)
             sizes = 8 + 90 * count / count.max() if len(count) else count
-            axis.scatter(predicted, observed, s=sizes, color=DOMAIN_COLORS[domain])
-            axis.set(title=DOMAIN_NAMES[domain], xlabel="predicted probability", aspect="equal")
+            style = {"color": DOMAIN_COLORS[domain], "clip_on": False, "zorder": 3}
+            axis.scatter(predicted, observed, s=sizes, **style)
+            axis.set(
+                title=f"reliability, {DOMAIN_NAMES[domain]}",
+                xlabel="predicted probability",
+                aspect="equal",
+            )
             axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="observed frequency")
         return inline(canvas, "reliability", "Reliability diagrams by domain")
 
@@ -128,36 +147,57 @@ def reliability_bins(
     return predicted, observed, count[enough]
 
 
+class ForestRow(NamedTuple):
+    """One line of the forest plot; a value of None means that there is not enough data."""
+
+    domain: str
+    label: str
+    value: float | None
+    lower: float | None
+    upper: float | None
+    patients: int | None
+    is_domain: bool
+
+
 def forest(
     overall: Mapping[str, Figure], subgroups: Sequence[Subgroup], floor: float | None
 ) -> str | None:
     """AUC and interval of each domain, then of each site and subgroup in it."""
-    rows: list[tuple[str, str, Figure | Subgroup, float | None, bool]] = []
-    for domain, figure in overall.items():
-        rows.append((domain, "all", figure, figure.value, True))
-        for group in subgroups:
-            if group.domain == domain:
-                enough = group.status != "not_enough_data"
-                label = f"{group.column} {group.value}"
-                rows.append((domain, label, group, group.auc, enough))
-    rows = rows[:MAX_FOREST_ROWS]
+    rows = forest_rows(overall, subgroups)
     if len(rows) < 2:
         return None
     with drawing():
         canvas, axis = single(height=0.55 + 0.21 * len(rows))
-        axis.grid(axis="y", visible=False)
-        for position, (domain, _, interval, value, enough) in enumerate(rows):
-            _forest_row(axis, position, domain, interval, value, enough)
         axis.axvline(0.5, color=MUTED, linewidth=0.8)
         if floor is not None:
             axis.axvline(floor, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-        axis.set_yticks(
-            range(len(rows)), [f"{DOMAIN_NAMES.get(r[0], r[0])} · {r[1]}" for r in rows]
-        )
+        for position, row in enumerate(rows):
+            _forest_row(axis, position, row)
+        labels = axis.set_yticks(range(len(rows)), [row.label for row in rows])
+        for tick, row in zip(labels, rows, strict=True):
+            tick.label1.set_color(INK if row.is_domain else MUTED)
+            tick.label1.set_fontweight("bold" if row.is_domain else "normal")
         axis.set(ylim=(len(rows) - 0.4, -0.6), xlabel="AUC", xlim=_forest_range(rows))
+        axis.grid(axis="y", visible=False)
         axis.tick_params(axis="y", length=0)
         axis.spines["left"].set_visible(False)
         return inline(canvas, "forest", "AUC with interval by domain, site and subgroup")
+
+
+def forest_rows(overall: Mapping[str, Figure], subgroups: Sequence[Subgroup]) -> list[ForestRow]:
+    """Each domain followed by its groups, up to a number that one plot can hold."""
+    rows = []
+    for domain, figure in overall.items():
+        interval = (figure.value, figure.lower, figure.upper, figure.patients)
+        rows.append(ForestRow(domain, DOMAIN_NAMES.get(domain, domain), *interval, True))
+        for group in subgroups:
+            if group.domain == domain:
+                value = None if group.status == "not_enough_data" else group.auc
+                interval = (value, group.lower, group.upper, group.patients)
+                rows.append(
+                    ForestRow(domain, plain(f"{group.column} {group.value}"), *interval, False)
+                )
+    return rows[:MAX_FOREST_ROWS]
 
 
 def image_histograms(statistics: pd.DataFrame) -> str | None:
@@ -179,8 +219,9 @@ def image_histograms(statistics: pd.DataFrame) -> str | None:
                     axis.hist(part, alpha=0.18, histtype="stepfilled", **shared)
                     label = DOMAIN_NAMES[domain]
                     axis.hist(part, histtype="step", linewidth=1.3, label=label, **shared)
-            axis.set(title=name, ylabel="share of images")
-        axes[0].legend()
+            axis.set(title=STATISTIC_NAMES.get(name, name), ylabel="share of images")
+        handles, labels = axes[0].get_legend_handles_labels()
+        canvas.legend(handles, labels, loc="outside upper left", ncols=2)
         return inline(canvas, "histograms", "Image statistics, in distribution and shifted")
 
 
@@ -224,43 +265,25 @@ def _scored(
     return result
 
 
-def _forest_row(
-    axis: Axes,
-    position: int,
-    domain: str,
-    interval: Figure | Subgroup,
-    value: float | None,
-    enough: bool,
-) -> None:
-    if not enough or value is None:
-        patients = "" if interval.patients is None else f" ({interval.patients} patients)"
-        axis.text(
-            0.0,
-            position,
-            f"not enough data{patients}",
-            color=MUTED,
-            va="center",
-            fontsize=7.5,
-            transform=axis.get_yaxis_transform(),
-        )
+def _forest_row(axis: Axes, position: int, row: ForestRow) -> None:
+    if row.value is None:
+        patients = "" if row.patients is None else f", {row.patients} patients"
+        place = {"transform": axis.get_yaxis_transform(), "va": "center"}
+        back = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
+        words = f"not enough data{patients}"
+        axis.text(0.005, position, words, color=MUTED, fontsize=7.5, bbox=back, **place)
         return
-    color = DOMAIN_COLORS.get(domain, INK)
-    if interval.lower is not None and interval.upper is not None:
-        axis.plot([interval.lower, interval.upper], [position] * 2, color=color, linewidth=1.6)
-    is_overall = isinstance(interval, Figure)
-    axis.plot(
-        value,
-        position,
-        color=color,
-        marker="D" if is_overall else "o",
-        markersize=6 if is_overall else 4.5,
-    )
+    color = DOMAIN_COLORS.get(row.domain, INK)
+    if row.lower is not None and row.upper is not None:
+        axis.plot([row.lower, row.upper], [position] * 2, color=color)
+    marker, size = ("D", 6) if row.is_domain else ("o", 4.5)
+    axis.plot(row.value, position, color=color, marker=marker, markersize=size, clip_on=False)
 
 
-def _forest_range(rows: Sequence[tuple[Any, ...]]) -> tuple[float, float]:
-    lows = [row[2].lower if row[2].lower is not None else row[3] for row in rows if row[4]]
-    lowest = min([low for low in lows if low is not None], default=0.5)
-    return max(0.0, min(lowest, 0.5) - 0.03), 1.005
+def _forest_range(rows: Sequence[ForestRow]) -> tuple[float, float]:
+    """From below chance and the lowest bound to 1."""
+    bounds = [b for row in rows if row.value is not None for b in (row.value, row.lower)]
+    return max(0.0, min([0.5, *(b for b in bounds if b is not None)]) - 0.03), 1.005
 
 
 def _legend(axis: Axes, place: str) -> None:

@@ -26,6 +26,7 @@ from components.reporter.wording import (
     VERDICT_TITLES,
     figure,
     interval,
+    measure,
     metric_name,
     plain_bytes,
     plain_count,
@@ -65,6 +66,7 @@ def _environment(
     environment.filters.update(
         figure=figure,
         interval=interval,
+        measure=measure,
         number=plain_number,
         count=plain_count,
         bytes=plain_bytes,
@@ -97,6 +99,7 @@ def _variables(content: Content) -> dict[str, Any]:
         "targets": targets_of(content),
         "slices": _slice_table(content),
         "quarantine": _quarantine(content),
+        "labels": _labels(content),
         "sites": _sites(content),
         "training": _training(content),
         "charts": _charts(content, gate_settings),
@@ -167,6 +170,22 @@ def _quarantine(content: Content) -> list[dict[str, Any]]:
             }
         )
     return result
+
+
+def _labels(content: Content) -> list[tuple[str, str, list[int]]]:
+    """Images of each label and value by split, without values that no split has."""
+    splits = content.ingest.splits if content.ingest else {}
+    seen = dict.fromkeys(
+        (label, value)
+        for counts in splits.values()
+        for label, values in counts.labels.items()
+        for value in values
+    )
+    rows = [
+        (label, value, [c.labels.get(label, {}).get(value, 0) for c in splits.values()])
+        for label, value in seen
+    ]
+    return [row for row in rows if any(row[2])]
 
 
 def _sites(content: Content) -> dict[str, Any]:

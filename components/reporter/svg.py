@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 # Matplotlib draws with these stand-in colours; `inline` replaces each by its CSS variable.
-INK, MUTED, GRID, ID_COLOR, SHIFTED_COLOR = "#010101", "#010102", "#010103", "#010104", "#010105"
+INK, MUTED, GRID = "#010101", "#010102", "#010103"
+ID_COLOR, SHIFTED_COLOR, PAPER = "#010104", "#010105", "#010106"
 CSS_VARIABLES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     GRID: "var(--line)",
     ID_COLOR: "var(--id)",
     SHIFTED_COLOR: "var(--shifted)",
+    PAPER: "var(--paper)",
 }
 WIDTH = 9.0  # inches; the SVG then scales to its column
+MAX_NAME = 40
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -83,6 +86,12 @@ def single(*, height: float) -> tuple[Canvas, Axes]:
     return canvas, canvas.subplots()
 
 
+def plain(text: str) -> str:
+    """A name that a chart can hold: no control characters (SVG is XML), and not endless."""
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return shown if len(shown) <= MAX_NAME else shown[: MAX_NAME - 1] + "…"
+
+
 def inline(canvas: Canvas, name: str, label: str) -> str:
     """The canvas as an SVG element fit for an HTML page that holds several.
 
@@ -114,4 +123,4 @@ def inline(canvas: Canvas, name: str, label: str) -> str:
 
 
 def _recolor(value: str) -> str:
-    return re.sub(r"#01010[1-5]", lambda match: CSS_VARIABLES[match.group()], value)
+    return re.sub(r"#01010[1-6]", lambda match: CSS_VARIABLES[match.group()], value)

@@ -6,6 +6,7 @@ from components.reporter.parts import Figure, Verdict
 from trainer_modules import features
 
 MISSING = "—"
+MINUS = "\u2212"
 VERDICT_TITLES: dict[Verdict, str] = {
     "pushed": "Pushed",
     "evaluated": "Evaluated, not pushed",
@@ -22,6 +23,11 @@ METRIC_NAMES = {
     "accuracy": "Accuracy",
     "brier": "Brier score",
     "ece": "Calibration error (ECE)",
+    "auc_precision_recall": "PR AUC",
+    "precision": "Precision",
+    "recall": "Recall",
+    "example_count": "Images",
+    "weighted_example_count": "Images, weighted",
 }
 STATUS_WORDS = {
     "pass": "pass",
@@ -34,7 +40,7 @@ STATUS_WORDS = {
 
 def figure(value: float | None, digits: int = 3) -> str:
     """A metric to three decimals, or a dash."""
-    return MISSING if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return MISSING if value is None else f"{value:.{digits}f}".replace("-", MINUS)
 
 
 def interval(item: Figure) -> str:
@@ -50,7 +56,13 @@ def plain_number(value: float | None) -> str:
         return MISSING
     if float(value).is_integer() and abs(value) < 1e15:
         return plain_count(int(value))
-    return f"{value:.4g}".replace("-", "−")
+    return f"{value:.4g}".replace("-", MINUS)
+
+
+def measure(value: float | None) -> str:
+    """A figure among others of its table: shares to three decimals, anything larger as it is."""
+    small = value is not None and abs(value) < 1 and (value == 0 or abs(value) >= 0.001)
+    return figure(value) if small else plain_number(value)
 
 
 def plain_count(value: int | None) -> str:
@@ -71,7 +83,8 @@ def plain_bytes(value: float | None) -> str:
 
 
 def metric_name(name: str) -> str:
-    """`auc/edema` -> `AUC, edema`; unknown names lose their underscores."""
+    """`auc/edema` -> `AUC, edema`; other codes become words."""
     base, _, target = name.partition("/")
-    words = METRIC_NAMES.get(base, base.replace("_", " "))
+    plain = base.replace("_", " ")
+    words = METRIC_NAMES.get(base, plain[:1].upper() + plain[1:])
     return f"{words}, {target}" if target else words

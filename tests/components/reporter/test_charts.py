@@ -1,0 +1,109 @@
+"""Charts show the numbers that they were given."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.reporter import charts
+from components.reporter.parts import Figure, HistoryPart, Subgroup
+
+
+def texts(svg: str) -> list[str]:
+    return [element.text for element in ElementTree.fromstring(svg).iter("text")]
+
+
+def test_reliability_bins_match_counts_by_hand() -> None:
+    # Ten predictions of 0.15 with three positives, six of 0.92 with all positive, two of 0.5.
+    score = np.r_[np.full(10, 0.15), np.full(6, 0.92), np.full(2, 0.5)]
+    truth = np.r_[np.ones(3), np.zeros(7), np.ones(6), [0, 1]]
+    predicted, observed, count = charts.reliability_bins(truth, score)
+    np.testing.assert_allclose(predicted, [0.15, 0.92])
+    np.testing.assert_allclose(observed, [0.3, 1.0])
+    np.testing.assert_array_equal(count, [10, 6])
+
+
+def test_a_probability_of_one_falls_into_the_last_bin() -> None:
+    predicted, observed, _ = charts.reliability_bins(np.ones(5), np.ones(5))
+    assert (predicted.tolist(), observed.tolist()) == ([1.0], [1.0])
+
+
+def test_roc_leaves_out_unknown_labels() -> None:
+    # Positives 0.9 and 0.4 against negatives 0.6 and 0.1: three of four pairs in order, AUC 0.75.
+    # The fifth row has weight 0 and the sixth no score: either would change the AUC.
+    table = pd.DataFrame(
+        {
+            "split": "test",
+            "domain": "in_distribution",
+            "label/t": [1.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+            "label/t/weight": [1.0, 1.0, 1.0, 1.0, 0.0, 1.0],
+            "prediction/t": [0.9, 0.4, 0.6, 0.1, 0.99, np.nan],
+            "decision/t": [1.0, 0.0, 1.0, 0.0, 1.0, 0.0],
+        }
+    )
+    svg = charts.roc_curves(table, ["t"])
+    assert "in distribution 0.750" in texts(svg)
+    assert charts.roc_curves(table, ["other"]) is None
+    # With one class only there is no curve, and no crash either.
+    assert charts.roc_curves(table.iloc[:2], ["t"]) is not None
+
+
+def test_forest_rows_put_each_group_under_its_domain() -> None:
+    groups = [
+        Subgroup(domain="shifted", column="site", value="b", auc=0.6, lower=0.5, upper=0.7),
+        Subgroup(domain="shifted", column="age", value="80+", auc=0.9, status="not_enough_data"),
+    ]
+    overall = {"in_distribution": Figure(value=0.9), "shifted": Figure(value=0.7)}
+    rows = charts.forest_rows(overall, groups)
+    assert [(row.label, row.value) for row in rows] == [
+        ("in distribution", 0.9),
+        ("shifted", 0.7),
+        ("site b", 0.6),
+        ("age 80+", None),
+    ]
+    assert charts.forest({"in_distribution": Figure(value=0.9)}, [], None) is None
+
+
+def test_training_curves_pair_training_with_validation() -> None:
+    epochs = (
+        {"epoch": 1, "loss": 2.0, "val_loss": 3.0},
+        {"epoch": 2, "loss": 1.0, "val_loss": None},
+    )
+    svg = charts.training_curves(HistoryPart(stage="finetune", epochs=epochs))
+    assert {"loss", "training", "validation"} <= set(texts(svg))
+    assert charts.training_curves(HistoryPart()) is None
+
+
+def test_histograms_skip_what_does_not_vary() -> None:
+    table = pd.DataFrame(
+        {"domain": ["in_distribution", "shifted"] * 4, "mean": np.arange(8.0), "width": 64}
+    )
+    svg = charts.image_histograms(table)
+    assert "mean intensity" in texts(svg)
+    assert "width, pixels" not in texts(svg)
+    assert charts.image_histograms(table[["domain", "width"]]) is None
+
+
+@pytest.mark.parametrize("name", ["<b>&amp;", "$\\frac{", "naïve site"])
+def test_names_are_text_in_charts_too(name: str) -> None:
+    overall = {"shifted": Figure(value=0.7)}
+    group = Subgroup(domain="shifted", column="site", value=name, auc=0.6)
+    svg = charts.forest(overall, [group], 0.5)
+    assert f"site {name}" in texts(svg)
+
+
+def test_control_characters_and_endless_names_are_cut() -> None:
+    group = Subgroup(domain="shifted", column="site", value="\x00\n" + "x" * 99, auc=0.6)
+    svg = charts.forest({"shifted": Figure(value=0.7)}, [group], None)
+    assert f"site \ufffd\ufffd{'x' * 32}…" in texts(svg)
+
+
+def test_colours_follow_the_page() -> None:
+    svg = charts.forest(
+        {"shifted": Figure(value=0.7), "in_distribution": Figure(value=0.8)}, [], None
+    )
+    assert "var(--shifted)" in svg
+    assert not re.search(r"#01010\d", svg)
+    assert "metadata" not in svg

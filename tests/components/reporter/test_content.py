@@ -1,0 +1,103 @@
+"""The verdict follows from what the run left behind; figures that are not finite are missing."""
+
+import pytest
+
+from components.reporter.content import hide_data_paths, judge
+from components.reporter.parts import DataGatePart, Figure, GatePart
+from components.reporter.tfma_slices import rows_of
+from components.reporter.wording import figure, interval, measure, metric_name, plain_bytes
+
+PUSHED = {"classifier": "/pushed/1"}
+STOPPED = DataGatePart.model_validate(
+    {
+        "passed": False,
+        "checks": [
+            {"name": "overlap", "passed": False, "action": "stop", "message": "2 patients"},
+            {"name": "twins", "passed": False, "action": "report", "message": "1 image"},
+        ],
+    }
+)
+BLESSED = GatePart(blessed=True)
+REFUSED = GatePart(blessed=False, reasons=("AUC too low",))
+
+
+@pytest.mark.parametrize(
+    ("data_gate", "gate", "pushed", "enabled", "failure", "expected"),
+    [
+        (None, BLESSED, PUSHED, True, None, ("pushed", ())),
+        (None, REFUSED, {}, True, None, ("not_blessed", ("AUC too low",))),
+        (None, REFUSED, {}, False, None, ("evaluated", ("AUC too low",))),
+        (None, BLESSED, {}, False, None, ("evaluated", ())),
+        (None, GatePart(), {}, True, None, ("not_blessed", ())),
+        (STOPPED, None, {}, True, None, ("stopped_by_data_gate", ("2 patients",))),
+        (STOPPED, None, {}, True, "stopped", ("stopped_by_data_gate", ("2 patients",))),
+        (None, REFUSED, {}, True, "disk full", ("failed", ("disk full",))),
+    ],
+)
+def test_verdict(data_gate, gate, pushed, enabled, failure, expected) -> None:
+    settings = {"push": {"enabled": enabled}}
+    assert judge(data_gate, gate, pushed, settings, failure) == expected
+
+
+def test_a_blessed_model_that_is_nowhere_is_not_called_pushed() -> None:
+    verdict, reasons = judge(None, BLESSED, {"classifier": None}, {}, None)
+    assert verdict == "evaluated"
+    assert "no pusher ran" in reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("file '/data/x/p1/a.png' is broken", "file '/data/x/…' is broken"),
+        ("/data/x/a.png, /data/x/b.png: unreadable", "/data/x/…, /data/x/…: unreadable"),
+        ("folder '/data/x' is empty", "folder '/data/x' is empty"),
+    ],
+)
+def test_paths_below_the_data_root_are_cut(text: str, expected: str) -> None:
+    assert hide_data_paths(text, {"data": {"root": "/data/x/"}}) == expected
+
+
+def test_paths_stay_when_there_is_no_root() -> None:
+    assert hide_data_paths("see /a/b", {"data": {"root": ""}}) == "see /a/b"
+
+
+def test_tfma_rows_are_flattened_and_plots_left_out() -> None:
+    metrics = {
+        "": {
+            "": {
+                "auc": {"doubleValue": 0.75},
+                "example_count": {"doubleValue": 12.0},
+                "confusion_matrix": {"confusionMatrixAtThresholds": {}},
+                "undefined": {"doubleValue": "NaN"},
+            }
+        }
+    }
+    nested = {"edema": {"classId:1": {"recall": {"doubleValue": 0.5}}}}
+    rows = rows_of([((), metrics), ((("domain", "shifted"), ("sex", "F")), nested)])
+    assert rows == [
+        {"slice": "overall", "output": "", "metric": "auc", "value": 0.75},
+        {"slice": "overall", "output": "", "metric": "example_count", "value": 12.0},
+        {
+            "slice": "domain = shifted, sex = F",
+            "output": "edema",
+            "metric": "recall (classId:1)",
+            "value": 0.5,
+        },
+    ]
+
+
+def test_wording_of_figures() -> None:
+    assert figure(0.95149) == "0.951"
+    assert figure(-0.0123) == "\u22120.012"
+    assert figure(None) == "—"
+    assert Figure.model_validate({"value": float("nan")}).value is None
+    assert interval(Figure(lower=0.1, upper=0.25)) == "0.100 to 0.250"
+    assert interval(Figure(lower=0.1)) == ""
+    assert measure(0.6) == "0.600"
+    assert measure(1.0) == "1"
+    assert measure(12345.0) == "12\u202f345"
+    assert measure(1e-7) == "1e\u221207"
+    assert metric_name("auc/edema") == "AUC, edema"
+    assert metric_name("too_large") == "Too large"
+    assert plain_bytes(3.2e6) == "3.2 MB"
+    assert plain_bytes(999) == "999 B"

@@ -1,0 +1,215 @@
+"""The page says what the artifacts say, whatever is missing or hostile in them."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from components.reporter.render import render_report
+
+HOSTILE = "<script>alert('x')</script>$a$"
+VOID = {"meta", "br", "img", "link", "path", "use"}
+
+
+class Page(HTMLParser):
+    """Rows of every table as lists of cell texts, all text, and every tag with attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.tags: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if any(tag in ("td", "th") for tag in self.open):
+            self.rows[-1][-1] += data
+
+    def row(self, first: str) -> list[str]:
+        """The first row whose first cell starts with a text, without padding."""
+        return next(
+            [" ".join(cell.split()) for cell in row]
+            for row in self.rows
+            if row and row[0].strip().startswith(first)
+        )
+
+
+def read(folder: Path) -> tuple[str, Page]:
+    html = (folder / "index.html").read_text(encoding="utf-8")
+    return html, Page(html)
+
+
+@pytest.fixture(scope="module")
+def rendered(run: dict, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("report")
+    return folder, render_report(folder, **run)
+
+
+def test_figures_stand_beside_their_labels(rendered: tuple[Path, dict]) -> None:
+    _, page = read(rendered[0])
+    assert page.row("AUC") == ["AUC", "0.951", "0.931 to 0.971", "0.664", "0.644 to 0.684"]
+    assert page.row("Specificity")[1] == "0.812"
+    assert page.row("Calibration error")[1:3] == ["0.034", "0.014 to 0.054"]
+    assert page.row("Patients")[1::2] == ["120", "45"]
+    assert page.row("Images")[1::2] == ["240", "90"]
+    assert page.row("train") == ["train", "140", "70"]
+    assert page.row("opacity") == ["opacity", "0", "90", "90", "90"]
+    assert page.row("north") == ["north", "140", "140", "—"]
+    assert page.row("Truncated") == ["Truncated", "3", "4, 17, 230"]
+    assert page.row("image/mean") == ["image/mean", "Jensen shannon", "0.418"]
+    assert page.row("overall")[1] == "0.871"
+
+
+def test_every_rule_is_listed_with_its_status(rendered: tuple[Path, dict]) -> None:
+    _, page = read(rendered[0])
+    assert page.row("Auc floor")[1:] == [
+        "In distribution",
+        "0.951",
+        "0.931 to 0.971",
+        "0.700",
+        "pass",
+    ]
+    assert page.row("Site floor")[-1] == "fail"
+    assert page.row("Age")[2:] == ["—", "", "0.600", "not enough data"]
+    assert page.row("Regression")[-1] == "not required"
+    assert page.row("Duplicates")[1] == "reported only"
+
+
+def test_verdict_charts_and_views_are_there(rendered: tuple[Path, dict]) -> None:
+    html, page = read(rendered[0])
+    assert "Pushed" in page.text
+    labels = [attrs.get("aria-label") for tag, attrs in page.tags if tag == "svg"]
+    assert len(labels) == 6  # two histories, ROC, reliability, forest, histograms
+    assert html.count("data:image/png;base64,") == 1
+    assert "draws patients, not images" in page.text
+    assert "not enough data, 7 patients" in page.text
+
+
+def test_page_stands_alone(rendered: tuple[Path, dict]) -> None:
+    html, page = read(rendered[0])
+    assert len(html) < 3_000_000
+    assert "http:" not in html
+    assert "https:" not in html
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    references = [
+        value
+        for _, attrs in page.tags
+        for name, value in attrs.items()
+        if name in ("href", "src", "xlink:href")
+    ]
+    assert all(value.startswith(("#", "data:image/png;base64,")) for value in references)
+    assert all(value.startswith("#") for value in re.findall(r"url\(([^)]*)\)", html))
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_hostile_names_are_text_and_identities_stay_out(rendered: tuple[Path, dict]) -> None:
+    html, page = read(rendered[0])
+    assert "<script" not in html
+    assert page.text.count(HOSTILE) >= 4  # rules, groups, slices, sites
+    card = (rendered[0] / "model_card.md").read_text(encoding="utf-8")
+    for text in (html, card, (rendered[0] / "report.json").read_text(encoding="utf-8")):
+        assert "secret" not in text
+        assert "/home/someone" not in text
+
+
+def test_report_json_holds_what_the_summary_needs(rendered: tuple[Path, dict]) -> None:
+    report = json.loads((rendered[0] / "report.json").read_text(encoding="utf-8"))
+    assert report == rendered[1]
+    assert report["verdict"] == "pushed"
+    assert report["blessed"] is True
+    assert report["quarantined"] == 3
+    assert report["pushed"]["encoder"] == "/pushed/encoder/1700000001"
+    assert report["metrics"]["shifted"]["auc"]["value"] == pytest.approx(0.664)
+    assert report["metrics"]["in_distribution"]["auc"]["patients"] == 120
+
+
+def test_model_card(rendered: tuple[Path, dict]) -> None:
+    card = (rendered[0] / "model_card.md").read_text(encoding="utf-8")
+    assert "| AUC | 0.951 (0.931 to 0.971) | 0.664 (0.644 to 0.684) |" in card
+    assert "| train | 140 | 70 |" in card
+    assert "opacity: positive at a probability of 0.4375 or more" in card
+    assert "temperature 1.25" in card
+    assert "Not a medical device" in card
+    assert "SYNTHETIC" not in card
+
+
+def test_synthetic_data_is_called_so(run: dict, tmp_path: Path) -> None:
+    report = {"synthetic": True, "source": "synthetic", "images": 10, "kept": 10}
+    render_report(tmp_path, ingest_report=report, run_settings=run["run_settings"])
+    assert "SYNTHETIC DATA" in read(tmp_path)[1].text
+    assert "SYNTHETIC DATA" in (tmp_path / "model_card.md").read_text(encoding="utf-8")
+
+
+def test_a_run_without_anything_has_a_page(tmp_path: Path) -> None:
+    report = render_report(tmp_path, run_settings={}, failure="no space left")
+    assert report["verdict"] == "failed"
+    assert report["reasons"] == ["no space left"]
+    assert report["metrics"] == {}
+    assert report["quarantined"] == 0
+    assert "no space left" in read(tmp_path)[1].text
+
+
+PARTS = (
+    "ingest_report",
+    "data_gate_report",
+    "pretrain_run",
+    "finetune_run",
+    "model",
+    "evaluation",
+    "predictions",
+    "gate_report",
+    "pushed_classifier",
+)
+
+
+@pytest.mark.parametrize("missing", PARTS)
+def test_any_part_can_be_missing(
+    run: dict, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The charts have tests of their own; here they would only cost time.
+    for chart in ("training_curves", "roc_curves", "reliability", "forest", "image_histograms"):
+        monkeypatch.setattr(f"components.reporter.page.charts.{chart}", lambda *_: None)
+    render_report(tmp_path, **(run | {missing: None}))
+    assert "cxr-small" in read(tmp_path)[1].text
+    card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    assert card.startswith("# Model card: cxr-small")
+
+
+def test_unreadable_parts_are_named_not_fatal(run: dict, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for name in ("verdict.json", "history.json", "views.png", "predictions.parquet"):
+        (broken / name).write_text("{half")
+    render_report(
+        tmp_path,
+        gate_report=broken,
+        pretrain_run=broken,
+        predictions=broken,
+        run_settings=run["run_settings"],
+    )
+    text = read(tmp_path)[1].text
+    assert "could not be read" in text
+    for name in ("verdict.json", "history.json", "views.png", "predictions.parquet"):
+        assert name in text
