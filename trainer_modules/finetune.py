@@ -18,7 +18,6 @@ from scipy import special
 from trainer_modules import (
     backbone,
     calibration,
-    contact_sheet,
     export,
     initialization,
     input_pipeline,
@@ -109,7 +108,6 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         def measure(epoch: int) -> dict[str, float]:
             return _validate(truth, logits(), work.task)
 
-        contact_sheet.write(batches(range(0, 1)), work.model_run_dir)
         plan = training_loop.Plan(
             "finetune", settings.epochs, steps, batch_size, _merit, settings.early_stopping_epochs
         )

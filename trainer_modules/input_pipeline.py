@@ -6,13 +6,12 @@ batches that an uninterrupted one would have seen.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from trainer_modules import augmentation, features, records
-from trainer_modules.settings import AugmentSettings, TaskSettings
+from trainer_modules.settings import AugmentSettings
 
 EVALUATION_CROP = 0.875
 _UNCROPPED_SIZE = 32

@@ -32,7 +32,9 @@ def choose(
 def youden(labels: np.ndarray, scores: np.ndarray) -> OperatingPoint | None:
     """Largest sensitivity + specificity; of equals, the most sensitive."""
     points = _points(labels, scores)
-    return max(points, key=lambda p: p.sensitivity + p.specificity) if points else None
+    # Rounded: sums of thirds that are equal on paper differ in their last bit.
+    best = lambda point: round(point.sensitivity + point.specificity, 12)  # noqa: E731
+    return max(points, key=best, default=None)
 
 
 def sensitivity_at_least(

@@ -11,7 +11,6 @@ from keras import ops
 
 from trainer_modules import (
     backbone,
-    contact_sheet,
     export,
     initialization,
     input_pipeline,
@@ -71,7 +70,6 @@ def run_fn(fn_args: stage.FnArgs) -> None:
                 source, settings.augment, work.model.image_size, batch_size, work.seed, epochs
             )
 
-        contact_sheet.write(batches(range(0, 1)), work.model_run_dir)
         probe = linear_probe.open_probe(work.train_files, work.eval_files, work.task, work.seed)
 
         def measure(epoch: int) -> dict[str, float]:

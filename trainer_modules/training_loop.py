@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from trainer_modules import contact_sheet
 from trainer_modules.checkpoint import Checkpoint, CheckpointStore
 from trainer_modules.event_log import EventLog
 
@@ -76,7 +77,7 @@ def fit(
         make_data: Batches of the epochs of a range, as one stream.
         plan: Epochs, steps, selection.
         store: Where checkpoints are kept.
-        folder: Where the history and TensorBoard's logs go.
+        folder: Where the history, a picture of the batches and TensorBoard's logs go.
         measure: Called with the epoch's number (from 1) when it ends; its figures are logged.
 
     Returns:
@@ -87,9 +88,12 @@ def fit(
     recorder.set_model(model)
     recorder.restore()
     start = len(recorder.history.epochs)
+    # One data set for the picture and the training: its functions are compiled once.
+    data = make_data(range(min(start, plan.epochs - 1), plan.epochs))
+    contact_sheet.write(data, folder)
     if start < plan.epochs and not recorder.patience_over():
         model.fit(
-            make_data(range(start, plan.epochs)),
+            data,
             initial_epoch=start,
             epochs=plan.epochs,
             steps_per_epoch=plan.steps,
