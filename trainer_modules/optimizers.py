@@ -68,19 +68,25 @@ class DecayedSGD(keras.optimizers.Optimizer):
             return
         super().build(variables)
         self.velocities = self.add_optimizer_variables(variables, "velocity")
+        # Noted here, by position: under tf.distribute `update_step` is given bare TensorFlow
+        # variables, which have no Keras path.
+        self.paths = [variable.path for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        velocity, path = self.velocities[index], self.paths[index]
+        weight = ops.convert_to_tensor(variable)
         learning_rate = ops.cast(learning_rate, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
-        if self.l2 and not excluded(variable):
-            gradient = gradient + self.l2 * ops.convert_to_tensor(variable)
-        step = learning_rate * self.trust(gradient, variable) * gradient
-        velocity = self.velocities[self._get_variable_index(variable)]
-        self.assign(velocity, self.momentum * ops.convert_to_tensor(velocity) + step)
-        self.assign_sub(variable, velocity)
+        if self.l2 and not excluded(path):
+            gradient = gradient + self.l2 * weight
+        step = learning_rate * self.trust(gradient, weight, path) * gradient
+        step = self.momentum * ops.convert_to_tensor(velocity) + step
+        self.assign(velocity, step)
+        self.assign_sub(variable, step)
 
-    def trust(self, gradient, variable):
-        """Factor of the learning rate for one variable, given its decayed gradient."""
+    def trust(self, gradient, weight, path: str):
+        """Factor of one variable's learning rate, given its decayed gradient."""
         return 1.0
 
     def get_config(self):
@@ -110,10 +116,10 @@ class LARS(DecayedSGD):
         self.eeta = eeta
         self.not_adapted = tuple(not_adapted)
 
-    def trust(self, gradient, variable):
-        if excluded(variable) or any(part in variable.path for part in self.not_adapted):
+    def trust(self, gradient, weight, path):
+        if excluded(path) or any(part in path for part in self.not_adapted):
             return 1.0
-        weight_norm = ops.sqrt(ops.sum(ops.square(ops.convert_to_tensor(variable))))
+        weight_norm = ops.sqrt(ops.sum(ops.square(weight)))
         gradient_norm = ops.sqrt(ops.sum(ops.square(gradient)))
         both = ops.logical_and(weight_norm > 0, gradient_norm > 0)
         safe = ops.where(both, gradient_norm, 1.0)
@@ -123,9 +129,19 @@ class LARS(DecayedSGD):
         return super().get_config() | {"eeta": self.eeta, "not_adapted": list(self.not_adapted)}
 
 
-def excluded(variable) -> bool:
-    """Whether a variable is a bias or a norm's parameter, which no decay or adaptation touches."""
-    return variable.path.rsplit("/", 1)[-1] in EXCLUDED_NAMES
+@keras.saving.register_keras_serializable("remedis")
+class AdamW(keras.optimizers.AdamW):
+    """Keras' AdamW without decay of biases and of the parameters of norms."""
+
+    def build(self, variables):
+        if not self.built:
+            self.exclude_from_weight_decay([v for v in variables if excluded(v.path)])
+        super().build(variables)
+
+
+def excluded(path: str) -> bool:
+    """Whether a path names a bias or a norm's parameter, which no decay or adaptation touches."""
+    return path.rsplit("/", 1)[-1] in EXCLUDED_NAMES
 
 
 def peak_learning_rate(settings: OptimizerSettings, batch_size: int) -> float:
@@ -165,8 +181,6 @@ def build_optimizer(
     schedule = build_schedule(settings, batch_size, steps_per_epoch, epochs)
     common = {"gradient_accumulation_steps": gradient_accumulation_steps}
     if settings.name == "adamw":
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay, **common)
-        optimizer.exclude_from_weight_decay(var_names=[f"^{name}$" for name in EXCLUDED_NAMES])
-        return optimizer
+        return AdamW(schedule, weight_decay=settings.weight_decay, **common)
     kind = LARS if settings.name == "lars" else DecayedSGD
     return kind(schedule, settings.momentum, settings.weight_decay, **common)

@@ -1,0 +1,45 @@
+import keras
+import numpy as np
+import pytest
+
+from trainer_modules.projection import build_projection_head
+
+
+@pytest.mark.parametrize(
+    ("layers", "shapes"),
+    [
+        (0, []),
+        (1, [(6, 4), (4,)]),
+        (2, [(6, 6), (6,), (6,), (6, 4), (4,)]),
+        (3, [(6, 6), (6,), (6,), (6, 6), (6,), (6,), (6, 4), (4,)]),
+    ],
+)
+def test_trainable_arrays(layers, shapes):
+    head = build_projection_head(6, layers, 4)
+    assert [tuple(weight.shape) for weight in head.trainable_weights] == shapes
+    assert not any("bias" in weight.path for weight in head.weights)
+    assert head.output_shape == (None, 4 if layers else 6)
+
+
+def test_two_layers_match_numpy_in_training():
+    head = build_projection_head(5, 2, 3)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, 5))
+
+    def norm(values):
+        return (values - values.mean(0)) / np.sqrt(values.var(0) + 1e-5)
+
+    first, second = (head.get_layer(f"dense{i}").kernel for i in (1, 2))
+    first.assign(rng.normal(size=(5, 5)))
+    second.assign(rng.normal(size=(5, 3)))
+    expected = norm(np.maximum(norm(x @ np.array(first)), 0) @ np.array(second))
+    np.testing.assert_allclose(np.array(head(x, training=True)), expected, atol=2e-5)
+
+
+def test_projections_are_float32_in_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        head = build_projection_head(5, 3, 3)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert keras.backend.standardize_dtype(head(np.ones((2, 5))).dtype) == "float32"
