@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ from components.reporter.svg import (
     plain,
     single,
 )
-from components.reporter.wording import MINUS
+from components.reporter.wording import MINUS, title
 from trainer_modules import features
 
 if TYPE_CHECKING:
@@ -32,12 +33,6 @@ DOMAIN_COLORS = {features.IN_DISTRIBUTION: ID_COLOR, features.SHIFTED: SHIFTED_C
 DOMAIN_NAMES = {features.IN_DISTRIBUTION: "in distribution", features.SHIFTED: "shifted"}
 TEST_SPLITS = {features.IN_DISTRIBUTION: features.TEST, features.SHIFTED: features.SHIFTED}
 
-STATISTIC_NAMES = {
-    "mean": "mean intensity",
-    "std": "standard deviation of intensity",
-    "height": "height, pixels",
-    "width": "width, pixels",
-}
 MAX_PANELS = 12
 MAX_FOREST_ROWS = 48
 RELIABILITY_BINS = 10
@@ -52,7 +47,7 @@ def training_curves(history: HistoryPart) -> str | None:
     panels = list(groups.items())[:MAX_PANELS]
     with drawing():
         canvas, axes = grid(len(panels), columns=4 if len(panels) == 4 else 3, height=2.1)
-        for axis, (title, curves) in zip(axes, panels, strict=True):
+        for axis, (figure, curves) in zip(axes, panels, strict=True):
             for name, color in zip(curves, (ID_COLOR, SHIFTED_COLOR), strict=False):
                 points = [
                     (row.get("epoch") or index + 1, row[name])
@@ -62,7 +57,7 @@ def training_curves(history: HistoryPart) -> str | None:
                 marker = "o" if len(points) < 12 else ""
                 label = "validation" if name.startswith("val_") else "training"
                 axis.plot(*zip(*points, strict=True), color=color, marker=marker, label=label)
-            axis.set(title=plain(title), xlabel="epoch")
+            axis.set(title=title(figure), xlabel="epoch")
             axis.locator_params(axis="x", integer=True, nbins=6)
             if len(curves) > 1:
                 axis.legend()
@@ -219,7 +214,7 @@ def image_histograms(statistics: pd.DataFrame) -> str | None:
                     axis.hist(part, alpha=0.18, histtype="stepfilled", **shared)
                     label = DOMAIN_NAMES[domain]
                     axis.hist(part, histtype="step", linewidth=1.3, label=label, **shared)
-            axis.set(title=STATISTIC_NAMES.get(name, name), ylabel="share of images")
+            axis.set(title=title(f"image/{name}"), ylabel="share of images")
         handles, labels = axes[0].get_legend_handles_labels()
         canvas.legend(handles, labels, loc="outside upper left", ncols=2)
         return inline(canvas, "histograms", "Image statistics, in distribution and shifted")
@@ -227,16 +222,16 @@ def image_histograms(statistics: pd.DataFrame) -> str | None:
 
 def _curve_groups(epochs: Sequence[Mapping[str, float | None]]) -> dict[str, list[str]]:
     hidden = {"epoch", "seconds", "images_per_second"}
-    names = dict.fromkeys(
-        name for row in epochs for name, value in row.items() if value is not None
-    )
+    count = Counter(name for row in epochs for name, value in row.items() if value is not None)
+    # What was measured once (the linear probe at the end) is a number, not a curve.
+    names = [name for name, points in count.items() if points > 1 or len(epochs) == 1]
     groups: dict[str, list[str]] = {}
     for name in sorted(names, key=lambda name: name == "learning_rate"):
         if name not in hidden:
-            groups.setdefault(name.removeprefix("val_").replace("_", " "), []).append(name)
+            groups.setdefault(name.removeprefix("val_"), []).append(name)
     return {
-        title: sorted(curves, key=lambda n: n.startswith("val_"))
-        for title, curves in groups.items()
+        figure: sorted(curves, key=lambda n: n.startswith("val_"))
+        for figure, curves in groups.items()
     }
 
 

@@ -117,7 +117,7 @@ class Reader:
 
         if not isinstance(folder, str | Path):
             return None
-        wanted = {"domain", "height", "width", "image/mean", "image/std", "mean", "std"}
+        wanted = {"domain", "height", "width", "mean", "std"}
         tables = [
             self._table(path, wanted.__contains__)
             for path in sorted(Path(folder).glob("index-*.parquet"))

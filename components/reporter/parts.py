@@ -98,6 +98,7 @@ class HistoryPart(Part):
     epochs: tuple[dict[str, Number], ...] = ()
     resumed_from_epoch: int | None = None
     parameters: int | None = None
+    best_epoch: int | None = None
 
 
 class Rule(Part):
@@ -138,11 +139,8 @@ class Baseline(Part):
 class Serving(Part):
     """The load-and-call check of the exported model."""
 
-    ok: bool | None = None
-    message: str = ""
     latency_ms: Number = None
     size_bytes: Number = None
-    max_difference: Number = None
 
 
 class GatePart(Part):
@@ -164,7 +162,7 @@ class CardPart(Part):
     kind: str = ""
     targets: tuple[str, ...] = ()
     thresholds: dict[str, Number] = {}
-    temperature: Any = None
+    temperature: dict[str, Number] = {}
     model: dict[str, Any] = {}
     feature_dim: int | None = None
     image_size: int | None = None

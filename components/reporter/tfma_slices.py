@@ -20,7 +20,7 @@ def rows_of(slicing_metrics: list[tuple[Any, Any]]) -> list[dict[str, Any]]:
     """
     rows = []
     for slice_key, outputs in slicing_metrics:
-        name = ", ".join(f"{column} = {value}" for column, value in slice_key) or "overall"
+        name = _name(slice_key)
         for output, sub_keys in outputs.items():
             for sub_key, metrics in sub_keys.items():
                 for metric, value in metrics.items():
@@ -33,3 +33,10 @@ def rows_of(slicing_metrics: list[tuple[Any, Any]]) -> list[dict[str, Any]]:
                         {"slice": name, "output": output, "metric": full_name, "value": value}
                     )
     return rows
+
+
+def _name(slice_key: tuple[Any, ...]) -> str:
+    """`overall`, `domain = shifted, sex = F`, or the two slices of a cross-slice difference."""
+    if any(not pair or isinstance(pair[0], tuple) for pair in slice_key):
+        return " \u2212 ".join(_name(side) for side in slice_key)
+    return ", ".join(f"{column} = {value}" for column, value in slice_key) or "overall"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from components.reporter.parts import Figure, Verdict
 from trainer_modules import features
 
@@ -17,18 +19,22 @@ VERDICT_TITLES: dict[Verdict, str] = {
 DOMAIN_TITLES = {features.IN_DISTRIBUTION: "In distribution", features.SHIFTED: "Shifted"}
 METRIC_NAMES = {
     "auc": "AUC",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "ppv": "Positive predictive value",
-    "accuracy": "Accuracy",
+    "pr_auc": "PR AUC",
+    "val_auc": "validation AUC",
+    "val_loss": "validation loss",
+    "probe_auc": "linear probe AUC on validation",
+    "contrastive_top1": "contrastive top-1 accuracy",
+    "ppv": "positive predictive value",
     "brier": "Brier score",
-    "ece": "Calibration error (ECE)",
-    "auc_precision_recall": "PR AUC",
-    "precision": "Precision",
-    "recall": "Recall",
-    "example_count": "Images",
-    "weighted_example_count": "Images, weighted",
+    "ece": "calibration error (ECE)",
+    "weighted_example_count": "images",
+    "image/mean": "mean intensity",
+    "image/std": "contrast (standard deviation of intensity)",
+    "image/height": "height, pixels",
+    "image/width": "width, pixels",
+    "kolmogorov-smirnov": "Kolmogorov-Smirnov distance",
 }
+_ACRONYMS = {"auc": "AUC", "ece": "ECE", "tfma": "TFMA", "ppv": "PPV"}
 STATUS_WORDS = {
     "pass": "pass",
     "fail": "fail",
@@ -82,9 +88,24 @@ def plain_bytes(value: float | None) -> str:
     return f"{size:.3g} GB"
 
 
-def metric_name(name: str) -> str:
-    """`auc/edema` -> `AUC, edema`; other codes become words."""
+def term(name: str) -> str:
+    """`auc/edema` -> `AUC, edema`, `ece ceiling` -> `ECE ceiling`; other codes become words."""
+    if name in METRIC_NAMES:
+        return METRIC_NAMES[name]
     base, _, target = name.partition("/")
-    plain = base.replace("_", " ")
-    words = METRIC_NAMES.get(base, plain[:1].upper() + plain[1:])
-    return f"{words}, {target}" if target else words
+    parts = [_ACRONYMS.get(part, part) for part in base.replace("_", " ").split()]
+    shown = METRIC_NAMES.get(base, " ".join(parts))
+    return f"{shown}, {target}" if target else shown
+
+
+def title(name: str) -> str:
+    """A term as it begins a line."""
+    shown = term(name)
+    return shown[:1].upper() + shown[1:]
+
+
+def words(text: str) -> str:
+    """Names of domains and metrics inside a sentence or a slice, as words."""
+    text = text.replace(f"{features.IN_DISTRIBUTION} - ", f"{features.IN_DISTRIBUTION} {MINUS} ")
+    text = text.replace(features.IN_DISTRIBUTION, "in distribution")
+    return re.sub(r"\b(auc|ece)\b", lambda match: match.group().upper(), text)

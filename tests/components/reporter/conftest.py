@@ -101,6 +101,7 @@ def gate_report() -> dict:
                 "metric": "auc",
                 "value": None,
                 "status": "not_required",
+                "message": "no baseline",
             },
         ],
         "metrics": {"in_distribution": figures(0.951, 120), "shifted": figures(0.664, 45)},
@@ -200,7 +201,14 @@ def data_gate_report(*, passed: bool = True) -> dict:
                 "details": [],
             },
         ],
-        "drift": [{"feature": "image/mean", "statistic": "jensen_shannon", "value": 0.418}],
+        "drift": [
+            {"feature": "image/mean", "statistic": statistic, "value": value}
+            for statistic, value in (
+                ("mean in_distribution", 0.402),
+                ("mean shifted", 0.598),
+                ("kolmogorov-smirnov", 0.918),
+            )
+        ],
     }
 
 
@@ -237,12 +245,12 @@ def write_run(folder: Path, *, synthetic: bool = False) -> dict:
             "image_id": [f"image-secret-{i}" for i in range(60)],
             "patient_id": [f"patient-secret-{i}" for i in range(60)],
             "domain": ["in_distribution"] * 40 + ["shifted"] * 20,
-            "image/mean": np.r_[random.normal(0.4, 0.05, 40), random.normal(0.6, 0.05, 20)],
+            "mean": np.r_[random.normal(0.4, 0.05, 40), random.normal(0.6, 0.05, 20)],
         }
     ).to_parquet(places["ingest"] / "index-00000.parquet")
     dump("data_gate", "report.json", data_gate_report())
     for stage in ("pretrain", "finetune"):
-        metric = "top_1" if stage == "pretrain" else "val_auc"
+        metric = "contrastive_top1" if stage == "pretrain" else "val_auc"
         epochs = [
             {
                 "epoch": e,
@@ -268,7 +276,7 @@ def write_run(folder: Path, *, synthetic: bool = False) -> dict:
             "kind": "classifier",
             "targets": ["opacity"],
             "thresholds": {"opacity": 0.4375},
-            "temperature": 1.25,
+            "temperature": {"opacity": 1.25},
             "image_size": 64,
             "feature_dim": 512,
         },
@@ -282,9 +290,9 @@ def write_run(folder: Path, *, synthetic: bool = False) -> dict:
         "finetune_run": places["finetune"],
         "model": places["model"],
         "evaluation": [
-            {"slice": "overall", "output": "", "metric": "auc", "value": 0.8714},
-            {"slice": f"site = {HOSTILE}", "output": "", "metric": "auc", "value": 0.6641},
-            {"slice": f"site = {HOSTILE}", "output": "", "metric": "example_count", "value": 140.0},
+            {"slice": "overall", "output": "opacity", "metric": "auc", "value": 0.8714},
+            {"slice": f"site = {HOSTILE}", "output": "opacity", "metric": "auc", "value": 0.6641},
+            {"slice": f"site = {HOSTILE}", "output": "", "metric": "auc", "value": 0.111},
         ],
         "predictions": places["predictions"],
         "gate_report": places["gate"],

@@ -69,10 +69,11 @@ def test_forest_rows_put_each_group_under_its_domain() -> None:
 def test_training_curves_pair_training_with_validation() -> None:
     epochs = (
         {"epoch": 1, "loss": 2.0, "val_loss": 3.0},
-        {"epoch": 2, "loss": 1.0, "val_loss": None},
+        {"epoch": 2, "loss": 1.0, "val_loss": 2.5, "probe_auc": 0.9},
     )
     svg = charts.training_curves(HistoryPart(stage="finetune", epochs=epochs))
-    assert {"loss", "training", "validation"} <= set(texts(svg))
+    assert {"Loss", "training", "validation"} <= set(texts(svg))
+    assert "Linear probe AUC on validation" not in texts(svg)  # one point is not a curve
     assert charts.training_curves(HistoryPart()) is None
 
 
@@ -81,8 +82,8 @@ def test_histograms_skip_what_does_not_vary() -> None:
         {"domain": ["in_distribution", "shifted"] * 4, "mean": np.arange(8.0), "width": 64}
     )
     svg = charts.image_histograms(table)
-    assert "mean intensity" in texts(svg)
-    assert "width, pixels" not in texts(svg)
+    assert "Mean intensity" in texts(svg)
+    assert "Width, pixels" not in texts(svg)
     assert charts.image_histograms(table[["domain", "width"]]) is None
 
 

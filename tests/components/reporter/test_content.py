@@ -5,7 +5,15 @@ import pytest
 from components.reporter.content import hide_data_paths, judge
 from components.reporter.parts import DataGatePart, Figure, GatePart
 from components.reporter.tfma_slices import rows_of
-from components.reporter.wording import figure, interval, measure, metric_name, plain_bytes
+from components.reporter.wording import (
+    figure,
+    interval,
+    measure,
+    plain_bytes,
+    term,
+    title,
+    words,
+)
 
 PUSHED = {"classifier": "/pushed/1"}
 STOPPED = DataGatePart.model_validate(
@@ -73,7 +81,11 @@ def test_tfma_rows_are_flattened_and_plots_left_out() -> None:
         }
     }
     nested = {"edema": {"classId:1": {"recall": {"doubleValue": 0.5}}}}
-    rows = rows_of([((), metrics), ((("domain", "shifted"), ("sex", "F")), nested)])
+    near, far = (("domain", "in_distribution"),), (("domain", "shifted"),)
+    difference = {"edema": {"": {"auc_diff": {"doubleValue": 0.25}}}}
+    rows = rows_of(
+        [((), metrics), ((*far, ("sex", "F")), nested), ((near, far), difference), (((), far), {})]
+    )
     assert rows == [
         {"slice": "overall", "output": "", "metric": "auc", "value": 0.75},
         {"slice": "overall", "output": "", "metric": "example_count", "value": 12.0},
@@ -82,6 +94,12 @@ def test_tfma_rows_are_flattened_and_plots_left_out() -> None:
             "output": "edema",
             "metric": "recall (classId:1)",
             "value": 0.5,
+        },
+        {
+            "slice": "domain = in_distribution \u2212 domain = shifted",
+            "output": "edema",
+            "metric": "auc_diff",
+            "value": 0.25,
         },
     ]
 
@@ -97,7 +115,12 @@ def test_wording_of_figures() -> None:
     assert measure(1.0) == "1"
     assert measure(12345.0) == "12\u202f345"
     assert measure(1e-7) == "1e\u221207"
-    assert metric_name("auc/edema") == "AUC, edema"
-    assert metric_name("too_large") == "Too large"
+    assert title("auc/edema") == "AUC, edema"
+    assert title("too_large") == "Too large"
+    assert title("ece ceiling") == "ECE ceiling"
+    assert term("probe_auc") == "linear probe AUC on validation"
+    assert title("image/mean") == "Mean intensity"
+    assert words("in_distribution - shifted") == "in distribution \u2212 shifted"
+    assert words("shifted auc: low") == "shifted AUC: low"
     assert plain_bytes(3.2e6) == "3.2 MB"
     assert plain_bytes(999) == "999 B"

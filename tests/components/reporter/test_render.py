@@ -73,17 +73,24 @@ def test_figures_stand_beside_their_labels(rendered: tuple[Path, dict]) -> None:
     assert page.row("Calibration error")[1:3] == ["0.034", "0.014 to 0.054"]
     assert page.row("Patients")[1::2] == ["120", "45"]
     assert page.row("Images")[1::2] == ["240", "90"]
-    assert page.row("train") == ["train", "140", "70"]
-    assert page.row("opacity") == ["opacity", "0", "90", "90", "90"]
+    assert page.row("Split") == ["Split", "train", "test", "shifted"]
+    assert page.row("opacity: 1") == ["opacity: 1", "40", "40", "40"]
     assert page.row("north") == ["north", "140", "140", "—"]
     assert page.row("Truncated") == ["Truncated", "3", "4, 17, 230"]
-    assert page.row("image/mean") == ["image/mean", "Jensen shannon", "0.418"]
-    assert page.row("overall")[1] == "0.871"
+    assert page.row("Mean intensity") == [
+        "Mean intensity",
+        "0.402",
+        "0.598",
+        "Kolmogorov-Smirnov distance 0.918",
+    ]
+    assert page.row("overall") == ["overall", "0.871"]
+    # With one target, TFMA's mean over targets is left out.
+    assert page.row(f"site = {HOSTILE}")[1:] == ["0.664"]
 
 
 def test_every_rule_is_listed_with_its_status(rendered: tuple[Path, dict]) -> None:
     _, page = read(rendered[0])
-    assert page.row("Auc floor")[1:] == [
+    assert page.row("AUC floor")[1:] == [
         "In distribution",
         "0.951",
         "0.931 to 0.971",
@@ -92,7 +99,7 @@ def test_every_rule_is_listed_with_its_status(rendered: tuple[Path, dict]) -> No
     ]
     assert page.row("Site floor")[-1] == "fail"
     assert page.row("Age")[2:] == ["—", "", "0.600", "not enough data"]
-    assert page.row("Regression")[-1] == "not required"
+    assert page.row("Regression")[-1] == "no baseline"
     assert page.row("Duplicates")[1] == "reported only"
 
 
@@ -150,7 +157,7 @@ def test_model_card(rendered: tuple[Path, dict]) -> None:
     assert "| AUC | 0.951 (0.931 to 0.971) | 0.664 (0.644 to 0.684) |" in card
     assert "| train | 140 | 70 |" in card
     assert "opacity: positive at a probability of 0.4375 or more" in card
-    assert "temperature 1.25" in card
+    assert "or more; temperature 1.25\n" in card
     assert "Not a medical device" in card
     assert "SYNTHETIC" not in card
 

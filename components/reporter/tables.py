@@ -1,0 +1,206 @@
+"""The page's tables: Content arranged into rows, without a word of HTML."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from components.reporter.content import Content
+from components.reporter.parts import Figure, Rule, SliceMetric
+from components.reporter.wording import DOMAIN_TITLES, title
+from trainer_modules import features
+
+HEADLINE = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece")
+# TFMA's figures on the page, in this order; its others are in the Evaluator's artifact.
+SLICE_METRICS = (
+    "auc",
+    "pr_auc",
+    "sensitivity",
+    "specificity",
+    "ppv",
+    "brier",
+    "calibration",
+    "weighted_example_count",
+)
+GROUP_RULE = "subgroup floor"
+MAX_SLICES = 150
+MAX_SITES = 40
+MAX_ROWS_NAMED = 12
+
+
+class HeadlineRow(NamedTuple):
+    """A metric (of one target, or the mean of all) in each domain."""
+
+    name: str
+    target: str
+    figures: dict[str, Figure]
+
+
+def headline(content: Content) -> list[HeadlineRow]:
+    """Each mean metric, followed by the same metric by target."""
+    metrics = content.gate.metrics if content.gate else {}
+    names = list(dict.fromkeys(name for figures in metrics.values() for name in figures))
+    order = {name: place for place, name in enumerate(HEADLINE)}
+    names.sort(key=lambda name: order.get(name.partition("/")[0], len(order)))
+    rows = []
+    for name in names:
+        base, _, target = name.partition("/")
+        figures = {domain: metrics.get(domain, {}).get(name, Figure()) for domain in DOMAIN_TITLES}
+        rows.append(HeadlineRow(title(base), target, figures))
+    return rows
+
+
+class Rules(NamedTuple):
+    """The gate's rules as the page groups them."""
+
+    judged: list[Rule]
+    groups_passed: int
+    not_required: list[Rule]
+
+
+def rules(content: Content) -> Rules:
+    """Puts aside what the table of groups shows anyway, and what nobody asked for."""
+    found = content.gate.rules if content.gate else ()
+    groups = [rule for rule in found if rule.name == GROUP_RULE and rule.status == "pass"]
+    waived = [rule for rule in found if rule.status == "not_required"]
+    judged = [rule for rule in found if rule not in groups and rule not in waived]
+    return Rules(judged, len(groups), waived)
+
+
+class SliceTable(NamedTuple):
+    """TFMA's figures: a line for each slice and target, a column for each metric."""
+
+    metrics: list[str]
+    with_target: bool
+    lines: list[tuple[str, str, dict[str, float | None]]]
+    left_out: int
+
+
+def slices(content: Content) -> SliceTable:
+    """Pivots TFMA's rows; a target's probability and its decision share a line."""
+    lines: dict[tuple[str, str], dict[str, float | None]] = {}
+    for row in _with_targets(content.slices):
+        target = row.output.removeprefix(features.decision(""))
+        if row.metric in SLICE_METRICS:
+            lines.setdefault((row.slice, target), {})[row.metric] = row.value
+    found = {metric for values in lines.values() for metric in values}
+    ordered = [(*key, values) for key, values in lines.items()]
+    ordered.sort(key=lambda line: (line[0] != "overall", line[0]))
+    return SliceTable(
+        metrics=[metric for metric in SLICE_METRICS if metric in found],
+        with_target=len({target for _, target in lines}) > 1,
+        lines=ordered[:MAX_SLICES],
+        left_out=max(0, len(ordered) - MAX_SLICES),
+    )
+
+
+def _with_targets(found: tuple[SliceMetric, ...]) -> list[SliceMetric]:
+    """Leaves out TFMA's mean over targets where there is one target, which it repeats."""
+    targets = {row.output.removeprefix(features.decision("")) for row in found} - {""}
+    return [row for row in found if row.output or len(targets) != 1]
+
+
+class QuarantineRow(NamedTuple):
+    """Images left out for one reason; `rows` are the first of them in the manifest."""
+
+    reason: str
+    count: int
+    rows: list[int]
+    more: int
+
+
+def quarantine(content: Content) -> list[QuarantineRow]:
+    """Reasons, the most frequent first."""
+    if content.ingest is None:
+        return []
+    result = []
+    for reason, count in sorted(content.ingest.reasons.items(), key=lambda item: -item[1]):
+        found = [item.row for item in content.ingest.quarantined if item.reason == reason]
+        rows = [row for row in found if row is not None][:MAX_ROWS_NAMED]
+        result.append(QuarantineRow(reason, count, rows, count - len(rows)))
+    return result
+
+
+def labels(content: Content) -> list[tuple[str, str, list[int]]]:
+    """Images of each label and value by split, without values that no split has."""
+    splits = content.ingest.splits if content.ingest else {}
+    seen = dict.fromkeys(
+        (label, value)
+        for counts in splits.values()
+        for label, values in counts.labels.items()
+        for value in values
+    )
+    rows = [
+        (label, value, [c.labels.get(label, {}).get(value, 0) for c in splits.values()])
+        for label, value in seen
+    ]
+    return [row for row in rows if any(row[2])]
+
+
+class Sites(NamedTuple):
+    """Images of the largest sites by split."""
+
+    rows: list[tuple[str, list[int]]]
+    left_out: int
+
+
+def sites(content: Content) -> Sites:
+    """Sites by number of images."""
+    by_split = content.ingest.sites if content.ingest else {}
+    totals: dict[str, int] = {}
+    for counts in by_split.values():
+        for site, count in counts.items():
+            totals[site] = totals.get(site, 0) + count
+    names = sorted(totals, key=lambda site: (-totals[site], site))
+    splits = content.ingest.splits if content.ingest else {}
+    rows = [
+        (site, [by_split.get(split, {}).get(site, 0) for split in splits])
+        for site in names[:MAX_SITES]
+    ]
+    return Sites(rows, max(0, len(names) - MAX_SITES))
+
+
+class DriftRow(NamedTuple):
+    """A quantity in both domains, and how far they are apart."""
+
+    feature: str
+    quantity: str
+    figures: dict[str, float | None]
+    distances: list[tuple[str, float | None]]
+
+
+def drift(content: Content) -> list[DriftRow]:
+    """Groups the data gate's figures by feature.
+
+    A statistic named `QUANTITY DOMAIN` is that quantity in that domain; any other is a distance.
+    """
+    rows: dict[str, DriftRow] = {}
+    for item in content.data_gate.drift if content.data_gate else ():
+        row = rows.setdefault(item.feature, DriftRow(item.feature, "", {}, []))
+        quantity, _, domain = item.statistic.rpartition(" ")
+        if quantity and domain in DOMAIN_TITLES:
+            row.figures[domain] = item.value
+            rows[item.feature] = row._replace(quantity=quantity)
+        else:
+            row.distances.append((item.statistic, item.value))
+    return list(rows.values())
+
+
+def training(content: Content) -> list[dict[str, Any]]:
+    """Size, speed and last figures of each stage that was trained."""
+    hidden = ("epoch", "seconds", "images_per_second", "learning_rate")
+    stages = []
+    for stage, history in (("Pretraining", content.pretrain), ("Finetuning", content.finetune)):
+        if history is None or not history.epochs:
+            continue
+        speeds = sorted(row.get("images_per_second") or 0 for row in history.epochs)
+        last = history.epochs[-1]
+        stages.append(
+            {
+                "title": stage,
+                "history": history,
+                "last": {name: value for name, value in last.items() if name not in hidden},
+                "seconds": sum(row.get("seconds") or 0 for row in history.epochs),
+                "images_per_second": speeds[len(speeds) // 2],
+            }
+        )
+    return stages
