@@ -19,6 +19,7 @@ from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.settings import DataSettings
 from components.model_gate.settings import GateSettings
 from pipeline.evaluation_settings import EvaluationSettings
+from pipeline.kubernetes_settings import KubernetesSettings
 from trainer_modules.errors import InputError
 from trainer_modules.settings import (
     FinetuneSettings,
@@ -61,6 +62,7 @@ class RunConfig(Settings):
     gate: GateSettings = GateSettings()
     push: PushSettings = PushSettings()
     beam: BeamSettings = BeamSettings()
+    kubernetes: KubernetesSettings = KubernetesSettings()
 
 
 def preset_names() -> list[str]:
@@ -75,17 +77,30 @@ def load_config(*, preset: str = "", path: str = "", overrides: Sequence[str] = 
       InputError: An unknown preset, an unreadable file, or settings that do not validate. The
         message lists every wrong setting with the value received and what is accepted.
     """
+    tree, source = read_settings(preset=preset, path=path, overrides=overrides)
+    return build_config(tree, source)
+
+
+def read_settings(
+    *, preset: str = "", path: str = "", overrides: Sequence[str] = ()
+) -> tuple[dict[str, Any], str]:
+    """The settings as given, with overrides, not yet validated; and the name of their file."""
     if bool(preset) == bool(path):
         raise InputError("give either a preset or a configuration file")
     source = Path(path) if path else _preset_path(preset)
     tree = _read_yaml(source)
     for override in overrides:
         _apply(tree, override)
+    return tree, source.name
+
+
+def build_config(tree: Mapping[str, Any], source: str) -> RunConfig:
+    """Validates settings; `source` names their origin in messages."""
     try:
         return RunConfig.model_validate(tree)
     except pydantic.ValidationError as error:
         lines = [_explain(item) for item in error.errors()]
-        raise InputError(f"{source.name}: " + "\n  ".join(lines)) from None
+        raise InputError(f"{source}: " + "\n  ".join(lines)) from None
 
 
 def dump_config(config: RunConfig) -> str:

@@ -1,0 +1,128 @@
+"""Entry point of every step's container: TFX's own, made to work on open-source Kubeflow.
+
+    python -m pipeline.kubeflow_entrypoint --executor_class_path ... (arguments as compiled)
+
+Exit status: 0 done; 2 bad input; 3 stopped by DataGate (reasons on stderr); 1 a bug.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TypeVar
+
+# KFP's own switch for containers: `import kfp` then leaves the client and the compiler out.
+os.environ.setdefault("_KFP_RUNTIME", "true")
+
+from absl import flags, logging
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2 as spec
+
+from components.data_gate.errors import DataGateStopped
+from pipeline.kubeflow_messages import (
+    LocalCopies,
+    apply_runtime_settings,
+    prepare_input,
+    restore_uris,
+)
+from trainer_modules.errors import InputError
+
+Message = TypeVar("Message")
+Kind = TypeVar("Kind", bound=BaseException)
+# Where the launcher's folders (/minio, /s3, ...) lie; set only to replay a step elsewhere.
+ROOT_VARIABLE = "REMEDIS_LAUNCHER_ROOT"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one step; returns the container's exit status."""
+    arguments, beam_arguments = _parse(argv)
+    # TFX passes the process's arguments on to Beam as pipeline options.
+    del sys.argv[1:]
+    flags.FLAGS.mark_as_parsed()
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+    try:
+        _run(arguments, beam_arguments)
+    except Exception as error:
+        stop = _behind(error, DataGateStopped)
+        if stop:
+            print("stopped by DataGate:", *stop.reasons, sep="\n- ", file=sys.stderr)
+            return 3
+        mistake = _behind(error, InputError)
+        if mistake:
+            print(f"error: {mistake}", file=sys.stderr)
+            return 2
+        raise
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.kubeflow_entrypoint", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("--executor_class_path", required=True)
+    parser.add_argument("--json_serialized_invocation_args", required=True, help="KFP's {{$}}")
+    parser.add_argument("--json_serialized_inputs_spec_args", required=True)
+    parser.add_argument("--json_serialized_outputs_spec_args", required=True)
+    parser.add_argument(
+        "--runtime_settings", default="{}", help="where values of run parameters belong (JSON)"
+    )
+    return parser.parse_known_args(argv)
+
+
+def _run(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
+    copies = LocalCopies(os.environ.get(ROOT_VARIABLE, "/"))
+    message = _read(arguments.json_serialized_invocation_args, spec.ExecutorInput())
+    found = apply_runtime_settings(
+        message.inputs.parameter_values, json.loads(arguments.runtime_settings)
+    )
+    for name, value in found.items():
+        logging.info("Run parameter %s = %r", name, value)
+    prepare_input(
+        message,
+        _read(arguments.json_serialized_inputs_spec_args, spec.ComponentInputsSpec()),
+        _read(arguments.json_serialized_outputs_spec_args, spec.ComponentOutputsSpec()),
+        copies,
+    )
+    arguments.json_serialized_invocation_args = json_format.MessageToJson(message)
+    _execute(arguments, beam_arguments)
+    output_file = message.outputs.output_file
+    with open(output_file, encoding="utf-8") as file:
+        answer = _read(file.read(), spec.ExecutorOutput())
+    restore_uris(answer, copies)
+    with open(output_file, "w", encoding="utf-8") as file:
+        file.write(json_format.MessageToJson(answer))
+
+
+def _execute(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
+    """TFX's entrypoint, importing no more than the step needs."""
+    from pipeline import kubeflow_imports
+
+    kubeflow_imports.defer_packages()
+    from tfx.utils import import_utils
+
+    import_utils.import_class_by_path(arguments.executor_class_path)
+    kubeflow_imports.spare_evaluator()
+    from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+
+    kubeflow_v2_run_executor.main((arguments, beam_arguments))
+
+
+def _read(text: str, message: Message) -> Message:
+    return json_format.Parse(text, message, ignore_unknown_fields=True)
+
+
+def _behind(error: BaseException | None, kind: type[Kind]) -> Kind | None:
+    """The error of this kind that Beam or TFX wrapped in one of its own, if there is one."""
+    while error is not None:
+        if isinstance(error, kind):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,71 @@
+"""Keeps a step from importing what only other steps need.
+
+`tfx.components` imports every component, and TFX's description of their parameters imports
+TensorFlow Model Analysis: 10 s for a step that copies a schema file. Both packages are entered
+here without running their `__init__`, which runs after all as soon as somebody asks the package
+for a name that is not one of its modules.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+
+_TFMA = "tensorflow_model_analysis"
+_EVALUATOR = "tfx.components.evaluator.executor"
+
+
+def defer_packages() -> None:
+    """Defers the heavy packages. Call before anything imports TFX."""
+    importlib.import_module("tfx")
+    for name in (_TFMA, "tfx.components"):
+        if name not in sys.modules:
+            _DeferredPackage.enter(name)
+
+
+def spare_evaluator() -> None:
+    """Keeps TFX's entrypoint from importing the Evaluator for a step that is none.
+
+    TFX only asks whether the executor's class derives from the Evaluator's. Call when that class
+    has been imported: if the Evaluator was not imported with it, the answer is no.
+    """
+    if _EVALUATOR not in sys.modules:
+        absent = types.ModuleType(_EVALUATOR, "Stands for TFX's Evaluator in other steps.")
+        absent.Executor = type("Executor", (), {})
+        sys.modules[_EVALUATOR] = absent
+
+
+class _DeferredPackage(types.ModuleType):
+    """A package whose modules can be imported before its own code has run."""
+
+    @classmethod
+    def enter(cls, name: str) -> None:
+        spec = importlib.util.find_spec(name)
+        module = cls(name)
+        module.__spec__, module.__loader__, module.__file__ = spec, spec.loader, spec.origin
+        module.__path__, module.__package__ = list(spec.submodule_search_locations), name
+        sys.modules[name] = module
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], child, module)
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if importlib.util.find_spec(f"{self.__name__}.{name}"):
+            return importlib.import_module(f"{self.__name__}.{name}")
+        self.__class__ = types.ModuleType  # from here on a package like any other
+        self.__spec__.loader.exec_module(self)
+        if self.__name__ == _TFMA:
+            _complete_tfma(self)
+        return getattr(self, name)
+
+
+def _complete_tfma(package: types.ModuleType) -> None:
+    """TFMA 0.52 names its configuration messages at top level only in some import orders."""
+    config = importlib.import_module(f"{_TFMA}.proto.config_pb2")
+    for name in config.DESCRIPTOR.message_types_by_name:
+        if not hasattr(package, name):
+            setattr(package, name, getattr(config, name))

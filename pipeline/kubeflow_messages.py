@@ -1,0 +1,160 @@
+"""What an orchestrator hands to a step, made into what TFX can read, and the answer mapped back.
+
+Open-source Kubeflow Pipelines differs from what TFX 1.21 expects of it (and of Vertex AI):
+
+- Types of input artifacts are lost: the driver passes an empty `instanceSchema`, `kfp.local` the
+  title `system.Artifact`. The compiled step carries the right ones, and they are put back.
+- URIs are remote, but the launcher has already downloaded inputs below `/minio`, `/s3`, `/gcs` or
+  `/oci` and uploads outputs from there. TensorFlow reads neither `minio://` nor `s3://`, so the
+  step sees local paths, and the launcher gets its own URIs back.
+- Missing optional inputs arrive as empty lists, missing optional parameters as nulls, and the
+  launcher adds outputs of its own (`executor-logs`).
+
+Nothing here touches TFX or TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from absl import logging
+from kfp.pipeline_spec import pipeline_spec_pb2 as spec
+
+# Folder of each scheme, as in KFP's launcher (LocalPathForURI in component/launcher_v2.go).
+_FOLDERS = {"gs": "gcs", "minio": "minio", "s3": "s3", "oci": "oci"}
+
+
+class LocalCopies:
+    """The launcher's local copies of remote artifacts."""
+
+    def __init__(self, root: str = "/") -> None:
+        """Starts with no artifact known.
+
+        Args:
+          root: What the launcher's folders lie in; not `/` only outside a container.
+        """
+        self._root = root
+        self._remote: dict[str, str] = {}
+
+    def path(self, uri: str) -> str:
+        """The local path of an artifact; a URI that the launcher does not copy stays as it is."""
+        scheme, separator, rest = uri.rstrip("/").partition("://")
+        if not separator or scheme not in _FOLDERS:
+            return uri
+        if scheme == "oci":
+            rest = rest.replace("/", "_") + "/models"
+        local = os.path.join(self._root, _FOLDERS[scheme], rest)
+        self.remember(local, uri)
+        return local
+
+    def remember(self, local: str, uri: str) -> None:
+        """Notes that `local` is the copy of `uri`."""
+        self._remote[local] = uri
+
+    def uri(self, text: str) -> str:
+        """The URI of a path that `path` returned, or of what lies below; other text unchanged."""
+        for local, remote in self._remote.items():
+            if text == local:
+                return remote
+            if text.startswith(local + "/"):
+                return remote.rstrip("/") + text[len(local) :]
+        return text
+
+
+def prepare_input(
+    message: spec.ExecutorInput,
+    inputs: spec.ComponentInputsSpec,
+    outputs: spec.ComponentOutputsSpec,
+    copies: LocalCopies,
+) -> None:
+    """Makes the executor's input readable for TFX, in place.
+
+    Args:
+      message: What the orchestrator put in for `{{$}}`.
+      inputs: The step's inputs as compiled.
+      outputs: The step's outputs as compiled; those not in it belong to the launcher.
+      copies: Where artifacts are on this machine.
+    """
+    _keep_declared(message.inputs.artifacts, inputs.artifacts)
+    _keep_declared(message.outputs.artifacts, outputs.artifacts)
+    for declared, given in ((inputs, message.inputs), (outputs, message.outputs)):
+        for key, artifacts in given.artifacts.items():
+            for artifact in artifacts.artifacts:
+                artifact.type.CopyFrom(declared.artifacts[key].artifact_type)
+                _localize(artifact, copies)
+    for key, value in list(message.inputs.parameter_values.items()):
+        if value.WhichOneof("kind") in (None, "null_value"):
+            del message.inputs.parameter_values[key]
+
+
+def _keep_declared(given: Any, declared: Mapping[str, Any]) -> None:
+    for key, artifacts in list(given.items()):
+        if key not in declared:
+            logging.info("Artifact '%s' is the orchestrator's own; the step does not see it.", key)
+            del given[key]
+        elif not any(artifact.uri for artifact in artifacts.artifacts):
+            del given[key]
+
+
+def _localize(artifact: spec.RuntimeArtifact, copies: LocalCopies) -> None:
+    if artifact.custom_path:
+        copies.remember(artifact.custom_path, artifact.uri)
+        artifact.uri = artifact.custom_path
+        return
+    # TFX's Evaluator finds its model by name.
+    artifact.name = artifact.name or artifact.uri
+    artifact.uri = copies.path(artifact.uri)
+    # Object stores have no empty folders: an artifact without files is not there at all.
+    if "://" not in artifact.uri and not os.path.exists(artifact.uri):
+        os.makedirs(artifact.uri)
+
+
+def apply_runtime_settings(
+    parameters: Any, places: Mapping[str, list[list[str]]]
+) -> dict[str, str | float]:
+    """Puts the run's own values into the settings compiled into the step.
+
+    Args:
+      parameters: The step's parameter values; runtime parameters are taken out.
+      places: For every runtime parameter, where its value belongs: the name of an execution
+        property, then keys in its JSON (none for a property that is not JSON).
+
+    Returns:
+      The values found, by parameter.
+    """
+    found = {}
+    for name, paths in places.items():
+        if name not in parameters:
+            continue
+        value = getattr(parameters[name], parameters[name].WhichOneof("kind"))
+        del parameters[name]
+        found[name] = value
+        for prop, *keys in paths:
+            if not keys:
+                parameters[prop].string_value = str(value)
+                continue
+            tree = json.loads(parameters[prop].string_value)
+            node = tree
+            for key in keys[:-1]:
+                node = node[key]
+            node[keys[-1]] = _as(type(node[keys[-1]]), value)
+            parameters[prop].string_value = json.dumps(tree, sort_keys=True)
+    return found
+
+
+def _as(kind: type, value: str | float) -> str | float:
+    """A JSON number is a float; the compiled setting tells whether it stands for an integer."""
+    return int(value) if kind is int and float(value).is_integer() else value
+
+
+def restore_uris(message: spec.ExecutorOutput, copies: LocalCopies) -> None:
+    """Gives the launcher its own URIs back, in the artifacts and in their metadata."""
+    for artifacts in message.artifacts.values():
+        for artifact in artifacts.artifacts:
+            artifact.uri = copies.uri(artifact.uri)
+            for value in artifact.metadata.fields.values():
+                if value.WhichOneof("kind") == "string_value":
+                    value.string_value = copies.uri(value.string_value)

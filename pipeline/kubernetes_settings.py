@@ -1,0 +1,128 @@
+"""Settings of the pods that run the steps on Kubernetes. They decide no result."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from trainer_modules.settings import Settings
+
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+_Folder = Annotated[str, Field(pattern=r"^/[^\s:]+$", description="absolute path")]
+_Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+# YAML reads 4 as a number, where Kubernetes has text.
+_Text = Annotated[str, BeforeValidator(lambda value: str(value) if _is_number(value) else value)]
+_Cpu = Annotated[_Text, Field(pattern=r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$")]
+_Memory = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)$")]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class VolumeMount(Settings):
+    """A PersistentVolumeClaim of the run's namespace."""
+
+    claim: _Name
+    path: _Folder
+    sub_path: str = ""
+
+
+class SecretMount(Settings):
+    """A Secret as files, one for each of its keys."""
+
+    secret: _Name
+    path: _Folder
+    optional: bool = False
+
+
+class SecretVariable(Settings):
+    """One key of a Secret as an environment variable."""
+
+    secret: _Name
+    key: str = Field(pattern=r"^[-._a-zA-Z0-9]+$")
+    variable: _Variable
+    optional: bool = False
+
+
+class Toleration(Settings):
+    """A taint that the pod tolerates."""
+
+    key: str = ""
+    operator: Literal["Equal", "Exists"] = "Equal"
+    value: _Text = ""
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.operator == "Exists" and self.value:
+            raise ValueError(f"operator 'Exists' takes no value, received '{self.value}'")
+        if self.operator == "Equal" and not self.key:
+            raise ValueError("operator 'Equal' needs a key")
+        return self
+
+
+class StepSettings(Settings):
+    """One step's pod."""
+
+    cpu: _Cpu = "2"
+    memory: _Memory = "8Gi"
+    gpus: int = Field(0, ge=0)
+    gpu_type: str = Field("nvidia.com/gpu", description="the device plugin's resource name")
+    node_selector: dict[str, _Text] = {}
+    tolerations: tuple[Toleration, ...] = ()
+    volumes: tuple[VolumeMount, ...] = (VolumeMount(claim="remedis", path="/mnt/remedis"),)
+    secret_mounts: tuple[SecretMount, ...] = ()
+    secret_variables: tuple[SecretVariable, ...] = ()
+    environment: dict[_Variable, _Text] = {}
+    retries: int = Field(0, ge=0, le=10, description="a gate's refusal would be retried too")
+
+
+class StepOverrides(Settings):
+    """What one node has different from `kubernetes.step`; unset: the same."""
+
+    cpu: _Cpu | None = None
+    memory: _Memory | None = None
+    gpus: Annotated[int, Field(ge=0)] | None = None
+    gpu_type: str | None = None
+    node_selector: dict[str, _Text] | None = None
+    tolerations: tuple[Toleration, ...] | None = None
+    volumes: tuple[VolumeMount, ...] | None = None
+    secret_mounts: tuple[SecretMount, ...] | None = None
+    secret_variables: tuple[SecretVariable, ...] | None = None
+    environment: dict[_Variable, _Text] | None = None
+    retries: Annotated[int, Field(ge=0, le=10)] | None = None
+
+
+class KubernetesSettings(Settings):
+    """All steps' pods. `nodes` holds, by node name, what differs from `step`."""
+
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_secrets: tuple[_Name, ...] = ()
+    workspace: _Folder = Field(
+        "/mnt/remedis",
+        description="folder on a mounted volume; data, weights, checkpoints and pushed lie in it",
+    )
+    step: StepSettings = StepSettings()
+    nodes: dict[str, StepOverrides] = {
+        "ImageExampleGen": StepOverrides(
+            secret_variables=(
+                SecretVariable(
+                    secret="remedis", key="id-key", variable="REMEDIS_ID_KEY", optional=True
+                ),
+            )
+        ),
+        "Pretrainer": StepOverrides(cpu="4", memory="16Gi"),
+        "Finetuner": StepOverrides(cpu="4", memory="16Gi"),
+    }
+
+    def of_node(self, name: str) -> StepSettings:
+        """The settings of one node's pod."""
+        overrides = self.nodes.get(name, StepOverrides())
+        given = {
+            field: value
+            for field in StepOverrides.model_fields
+            if (value := getattr(overrides, field)) is not None
+        }
+        return self.step.model_copy(update=given)
