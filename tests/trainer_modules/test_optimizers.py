@@ -38,7 +38,7 @@ def numpy_steps(kind, weights, gradients, rates, momentum, decay, eeta=1e-3):
             trust = 1.0
             if not plain:
                 g = g + decay * w
-                if kind == "lars" and not path.startswith("supervised_head"):
+                if kind == "lars" and "supervised_head" not in path:
                     trust = eeta * np.linalg.norm(w) / np.linalg.norm(g)
             velocity[path] = momentum * velocity[path] + rate * trust * g
             weights[path] = w - velocity[path]

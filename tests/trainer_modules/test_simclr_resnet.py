@@ -24,7 +24,8 @@ def test_published_sizes(depth, stem, trainable, width):
     model = ModelSettings(family="simclr", depth=depth, stem=stem)
     backbone = build_backbone(model)
     assert sum(int(np.prod(w.shape)) for w in backbone.trainable_weights) == trainable
-    assert backbone.output_shape == (None, width) and feature_dim(model) == width
+    assert backbone.output_shape == (None, width)
+    assert feature_dim(model) == width
 
 
 @pytest.mark.parametrize(("stem", "stride"), [("imagenet", 32), ("cifar", 8)])
