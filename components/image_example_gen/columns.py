@@ -16,18 +16,25 @@ _UNCERTAIN = {"ignore": None, "zeros": 0.0, "ones": 1.0}
 class LabelColumn:
     """Reads the text of one label column as the task wants it."""
 
-    def __init__(self, task: TaskSettings):
+    def __init__(self, task: TaskSettings, name: str, empty: float | None = None):
+        """Constructs the reader.
+
+        Args:
+            task: kind, classes and what to do about uncertain values.
+            name: of the label.
+            empty: value of an empty cell.
+        """
         if task.kind == "multiclass":
             self._values = {name: float(index) for index, name in enumerate(task.classes)}
             shown = ", ".join(task.classes[:20]) + (" ..." if len(task.classes) > 20 else "")
             self.accepted = f"a name of task.classes ({shown}) or empty"
         else:
-            uncertain = _UNCERTAIN[task.uncertain]
+            uncertain = _UNCERTAIN[task.uncertain_by_label.get(name, task.uncertain)]
             self._values = {
                 "0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0, "-1": uncertain, "-1.0": uncertain
             }  # fmt: skip
             self.accepted = "0, 1, -1 (uncertain) or empty (unknown)"
-        self._values[""] = None
+        self._values[""] = empty
 
     def parse(self, text: str) -> float | None:
         """Returns 0.0, 1.0 or the class index; None when unknown.

@@ -32,7 +32,8 @@ class Pseudonyms:
         return self._hash("image", identity)
 
     def _hash(self, kind: str, identity: str) -> str:
-        message = f"{kind}\x1f{identity}".encode()
+        # File names need not be UTF-8.
+        message = f"{kind}\x1f{identity}".encode(errors="surrogateescape")
         return hmac.digest(self._key, message, "sha256")[:16].hex()
 
 

@@ -76,7 +76,7 @@ def build_report(
         sites[split] = {site: n for (s, site), n in sorted(summary.sites.items()) if s == split}
     return {
         "source": data.source,
-        "synthetic": data.source == "synthetic",
+        "synthetic": data.has_synthetic,
         "images": kept + lost,
         "kept": kept,
         "quarantined_count": lost,

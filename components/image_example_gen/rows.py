@@ -36,11 +36,27 @@ class Row:
     subgroups: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Offer:
+    """Names that a source knows; None stands for any name.
+
+    Attributes:
+        labels: names of `task.labels` it has values for.
+        subgroups: names of `data.subgroups` it has values for.
+    """
+
+    labels: frozenset[str] | None
+    subgroups: frozenset[str] | None
+
+
 class Source(Protocol):
     """What a source provides. Rows stream: no source holds its data set in memory."""
 
     def check(self) -> None:
         """Raises InputError unless the whole data set can be listed; decodes no image."""
+
+    def offers(self) -> Offer:
+        """Labels and subgroups that the data set has; reads table headers at most."""
 
     def fingerprint(self) -> str:
         """Hex digest that changes whenever ingesting the source could give other records."""

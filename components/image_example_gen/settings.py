@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from trainer_modules.settings import Settings
+
+SourceName = Literal[
+    "synthetic",
+    "manifest",
+    "combined",
+    "image_folder",
+    "chexpert",
+    "mimic_cxr",
+    "nih_cxr14",
+    "camelyon17_wilds",
+]
 
 
 class SplitSettings(Settings):
@@ -46,18 +58,79 @@ class SyntheticSettings(Settings):
         return self
 
 
-class DataSettings(Settings):
+class ImageFolderSettings(Settings):
+    """How to read class folders."""
+
+    patient_pattern: str = Field(
+        "", description="regular expression; its first group in a path below root is the patient"
+    )
+
+    @field_validator("patient_pattern")
+    @classmethod
+    def _one_group(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        if value and groups < 1:
+            raise ValueError("give the part that names the patient in brackets: (person\\d+)_")
+        return value
+
+
+class SourceSettings(Settings):
+    """A data set: where it is, and what of it is used."""
+
+    source: SourceName = "synthetic"
+    root: str = Field("", description="folder of the data set, as downloaded")
+    manifest: str = Field("manifest.csv", description="file in root: .csv, .csv.gz or .parquet")
+    official_split: bool = Field(
+        True, description="false: the source's own splits are ignored, data.split divides patients"
+    )
+    label_columns: dict[str, str] = Field(
+        {}, description="task label: the source's name for it, where the names don't match"
+    )
+    view: Literal["frontal", "lateral", "all"] = Field(
+        "frontal", description="chest films used, where the source tells them apart"
+    )
+    unmentioned: Literal["unknown", "zeros"] = Field(
+        "unknown", description="what a finding means that a report did not mention (blank cell)"
+    )
+    sites: tuple[str, ...] = Field((), description="sites used; empty: all of them")
+    shifted_sites: tuple[str, ...] = Field(
+        (), description="sites that are the shifted domain; empty: as the source has it"
+    )
+    image_folder: ImageFolderSettings = ImageFolderSettings()
+    synthetic: SyntheticSettings = SyntheticSettings()
+
+    @model_validator(mode="after")
+    def _root_given(self) -> Self:
+        if self.source not in ("synthetic", "combined") and not self.root:
+            raise ValueError(f"root is empty: source '{self.source}' needs the data set's folder")
+        return self
+
+
+class PartSettings(SourceSettings):
+    """One data set of a combination, and its part in the run."""
+
+    role: Literal["in_distribution", "shifted", "unlabeled"]
+    name: str = Field("", description="empty: the source's; parts of one name share patients")
+
+    @model_validator(mode="after")
+    def _flat(self) -> Self:
+        if self.source == "combined":
+            raise ValueError("source 'combined' inside data.parts: list all parts in one list")
+        return self
+
+
+class DataSettings(SourceSettings):
     """Where images come from and how they become records."""
 
-    source: Literal["synthetic", "manifest"] = "synthetic"
-    root: str = Field("", description="folder of the data set (manifest and images)")
-    manifest: str = Field("manifest.csv", description="file in root: .csv, .csv.gz or .parquet")
+    parts: tuple[PartSettings, ...] = Field((), description="data sets of source 'combined'")
     subgroups: tuple[str, ...] = ()
     subgroup_bins: dict[str, tuple[float, ...]] = Field(
         {}, description="inner edges for numeric subgroup columns, e.g. age: [18, 40, 65]"
     )
     split: SplitSettings = SplitSettings()
-    synthetic: SyntheticSettings = SyntheticSettings()
     stored_size: int = Field(0, ge=0, description="longest side stored, pixels; 0: as it is")
     encoding: Literal["png", "jpeg"] = "png"
     jpeg_quality: int = Field(95, ge=50, le=100)
@@ -69,12 +142,31 @@ class DataSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _root_given(self) -> Self:
-        if self.source == "manifest" and not self.root:
-            raise ValueError("data.root is empty: source 'manifest' needs the data set's folder")
+    def _subgroup_edges(self) -> Self:
         for name, edges in self.subgroup_bins.items():
             if name not in self.subgroups:
                 raise ValueError(f"subgroup_bins names '{name}', which is not in data.subgroups")
             if list(edges) != sorted(set(edges)) or not edges:
                 raise ValueError(f"subgroup_bins.{name} {edges}: give increasing inner edges")
         return self
+
+    @model_validator(mode="after")
+    def _parts_given(self) -> Self:
+        if (self.source == "combined") != bool(self.parts):
+            raise ValueError(
+                f"source '{self.source}' with {len(self.parts)} data.parts: 'combined' needs a "
+                "list of them, other sources take none"
+            )
+        if self.parts and not any(part.role == "in_distribution" for part in self.parts):
+            raise ValueError("data.parts: at least one part needs the role 'in_distribution'")
+        return self
+
+    @property
+    def has_synthetic(self) -> bool:
+        """Whether any image is made up."""
+        return "synthetic" in (self.source, *(part.source for part in self.parts))
+
+    def of_part(self, part: PartSettings) -> DataSettings:
+        """The settings under which a part of a combination is read."""
+        own = {name: getattr(part, name) for name in SourceSettings.model_fields}
+        return self.model_copy(update=own | {"parts": ()})

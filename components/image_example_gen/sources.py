@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 from components.image_example_gen.rows import Source
+from components.image_example_gen.selected_sites import SelectedSites
 from components.image_example_gen.settings import DataSettings
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
@@ -13,7 +14,13 @@ from trainer_modules.settings import TaskSettings
 # libraries. A new source is a module with a class of rows.Source, a line here and a value of
 # DataSettings.source.
 _SOURCES = {
+    "camelyon17_wilds": ("components.image_example_gen.layouts.camelyon17_wilds", "WildsSource"),
+    "chexpert": ("components.image_example_gen.layouts.chexpert", "ChexpertSource"),
+    "combined": ("components.image_example_gen.combined", "CombinedSource"),
+    "image_folder": ("components.image_example_gen.layouts.image_folder", "ImageFolderSource"),
     "manifest": ("components.image_example_gen.manifest", "ManifestSource"),
+    "mimic_cxr": ("components.image_example_gen.layouts.mimic_cxr", "MimicCxrSource"),
+    "nih_cxr14": ("components.image_example_gen.layouts.nih_cxr14", "NihCxr14Source"),
     "synthetic": ("components.image_example_gen.synthetic", "SyntheticSource"),
 }
 
@@ -23,7 +30,10 @@ def open_source(data: DataSettings, task: TaskSettings) -> Source:
     if data.source not in _SOURCES:
         raise InputError(f"data.source '{data.source}' is not one of {', '.join(_SOURCES)}")
     module, name = _SOURCES[data.source]
-    return getattr(importlib.import_module(module), name)(data, task)
+    source = getattr(importlib.import_module(module), name)(data, task)
+    if data.sites or data.shifted_sites:
+        return SelectedSites(source, data)
+    return source
 
 
 def check_source(data: DataSettings, task: TaskSettings) -> None:

@@ -20,7 +20,8 @@ from trainer_modules import features
 def uniform(*parts: object) -> float:
     """A number in [0, 1) that depends on nothing but its arguments."""
     text = "\x1f".join(str(part) for part in parts)
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    data = text.encode(errors="surrogateescape")  # file names need not be UTF-8
+    digest = hashlib.blake2b(data, digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from components.image_example_gen.columns import SubgroupColumn
-from components.image_example_gen.rows import Row
+from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.synthetic_film import FINDINGS, VERSION, draw
 from trainer_modules import features
@@ -75,6 +75,10 @@ class SyntheticSource:
             )
         if "sex" in self._data.subgroup_bins:
             raise InputError("data.subgroup_bins.sex: sex is no number; give bins to age only")
+
+    def offers(self) -> Offer:
+        """See `rows.Source`: findings get whatever names the task gives them."""
+        return Offer(None, frozenset(SUBGROUPS))
 
     def fingerprint(self) -> str:
         """See `rows.Source`: the settings are all there is."""

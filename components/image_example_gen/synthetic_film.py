@@ -72,9 +72,10 @@ def _anatomy(seed: Sequence[int], sex: str, age: int) -> _Anatomy:
 class _Canvas:
     """Density of a film under way, in body coordinates."""
 
-    def __init__(self, anatomy: _Anatomy, rng: np.random.Generator, size: int):
+    def __init__(self, anatomy: _Anatomy, rng: np.random.Generator, size: int, shift: float):
         self.anatomy = anatomy
         self.rng = rng
+        self.shift = shift
         angle, zoom = rng.normal(0, 0.035), rng.normal(1.0, 0.04)
         shift_x, shift_y = rng.normal(0, 0.035, 2)
         x, y = _grid(size)
@@ -150,7 +151,7 @@ def _chest(canvas: _Canvas) -> None:
     hilum = np.exp(-(((np.abs(x) - 0.17) / 0.20) ** 2) - ((y + 0.10) / 0.30) ** 2)
     canvas.density += canvas.lung * canvas.vessels * (0.035 + 0.13 * hilum)
     middle = 0.10 + 0.05 * _smooth(-0.45 - y, 0.3)
-    canvas.density += body * 0.42 * _smooth(middle - np.abs(x - 0.01), 0.07)
+    canvas.density += body * 0.34 * _smooth(middle - np.abs(x - 0.01), 0.10)
     _heart(canvas, canvas.heart_scale)
     canvas.density += 0.24 * canvas.ellipse(0.12, -0.33, 0.085 * a.aorta, 0.10 * a.aorta, 0.05)
     canvas.density -= 0.16 * _smooth(0.035 - np.abs(x), 0.04) * _smooth(-0.28 - y, 0.1) * body
@@ -159,6 +160,28 @@ def _chest(canvas: _Canvas) -> None:
     for side in (-1, 1):
         breast = canvas.ellipse(side * 0.42, 0.30, 0.34, 0.30, 0.10)
         canvas.density += a.breast * breast * body
+
+
+def _haze(canvas: _Canvas) -> None:
+    """Veils the bases, as breasts, fat and a shallow breath do when the patient lies down."""
+    for side in (-1, 1):
+        amount = 0.40 * canvas.shift * canvas.rng.random() ** 1.5
+        veil = canvas.ellipse(side * 0.42, canvas.base - 0.1, 0.34, 0.42, 0.30)
+        canvas.density += amount * veil * canvas.lungs[side]
+
+
+def _leads(canvas: _Canvas) -> None:
+    """Lays monitoring wires and electrodes over the chest of patients filmed in bed."""
+    rng = canvas.rng
+    for side in (-1, 1):
+        if rng.random() >= 0.5 * min(canvas.shift, 1.0):
+            continue
+        end_x, end_y = side * rng.uniform(0.25, 0.6), rng.uniform(-0.45, 0.35)
+        canvas.density += 0.30 * canvas.ellipse(end_x, end_y, 0.05, 0.05, 0.02)
+        t = np.clip((canvas.y - end_y) / (1.1 - end_y), 0, 1)
+        path = end_x + rng.uniform(-0.5, 0.5) * t + rng.uniform(-0.25, 0.25) * np.sin(np.pi * t)
+        wire = _smooth(0.012 - np.abs(canvas.x - path), 0.02) * (canvas.y > end_y)
+        canvas.density += 0.22 * wire
 
 
 def _heart(canvas: _Canvas, scale: float) -> None:
@@ -190,16 +213,17 @@ def _bones(canvas: _Canvas) -> None:
 
 def _severity(canvas: _Canvas, free: float) -> float:
     """From hardly visible to plain: what limits how well anyone can read these films."""
-    return (0.18 + 0.95 * free**1.2) * canvas.rng.uniform(0.8, 1.2)
+    milder = 1 - 0.3 * min(canvas.shift, 2.0)
+    return (0.42 + 0.80 * free) * milder * canvas.rng.uniform(0.8, 1.2)
 
 
 def _opacity(canvas: _Canvas, finding: int) -> None:
     side, x, y, free = canvas.place(finding)
-    radius = 0.13 + 0.12 * canvas.anatomy.places[finding][2]
+    radius = 0.17 + 0.13 * canvas.anatomy.places[finding][2]
     dx, dy = canvas.x - x, (canvas.y - y) * 0.8
     distance = np.sqrt(dx * dx + dy * dy) / radius
     patch = _smooth(1 - distance + 0.30 * canvas.noise, 0.9)
-    canvas.density += 0.30 * _severity(canvas, free) * patch * canvas.lungs[side]
+    canvas.density += 0.33 * _severity(canvas, free) * patch * canvas.lungs[side]
 
 
 def _effusion(canvas: _Canvas, finding: int) -> None:
@@ -253,16 +277,16 @@ FINDINGS = (
 )  # fmt: skip
 
 
-def _expose(canvas: _Canvas, size: int, shift: float, marker: str) -> np.ndarray:
+def _expose(canvas: _Canvas, size: int, marker: str) -> np.ndarray:
     """Turns density into gray as a scanner does; `shift` is how far it is from the first one."""
-    rng = canvas.rng
+    rng, shift = canvas.rng, canvas.shift
     dose = rng.normal(1.0, 0.08) * (1 + 0.10 * shift)
     film = 1 - np.exp(-1.45 * dose * np.maximum(canvas.density, 0.0))
     blur = (0.35 + 0.30 * shift) * size / 96
     film = ndimage.gaussian_filter(film, blur)
-    film = film ** np.clip(rng.normal(1.0 + 0.45 * shift, 0.08), 0.4, 3.0)
+    film = film ** np.clip(rng.normal(1.0 + 0.6 * shift, 0.08 + 0.07 * shift), 0.4, 3.0)
     film = 0.5 + (film - 0.5) * (1 - 0.22 * min(shift, 2.0)) + 0.05 * shift
-    sigma = rng.uniform(0.018, 0.035) + 0.025 * shift
+    sigma = rng.uniform(0.018, 0.032) + 0.020 * shift
     grain = ndimage.gaussian_filter(rng.standard_normal((size, size)).astype(np.float32), 0.5)
     film = film + 1.75 * sigma * grain
     film = _collimate(film, rng, 0.10 + 0.60 * min(shift, 1.0), shift)
@@ -330,11 +354,13 @@ def draw(
         uint8 [size, size].
     """
     anatomy = _anatomy(anatomy_seed, sex, age)
-    canvas = _Canvas(anatomy, np.random.default_rng(image_seed), size)
+    canvas = _Canvas(anatomy, np.random.default_rng(image_seed), size, shift)
     _chest(canvas)
     for index, present in enumerate(findings):
         if present:
             FINDINGS[index](canvas, index)
+    _haze(canvas)
     _bones(canvas)
-    film = _expose(canvas, size, shift, marker)
+    _leads(canvas)
+    film = _expose(canvas, size, marker)
     return np.round(255 * np.clip(film, 0, 1)).astype(np.uint8)
