@@ -22,7 +22,7 @@ SLICE_METRICS = (
     "weighted_example_count",
 )
 GROUP_RULE = "subgroup floor"
-MAX_SLICES = 150
+MAX_SLICES = 60
 MAX_SITES = 40
 MAX_ROWS_NAMED = 12
 
@@ -40,7 +40,7 @@ def headline(content: Content) -> list[HeadlineRow]:
     metrics = content.gate.metrics if content.gate else {}
     names = list(dict.fromkeys(name for figures in metrics.values() for name in figures))
     order = {name: place for place, name in enumerate(HEADLINE)}
-    names.sort(key=lambda name: order.get(name.partition("/")[0], len(order)))
+    names.sort(key=lambda name: (order.get(name.partition("/")[0], len(order)), "/" in name))
     rows = []
     for name in names:
         base, _, target = name.partition("/")
@@ -67,28 +67,27 @@ def rules(content: Content) -> Rules:
 
 
 class SliceTable(NamedTuple):
-    """TFMA's figures: a line for each slice and target, a column for each metric."""
+    """TFMA's figures: by slice, a line for each target and a column for each metric."""
 
     metrics: list[str]
     with_target: bool
-    lines: list[tuple[str, str, dict[str, float | None]]]
+    slices: list[tuple[str, list[tuple[str, dict[str, float | None]]]]]
     left_out: int
 
 
 def slices(content: Content) -> SliceTable:
     """Pivots TFMA's rows; a target's probability and its decision share a line."""
-    lines: dict[tuple[str, str], dict[str, float | None]] = {}
+    lines: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in _with_targets(content.slices):
-        target = row.output.removeprefix(features.decision(""))
         if row.metric in SLICE_METRICS:
-            lines.setdefault((row.slice, target), {})[row.metric] = row.value
-    found = {metric for values in lines.values() for metric in values}
-    ordered = [(*key, values) for key, values in lines.items()]
-    ordered.sort(key=lambda line: (line[0] != "overall", line[0]))
+            target = row.output.removeprefix(features.decision(""))
+            lines.setdefault(row.slice, {}).setdefault(target, {})[row.metric] = row.value
+    found = {m for targets in lines.values() for values in targets.values() for m in values}
+    ordered = sorted(lines, key=lambda name: (name != "overall", name))
     return SliceTable(
         metrics=[metric for metric in SLICE_METRICS if metric in found],
-        with_target=len({target for _, target in lines}) > 1,
-        lines=ordered[:MAX_SLICES],
+        with_target=any(len(targets) > 1 for targets in lines.values()),
+        slices=[(name, list(lines[name].items())) for name in ordered[:MAX_SLICES]],
         left_out=max(0, len(ordered) - MAX_SLICES),
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainer_modules import features
+
 
 def read_slices(folder: str) -> list[dict[str, Any]]:
     """Rows {slice, output, metric, value} of every scalar figure in an Evaluator's output."""
@@ -13,30 +15,36 @@ def read_slices(folder: str) -> list[dict[str, Any]]:
 
 
 def rows_of(slicing_metrics: list[tuple[Any, Any]]) -> list[dict[str, Any]]:
-    """Flattens TFMA's nesting (slice -> output -> sub key -> metric); plots are left out.
+    """Flattens TFMA's nesting (slice -> output -> sub key -> metric).
+
+    Plots are left out, and so are differences between slices: the gate measures the one that
+    matters, with an interval.
 
     Args:
       slicing_metrics: Pairs of a slice key (pairs of column and value) and its metrics.
     """
     rows = []
     for slice_key, outputs in slicing_metrics:
-        name = _name(slice_key)
+        if _is_difference(slice_key):
+            continue
+        name = ", ".join(f"{_column(key)} = {value}" for key, value in slice_key) or "overall"
         for output, sub_keys in outputs.items():
             for sub_key, metrics in sub_keys.items():
                 for metric, value in metrics.items():
-                    if isinstance(value, dict) and "doubleValue" in value:
-                        value = value["doubleValue"]
-                    if isinstance(value, bool) or not isinstance(value, int | float):
+                    number = value.get("doubleValue") if isinstance(value, dict) else value
+                    if isinstance(number, bool) or not isinstance(number, int | float):
                         continue
                     full_name = f"{metric} ({sub_key})" if sub_key else metric
                     rows.append(
-                        {"slice": name, "output": output, "metric": full_name, "value": value}
+                        {"slice": name, "output": output, "metric": full_name, "value": number}
                     )
     return rows
 
 
-def _name(slice_key: tuple[Any, ...]) -> str:
-    """`overall`, `domain = shifted, sex = F`, or the two slices of a cross-slice difference."""
-    if any(not pair or isinstance(pair[0], tuple) for pair in slice_key):
-        return " \u2212 ".join(_name(side) for side in slice_key)
-    return ", ".join(f"{column} = {value}" for column, value in slice_key) or "overall"
+def _is_difference(slice_key: tuple[Any, ...]) -> bool:
+    """Whether the key is a pair of slice keys instead of pairs of column and value."""
+    return any(not pair or isinstance(pair[0], tuple) for pair in slice_key)
+
+
+def _column(name: str) -> str:
+    return name.removeprefix(features.subgroup(""))

@@ -67,7 +67,7 @@ def plain_number(value: float | None) -> str:
 
 def measure(value: float | None) -> str:
     """A figure among others of its table: shares to three decimals, anything larger as it is."""
-    small = value is not None and abs(value) < 1 and (value == 0 or abs(value) >= 0.001)
+    small = value is not None and 0.001 <= abs(value) < 10 and not float(value).is_integer()
     return figure(value) if small else plain_number(value)
 
 
@@ -106,6 +106,7 @@ def title(name: str) -> str:
 
 def words(text: str) -> str:
     """Names of domains and metrics inside a sentence or a slice, as words."""
+    text = text.removeprefix(f"{features.DOMAIN} = ")
     text = text.replace(f"{features.IN_DISTRIBUTION} - ", f"{features.IN_DISTRIBUTION} {MINUS} ")
     text = text.replace(features.IN_DISTRIBUTION, "in distribution")
     return re.sub(r"\b(auc|ece)\b", lambda match: match.group().upper(), text)

@@ -69,7 +69,7 @@ def test_paths_stay_when_there_is_no_root() -> None:
     assert hide_data_paths("see /a/b", {"data": {"root": ""}}) == "see /a/b"
 
 
-def test_tfma_rows_are_flattened_and_plots_left_out() -> None:
+def test_tfma_rows_are_flattened_without_plots_and_differences() -> None:
     metrics = {
         "": {
             "": {
@@ -84,7 +84,12 @@ def test_tfma_rows_are_flattened_and_plots_left_out() -> None:
     near, far = (("domain", "in_distribution"),), (("domain", "shifted"),)
     difference = {"edema": {"": {"auc_diff": {"doubleValue": 0.25}}}}
     rows = rows_of(
-        [((), metrics), ((*far, ("sex", "F")), nested), ((near, far), difference), (((), far), {})]
+        [
+            ((), metrics),
+            ((*far, ("subgroup/sex", "F")), nested),
+            ((near, far), difference),
+            (((), far), {}),
+        ]
     )
     assert rows == [
         {"slice": "overall", "output": "", "metric": "auc", "value": 0.75},
@@ -94,12 +99,6 @@ def test_tfma_rows_are_flattened_and_plots_left_out() -> None:
             "output": "edema",
             "metric": "recall (classId:1)",
             "value": 0.5,
-        },
-        {
-            "slice": "domain = in_distribution \u2212 domain = shifted",
-            "output": "edema",
-            "metric": "auc_diff",
-            "value": 0.25,
         },
     ]
 
@@ -113,6 +112,7 @@ def test_wording_of_figures() -> None:
     assert interval(Figure(lower=0.1)) == ""
     assert measure(0.6) == "0.600"
     assert measure(1.0) == "1"
+    assert measure(1.18) == "1.180"
     assert measure(12345.0) == "12\u202f345"
     assert measure(1e-7) == "1e\u221207"
     assert title("auc/edema") == "AUC, edema"
@@ -121,6 +121,7 @@ def test_wording_of_figures() -> None:
     assert term("probe_auc") == "linear probe AUC on validation"
     assert title("image/mean") == "Mean intensity"
     assert words("in_distribution - shifted") == "in distribution \u2212 shifted"
+    assert words("domain = shifted, sex = F") == "shifted, sex = F"
     assert words("shifted auc: low") == "shifted AUC: low"
     assert plain_bytes(3.2e6) == "3.2 MB"
     assert plain_bytes(999) == "999 B"

@@ -1,0 +1,136 @@
+"""Tables arrange what was measured, and lose nothing without saying so."""
+
+from components.reporter import tables
+from components.reporter.content import Content
+from components.reporter.parts import (
+    DataGatePart,
+    GatePart,
+    IngestPart,
+    Quarantined,
+    SliceMetric,
+    SplitCounts,
+)
+
+
+def content(**parts) -> Content:
+    return Content(verdict="evaluated", reasons=(), run_settings={}, versions={}, **parts)
+
+
+def test_headline_puts_targets_below_their_mean() -> None:
+    names = ("ece", "auc/b", "sensitivity", "auc/a", "auc", "novel")
+    gate = GatePart(metrics={"shifted": {name: {"value": 0.5} for name in names}})
+    rows = tables.headline(content(gate=gate))
+    assert [(row.name, row.target) for row in rows] == [
+        ("AUC", ""),
+        ("AUC", "b"),
+        ("AUC", "a"),
+        ("Sensitivity", ""),
+        ("Calibration error (ECE)", ""),
+        ("Novel", ""),
+    ]
+    assert rows[1].figures["in_distribution"].value is None
+    assert rows[1].figures["shifted"].value == 0.5
+
+
+def test_rules_step_back_only_when_they_cannot_matter() -> None:
+    def rule(name: str, status: str) -> dict:
+        return {"name": name, "status": status}
+
+    given = [
+        rule("auc floor", "pass"),
+        rule("subgroup floor", "pass"),
+        rule("subgroup floor", "pass"),
+        rule("subgroup floor", "fail"),
+        rule("ece ceiling", "not_required"),
+        rule("gap ceiling", "not_enough_data"),
+    ]
+    found = tables.rules(content(gate=GatePart(rules=given)))
+    assert [(r.name, r.status) for r in found.judged] == [
+        ("auc floor", "pass"),
+        ("subgroup floor", "fail"),
+        ("gap ceiling", "not_enough_data"),
+    ]
+    assert found.groups_passed == 2
+    assert [r.name for r in found.not_required] == ["ece ceiling"]
+
+
+def slice_rows(*rows: tuple[str, str, str, float]) -> tuple[SliceMetric, ...]:
+    return tuple(
+        SliceMetric(slice=name, output=output, metric=metric, value=value)
+        for name, output, metric, value in rows
+    )
+
+
+def test_slices_join_probability_and_decision_of_a_target() -> None:
+    rows = slice_rows(
+        ("site = a", "edema", "auc", 0.8),
+        ("overall", "edema", "auc", 0.9),
+        ("overall", "decision/edema", "sensitivity", 0.7),
+        ("overall", "edema", "mean_label", 0.5),
+        ("overall", "", "auc", 0.9),
+    )
+    table = tables.slices(content(slices=rows))
+    assert table.metrics == ["auc", "sensitivity"]
+    assert table.with_target is False
+    assert table.slices == [
+        ("overall", [("edema", {"auc": 0.9, "sensitivity": 0.7})]),
+        ("site = a", [("edema", {"auc": 0.8})]),
+    ]
+
+
+def test_the_mean_over_several_targets_stays() -> None:
+    rows = slice_rows(
+        ("overall", "a", "auc", 0.8), ("overall", "b", "auc", 0.6), ("overall", "", "auc", 0.7)
+    )
+    table = tables.slices(content(slices=rows))
+    assert table.with_target is True
+    assert ("", {"auc": 0.7}) in table.slices[0][1]
+
+
+def test_slices_that_do_not_fit_are_counted() -> None:
+    rows = slice_rows(*((f"site = {i}", "t", "auc", 0.5) for i in range(tables.MAX_SLICES + 7)))
+    table = tables.slices(content(slices=rows))
+    assert len(table.slices) == tables.MAX_SLICES
+    assert table.left_out == 7
+
+
+def test_quarantine_names_the_first_rows_of_each_reason() -> None:
+    named = tuple(Quarantined(row=row, reason="blank") for row in range(20))
+    ingest = IngestPart(reasons={"huge": 1, "blank": 30}, quarantined=named)
+    rows = tables.quarantine(content(ingest=ingest))
+    assert [(row.reason, row.count, row.more) for row in rows] == [
+        ("blank", 30, 30 - tables.MAX_ROWS_NAMED),
+        ("huge", 1, 1),
+    ]
+    assert rows[0].rows == list(range(tables.MAX_ROWS_NAMED))
+
+
+def test_labels_and_sites_are_counted_by_split() -> None:
+    ingest = IngestPart(
+        splits={
+            "train": SplitCounts(labels={"edema": {"0": 3, "1": 2, "unknown": 0}}),
+            "shifted": SplitCounts(labels={"edema": {"0": 1, "1": 0, "unknown": 0}}),
+        },
+        sites={"train": {"a": 1, "b": 4}, "shifted": {"c": 1}},
+    )
+    whole = content(ingest=ingest)
+    assert tables.labels(whole) == [("edema", "0", [3, 1]), ("edema", "1", [2, 0])]
+    assert tables.sites(whole) == ([("b", [4, 0]), ("a", [1, 0]), ("c", [0, 1])], 0)
+
+
+def test_drift_sets_domains_side_by_side() -> None:
+    statistics = {
+        "prevalence in_distribution": 0.2,
+        "prevalence shifted": 0.5,
+        "prevalence difference": 0.3,
+    }
+    gate = DataGatePart(
+        drift=tuple(
+            {"feature": "edema", "statistic": name, "value": value}
+            for name, value in statistics.items()
+        )
+    )
+    (row,) = tables.drift(content(data_gate=gate))
+    assert (row.feature, row.quantity) == ("edema", "prevalence")
+    assert row.figures == {"in_distribution": 0.2, "shifted": 0.5}
+    assert row.distances == [("prevalence difference", 0.3)]
