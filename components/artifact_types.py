@@ -1,6 +1,7 @@
 """Artifact types of the custom components.
 
-`TYPE_NAME` is an import path: Kubeflow's TFX entrypoint imports the class by it.
+`TYPE_NAME` is an import path, by which TFX finds the class in a container; TFX accepts only one dot
+in it, so the package hands these classes out.
 """
 
 from tfx.types import artifact
@@ -9,22 +10,22 @@ from tfx.types import artifact
 class IngestReport(artifact.Artifact):
     """Counts and quarantine of an ingestion, and the index of its images (no identities)."""
 
-    TYPE_NAME = "components.artifact_types.IngestReport"
+    TYPE_NAME = "components.IngestReport"
 
 
 class DataGateReport(artifact.Artifact):
     """What DataGate checked and found."""
 
-    TYPE_NAME = "components.artifact_types.DataGateReport"
+    TYPE_NAME = "components.DataGateReport"
 
 
 class GateReport(artifact.Artifact):
     """ModelGate's verdict, rule by rule."""
 
-    TYPE_NAME = "components.artifact_types.GateReport"
+    TYPE_NAME = "components.GateReport"
 
 
 class RunReport(artifact.Artifact):
     """The page, the model card and the summary of a run."""
 
-    TYPE_NAME = "components.artifact_types.RunReport"
+    TYPE_NAME = "components.RunReport"

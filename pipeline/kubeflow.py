@@ -1,77 +1,174 @@
-"""Compiles the graph to Kubeflow Pipelines' YAML (pipeline spec 2.1)."""
+"""Compiles the graph to Kubeflow Pipelines' YAML (pipeline spec 2.1 and platform spec)."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline.config import RunConfig
+from pipeline import kubeflow_check, kubeflow_spec
+from pipeline.config import RunConfig, build_config, read_settings
+from pipeline.kubernetes_settings import KubernetesSettings
 from trainer_modules.errors import InputError
 
 # Where the container image keeps the repository (see the Dockerfile).
 IMAGE_ROOT = "/app"
+ENTRYPOINT = ["python", "-m", "pipeline.kubeflow_entrypoint"]
 # The default namespace of image names: lower case, an optional registry, a tag or a digest.
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*[a-z0-9](:[\w.-]+|@sha256:[0-9a-f]{64})")
+_ROOT_SCHEMES = ("minio://", "s3://", "gs://")
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One line of the summary."""
+
+    node: str
+    image: str
+    resources: str
+
+
+def cluster_config(*, preset: str = "", path: str = "", overrides: Sequence[str] = ()) -> RunConfig:
+    """Reads a configuration; folders that it leaves open lie in the mounted workspace.
+
+    Raises:
+      InputError: As `load_config`.
+    """
+    tree, source = read_settings(preset=preset, path=path, overrides=overrides)
+    workspace = _section(tree, "kubernetes").get("workspace") or KubernetesSettings().workspace
+    data, init = _section(tree, "data"), _section(_section(tree, "model"), "init")
+    if data.get("source", "synthetic") != "synthetic":
+        data["root"] = data.get("root") or f"{workspace}/data"
+    if init.get("source") == "bit_npz":
+        model = tree["model"]
+        weights = f"BiT-M-R{model.get('depth', 50)}x{model.get('width', 1)}.npz"
+        init["path"] = init.get("path") or f"{workspace}/weights/{weights}"
+    push = _section(tree, "push")
+    push["destination"] = push.get("destination") or f"{workspace}/pushed"
+    return build_config(tree, source)
+
+
+def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    """A section of settings; what is no section is left to the validation."""
+    section = tree.setdefault(name, {})
+    return section if isinstance(section, dict) else {}
 
 
 def compile_pipeline(
-    config: RunConfig, *, image: str, output: str, pipeline_root: str, data_version: str
-) -> None:
+    config: RunConfig,
+    *,
+    image: str,
+    output: str,
+    pipeline_root: str,
+    data_version: str,
+    image_root: str = IMAGE_ROOT,
+) -> list[Step]:
     """Writes the compiled pipeline.
 
     Args:
       config: The run's settings; paths in it are paths inside the containers.
-      image: Container image with this repository at /app.
+      image: Container image with this repository at `image_root`.
       output: File to write, ending in `.yaml`.
       pipeline_root: URI under which Kubeflow stores artifacts.
       data_version: Stands for the data's fingerprint, which can't be taken from here.
+      image_root: Folder of the repository in the image.
+
+    Returns:
+      The steps, in order of execution.
 
     Raises:
       InputError: An output or image name that Kubeflow would refuse, or a pipeline it can't run.
     """
+    _check_arguments(image, output, pipeline_root)
+    spec = _compile(config, image, pipeline_root, data_version, image_root)
+    nodes = list(spec["root"]["dag"]["tasks"])
+    problems = kubeflow_check.unsupported(spec) + kubeflow_check.misplaced(config, nodes)
+    if problems:
+        raise InputError("Kubeflow Pipelines can't run this:\n  " + "\n  ".join(problems))
+    kubeflow_spec.add_outputs(spec)
+    kubeflow_spec.add_parameters(spec, config)
+    kubeflow_spec.add_resources(spec, config.kubernetes)
+    spec["defaultPipelineRoot"] = pipeline_root
+    _write(output, [spec, kubeflow_spec.platform_document(spec, config.kubernetes)])
+    return [Step(node, image, _described(config.kubernetes, node)) for node in _ordered(spec)]
+
+
+def _check_arguments(image: str, output: str, pipeline_root: str) -> None:
     if not output.endswith(".yaml"):
         raise InputError(f"--output '{output}': give a file name ending in .yaml")
     if not Path(output).resolve().parent.is_dir():
         raise InputError(f"--output '{output}': the folder does not exist")
     if not _IMAGE.fullmatch(image):
         raise InputError(f"--image '{image}': give REGISTRY/NAME:TAG (lower case, with a tag)")
+    if not pipeline_root.startswith(_ROOT_SCHEMES) and not pipeline_root.startswith("/"):
+        raise InputError(
+            f"--pipeline-root '{pipeline_root}': accepted are {', '.join(_ROOT_SCHEMES)} URIs"
+        )
+
+
+def _compile(
+    config: RunConfig, image: str, pipeline_root: str, data_version: str, image_root: str
+) -> dict[str, Any]:
+    """TFX's part: the graph as a pipeline spec."""
     from tfx import v1 as tfx
 
     from pipeline.create_pipeline import Places, create_pipeline, schema_source
 
-    destination = config.push.destination or f"{pipeline_root}/pushed"
+    workspace, trainer = config.kubernetes.workspace, config.kubernetes.of_node("Pretrainer")
+    kept = kubeflow_check.on_volume(workspace, trainer)
     schema = schema_source(config).relative_to(Path(__file__).resolve().parent.parent)
     pipeline = create_pipeline(
         config,
         Places(
             pipeline_root=pipeline_root,
-            checkpoint_root=f"{IMAGE_ROOT}/checkpoints",
-            push_destination=destination,
-            schema_file=f"{IMAGE_ROOT}/{schema}",
+            # On a volume a pod that is tried again resumes.
+            checkpoint_root=f"{workspace if kept else '/tmp'}/checkpoints/{config.name}",
+            push_destination=config.push.destination,
+            schema_file=f"{image_root}/{schema}",
             id_key_file=config.data.id_key_file,
         ),
         data_fingerprint=data_version,
     )
     runner = tfx.orchestration.experimental.KubeflowV2DagRunner(
         config=tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(
-            default_image=image, use_pipeline_spec_2_1=True
-        ),
-        output_dir=str(Path(output).resolve().parent),
-        output_filename=Path(output).name,
+            default_image=image, default_commands=ENTRYPOINT, use_pipeline_spec_2_1=True
+        )
     )
-    runner.run(pipeline, write_out=True)
-    _refuse_unsupported(output)
+    try:
+        return runner.run(pipeline, write_out=False)["pipelineSpec"]
+    except NotImplementedError as error:
+        raise InputError(f"Kubeflow Pipelines can't run this: {error}") from error
 
 
-def _refuse_unsupported(output: str) -> None:
-    """Open-source Kubeflow Pipelines ignores lifecycle hooks and can't run resolvers."""
-    spec = yaml.safe_load(Path(output).read_text(encoding="utf-8"))
-    executors: dict[str, dict[str, Any]] = spec["deploymentSpec"]["executors"]
-    for name, executor in executors.items():
-        if "resolver" in executor:
-            raise InputError(f"node '{name}' is a resolver, which Kubeflow Pipelines can't run")
-        if "lifecycle" in executor.get("container", {}):
-            raise InputError(f"node '{name}' has a driver hook, which Kubeflow Pipelines ignores")
+def _write(output: str, documents: list[dict[str, Any]]) -> None:
+    part = f"{output}.part"
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            yaml.safe_dump_all(documents, file, sort_keys=True)
+        os.replace(part, output)
+    except OSError as error:
+        raise InputError(f"--output '{output}' can't be written: {error.strerror}") from None
+
+
+def _ordered(spec: dict[str, Any]) -> list[str]:
+    """Nodes after what they depend on."""
+    tasks = spec["root"]["dag"]["tasks"]
+    done: list[str] = []
+    while len(done) < len(tasks):
+        done += [
+            name
+            for name, task in tasks.items()
+            if name not in done and set(task.get("dependentTasks", ())) <= set(done)
+        ]
+    return done
+
+
+def _described(settings: KubernetesSettings, node: str) -> str:
+    step = settings.of_node(node)
+    gpus = f", {step.gpus} x {step.gpu_type}" if step.gpus else ""
+    return f"{step.cpu} CPU, {step.memory}{gpus}"

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -113,41 +113,47 @@ def _localize(artifact: spec.RuntimeArtifact, copies: LocalCopies) -> None:
 
 
 def apply_runtime_settings(
-    parameters: Any, places: Mapping[str, list[list[str]]]
+    parameters: Any, places: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, str | float]:
     """Puts the run's own values into the settings compiled into the step.
 
     Args:
       parameters: The step's parameter values; runtime parameters are taken out.
-      places: For every runtime parameter, where its value belongs: the name of an execution
-        property, then keys in its JSON (none for a property that is not JSON).
+      places: For every runtime parameter, where its value belongs: `path` is the name of an
+        execution property, then keys in its JSON (none: the property is the value itself);
+        `suffix` is what the step has after the value.
 
     Returns:
       The values found, by parameter.
     """
     found = {}
-    for name, paths in places.items():
+    for name, spots in places.items():
         if name not in parameters:
             continue
-        value = getattr(parameters[name], parameters[name].WhichOneof("kind"))
+        kind = parameters[name].WhichOneof("kind")
+        value = getattr(parameters[name], kind)
         del parameters[name]
+        if kind in (None, "null_value"):
+            continue
         found[name] = value
-        for prop, *keys in paths:
-            if not keys:
-                parameters[prop].string_value = str(value)
-                continue
-            tree = json.loads(parameters[prop].string_value)
-            node = tree
-            for key in keys[:-1]:
-                node = node[key]
-            node[keys[-1]] = _as(type(node[keys[-1]]), value)
-            parameters[prop].string_value = json.dumps(tree, sort_keys=True)
+        for spot in spots:
+            prop, *keys = spot["path"]
+            wanted = f"{value}{spot['suffix']}" if spot["suffix"] else value
+            if keys:
+                tree = json.loads(parameters[prop].string_value)
+                replace_leaf(tree, keys, wanted)
+                wanted = json.dumps(tree)
+            parameters[prop].string_value = wanted
     return found
 
 
-def _as(kind: type, value: str | float) -> str | float:
-    """A JSON number is a float; the compiled setting tells whether it stands for an integer."""
-    return int(value) if kind is int and float(value).is_integer() else value
+def replace_leaf(tree: dict[str, Any], keys: Sequence[str], value: str | float) -> None:
+    """Replaces a setting that is there; a whole number stays one (JSON numbers are floats)."""
+    *parents, leaf = keys
+    for key in parents:
+        tree = tree[key]
+    whole = type(tree[leaf]) is int and float(value).is_integer()
+    tree[leaf] = int(value) if whole else value
 
 
 def restore_uris(message: spec.ExecutorOutput, copies: LocalCopies) -> None:

@@ -70,12 +70,12 @@ class StepSettings(Settings):
     memory: _Memory = "8Gi"
     gpus: int = Field(0, ge=0)
     gpu_type: str = Field("nvidia.com/gpu", description="the device plugin's resource name")
-    node_selector: dict[str, _Text] = {}
+    node_selector: dict[str, _Text] = Field({})
     tolerations: tuple[Toleration, ...] = ()
     volumes: tuple[VolumeMount, ...] = (VolumeMount(claim="remedis", path="/mnt/remedis"),)
     secret_mounts: tuple[SecretMount, ...] = ()
     secret_variables: tuple[SecretVariable, ...] = ()
-    environment: dict[_Variable, _Text] = {}
+    environment: dict[_Variable, _Text] = Field({})
     retries: int = Field(0, ge=0, le=10, description="a gate's refusal would be retried too")
 
 
@@ -95,8 +95,11 @@ class StepOverrides(Settings):
     retries: Annotated[int, Field(ge=0, le=10)] | None = None
 
 
+_ID_KEY = SecretVariable(secret="remedis", key="id-key", variable="REMEDIS_ID_KEY", optional=True)
+
+
 class KubernetesSettings(Settings):
-    """All steps' pods. `nodes` holds, by node name, what differs from `step`."""
+    """All steps' pods."""
 
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     image_pull_secrets: tuple[_Name, ...] = ()
@@ -105,17 +108,14 @@ class KubernetesSettings(Settings):
         description="folder on a mounted volume; data, weights, checkpoints and pushed lie in it",
     )
     step: StepSettings = StepSettings()
-    nodes: dict[str, StepOverrides] = {
-        "ImageExampleGen": StepOverrides(
-            secret_variables=(
-                SecretVariable(
-                    secret="remedis", key="id-key", variable="REMEDIS_ID_KEY", optional=True
-                ),
-            )
-        ),
-        "Pretrainer": StepOverrides(cpu="4", memory="16Gi"),
-        "Finetuner": StepOverrides(cpu="4", memory="16Gi"),
-    }
+    nodes: dict[str, StepOverrides] = Field(
+        {
+            "ImageExampleGen": StepOverrides(secret_variables=(_ID_KEY,)),
+            "Pretrainer": StepOverrides(cpu="4", memory="16Gi"),
+            "Finetuner": StepOverrides(cpu="4", memory="16Gi"),
+        },
+        description="by node name, what differs from kubernetes.step",
+    )
 
     def of_node(self, name: str) -> StepSettings:
         """The settings of one node's pod."""

@@ -1,0 +1,74 @@
+"""Everything that open-source Kubeflow Pipelines refuses or ignores, found before it does.
+
+Read in KFP's compiler and driver (backend/src/v2) at 2.16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.config import RunConfig
+from pipeline.kubernetes_settings import StepSettings
+
+SCHEMA_VERSION = "2.1.0"
+
+
+def unsupported(spec: Mapping[str, Any]) -> list[str]:
+    """Says, node by node, what Kubeflow Pipelines would not run as compiled."""
+    found = []
+    if spec.get("schemaVersion") != SCHEMA_VERSION:
+        found.append(f"schema version {spec.get('schemaVersion')}: only {SCHEMA_VERSION} is read")
+    executors = spec["deploymentSpec"]["executors"]
+    for name, task in spec["root"]["dag"]["tasks"].items():
+        component = spec["components"].get(task["componentRef"]["name"], {})
+        executor = executors.get(component.get("executorLabel"), {})
+        found += [f"node '{name}': {problem}" for problem in _of_node(task, executor)]
+    return found
+
+
+def _of_node(task: Mapping[str, Any], executor: Mapping[str, Any]) -> Iterator[str]:
+    if "resolver" in executor:
+        yield "a Resolver; resolvers are not implemented there"
+    elif "container" not in executor:
+        yield f"an executor of the kind {', '.join(executor) or 'none'}; only containers are run"
+    container = executor.get("container", {})
+    if "container" in executor and not container.get("image"):
+        yield "has no container image"
+    if "lifecycle" in container:
+        yield "a driver hook (file-based ExampleGen), which is ignored there"
+    if "condition" in task.get("triggerPolicy", {}):
+        yield "a condition on artifacts, which is not evaluated there"
+    if "artifactIterator" in task:
+        yield "a loop over artifacts, which is not implemented there"
+
+
+def misplaced(config: RunConfig, nodes: list[str]) -> list[str]:
+    """Says which folders of the configuration lie on no volume of the node that uses them."""
+    uses = [("ImageExampleGen", "data.root", config.data.root)]
+    uses += [("Pretrainer", "model.init.path", config.model.init.path)]
+    if config.push.enabled:
+        for node in ("Pusher", "EncoderPusher", "ModelGate"):
+            uses.append((node, "push.destination", config.push.destination))
+    found = [
+        f"node '{node}': {setting} '{path}' is on none of its volumes ({_mounted(step)}); mount "
+        "one with kubernetes.step.volumes or choose a folder there"
+        for node, setting, path in uses
+        if path and not on_volume(path, step := config.kubernetes.of_node(node))
+    ]
+    unknown = sorted(set(config.kubernetes.nodes) - set(nodes))
+    return found + [
+        f"setting 'kubernetes.nodes.{name}': no such node; accepted: {', '.join(nodes)}"
+        for name in unknown
+        if not (name in ("Pusher", "EncoderPusher") and not config.push.enabled)
+    ]
+
+
+def on_volume(path: str, step: StepSettings) -> bool:
+    """Whether a path outlives the pod."""
+    mounts = [volume.path.rstrip("/") for volume in step.volumes]
+    return any(path == mount or path.startswith(mount + "/") for mount in mounts)
+
+
+def _mounted(step: StepSettings) -> str:
+    return ", ".join(volume.path for volume in step.volumes) or "it has none"
