@@ -28,6 +28,9 @@ class TaskSettings(Settings):
     labels: tuple[str, ...] = Field(min_length=1)
     classes: tuple[str, ...] = ()
     uncertain: Literal["ignore", "zeros", "ones"] = "ignore"
+    uncertain_by_label: dict[str, Literal["ignore", "zeros", "ones"]] = Field(
+        {}, description="where a label differs from `uncertain`"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -37,6 +40,9 @@ class TaskSettings(Settings):
             raise ValueError("a multiclass task names its classes (2 or more) in task.classes")
         if self.kind != "multiclass" and self.classes:
             raise ValueError(f"task.classes belongs to multiclass tasks, not to {self.kind}")
+        for name in self.uncertain_by_label:
+            if name not in self.labels:
+                raise ValueError(f"uncertain_by_label names '{name}', which is not in task.labels")
         return self
 
     @property
@@ -168,7 +174,10 @@ class FinetuneSettings(Settings):
         name="sgd", learning_rate=0.003, scaling="none", weight_decay=0.0, warmup_epochs=1
     )
     augment: AugmentSettings = AugmentSettings(
-        crop_area=(0.5, 1.0), jitter_probability=0.0, grayscale_probability=0.0, blur_probability=0.0
+        crop_area=(0.5, 1.0),
+        jitter_probability=0.0,
+        grayscale_probability=0.0,
+        blur_probability=0.0,
     )
     label_fraction: float = Field(1.0, gt=0, le=1, description="share of training patients")
     early_stopping_epochs: int = Field(0, ge=0, description="0: train every epoch")

@@ -1,0 +1,178 @@
+"""Base of the sources whose images are files below `data.root`.
+
+It checks that the files are there and inside the root, refuses rows that say the same thing twice,
+and takes the fingerprint. What a row says is the subclasses' business. Messages never show a path
+or a patient id.
+"""
+
+from __future__ import annotations
+
+import abc
+import array
+import functools
+import hashlib
+import os
+import posixpath
+import stat
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.settings import SourceSettings
+from trainer_modules.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class FileSource(abc.ABC):
+    """Rows that name files.
+
+    Attributes:
+        name: the table or folder that messages name.
+    """
+
+    name = ""
+
+    def __init__(self, data: SourceSettings):
+        self._root = data.root
+        # Where the rows' paths start; a subclass may move it.
+        self._base = data.root
+
+    def check(self) -> None:
+        """See `rows.Source`: folder, columns, every value, duplicate rows, paths, one image."""
+        self._check_files()
+        keys = array.array("Q")
+        found, count = False, 0
+        for row in self.rows():
+            count += 1
+            keys.append(_row_key(row))
+            found = self._inside(row) is not None or found
+        if not count:
+            raise InputError(f"{self.name} {self._no_rows()}")
+        if not found:
+            raise InputError(
+                f"none of the {count} images that {self.name} names exists below "
+                f"'{os.path.abspath(self._base)}': {self._where_images_are()}; check data.root and "
+                "that the image folder was copied"
+            )
+        self._refuse_duplicates(keys)
+
+    def fingerprint(self) -> str:
+        """See `rows.Source`: the tables' bytes, and size and time of every image."""
+        self._check_files()
+        digest = hashlib.sha256()
+        for path in self._tables():
+            with open(path, "rb") as file:
+                for block in iter(functools.partial(file.read, 1 << 20), b""):
+                    digest.update(block)
+        for row in self.rows():
+            info = self._inside(row)
+            digest.update(f"{info.st_size},{info.st_mtime_ns};".encode() if info else b"missing;")
+        return digest.hexdigest()
+
+    @abc.abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """See `rows.Source`."""
+
+    @abc.abstractmethod
+    def offers(self) -> Offer:
+        """See `rows.Source`."""
+
+    def load(self, image: str, max_pixels: int) -> np.ndarray:
+        """See `rows.Source`."""
+        from components.image_example_gen import images
+
+        return images.decode_file(os.path.join(self._base, image), max_pixels)
+
+    @abc.abstractmethod
+    def _tables(self) -> Sequence[str]:
+        """Paths of the tables, whose every byte counts."""
+
+    def _check_files(self) -> None:
+        """Raises InputError unless the folder and the tables are there."""
+        if not os.path.isdir(self._root):
+            raise InputError(f"data.root '{self._root}' is not a folder: name the data set's")
+
+    def _no_rows(self) -> str:
+        return "has a header and no rows: give one row per image"
+
+    def _where_images_are(self) -> str:
+        return "paths are relative to data.root"
+
+    def _inside(self, row: Row) -> os.stat_result | None:
+        """Returns the image's stat, None where there is none; refuses links out of the root."""
+        path = os.path.join(self._base, row.image)
+        folder = _real_folder(os.path.dirname(path))
+        try:
+            info = os.lstat(path)
+        except (OSError, ValueError):
+            return None
+        real = os.path.join(folder, os.path.basename(path))
+        if stat.S_ISLNK(info.st_mode):
+            real = os.path.realpath(path)
+        root = _real_folder(self._root)
+        if os.path.commonpath([root, real]) != root:
+            raise InputError(
+                f"{self.name}, row {row.number}: image is a link that leads out of data.root; "
+                "copy the images below data.root or name their real folder"
+            )
+        try:
+            return os.stat(real)
+        except OSError:
+            return None
+
+    def _refuse_duplicates(self, keys: array.array) -> None:
+        """Raises InputError for rows that say the same image of the same patient twice.
+
+        The same file under two patients or two splits is no slip of the table's but a leak:
+        that is left to DataGate, which names it as one. Eight bytes a row are held.
+        """
+        import numpy as np
+
+        values, counts = np.unique(np.frombuffer(keys, np.uint64), return_counts=True)
+        suspects = {int(value) for value in values[counts > 1]}
+        if not suspects:
+            return
+        first: dict[tuple, int] = {}
+        for row in self.rows():
+            if _row_key(row) in suspects:
+                before = first.setdefault(_row_identity(row), row.number)
+                if before != row.number:
+                    raise InputError(
+                        f"{self.name}, row {row.number}: names the same image as row {before}; "
+                        "give every image one row"
+                    )
+
+
+def relative_image(where: str, text: str) -> str:
+    """Returns a table's path normalised, after checking that it stays inside its folder.
+
+    Args:
+        where: table, row and column, for the message.
+        text: the cell.
+    """
+    if not text or "\0" in text:
+        raise InputError(f"{where} is empty; give a relative path")
+    if "://" in text:
+        raise InputError(f"{where} is a URL; give a relative path")
+    if text.startswith(("/", "~")) or text[1:3] in (":\\", ":/"):
+        raise InputError(f"{where} is an absolute path; give a relative one")
+    if ".." in text.replace("\\", "/").split("/"):
+        raise InputError(f"{where} holds '..'; give a path inside data.root")
+    return posixpath.normpath(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _real_folder(path: str) -> str:
+    return os.path.realpath(path)
+
+
+def _row_identity(row: Row) -> tuple:
+    return row.image, row.patient_id, row.domain, row.split
+
+
+def _row_key(row: Row) -> int:
+    text = "\x1f".join(str(part) for part in _row_identity(row))
+    data = text.encode(errors="surrogateescape")  # file names need not be UTF-8
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")

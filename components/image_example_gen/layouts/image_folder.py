@@ -1,0 +1,191 @@
+"""Source `image_folder`: one folder for each class.
+
+Input: every file below `data.root/CLASS/`, or below `data.root/SPLIT/CLASS/` where the folders at
+    the top are called train, val, valid, validation, test, unlabeled. Names that begin with a dot
+    are skipped; what is no image is quarantined. DICOM files are read as well.
+Labels: a multiclass task takes the folder's name as the class (`task.classes`; 'Lung Opacity' is
+    also `lung_opacity`). A binary task is 1 in the folder that is called like the label, 0 in the
+    others. Folders below `unlabeled/` need no meaning.
+Metadata: the patient is the first group of `data.image_folder.patient_pattern` in the path below
+    root. Without a pattern every image is its own patient, so that two images of one patient may
+    end up on both sides of a split: give a pattern wherever file names tell patients.
+Official split: the folders train, val and test, where there are any.
+Citation, licence: those of the data set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+from components.image_example_gen.columns import UNKNOWN, SubgroupColumn
+from components.image_example_gen.file_source import FileSource
+from components.image_example_gen.label_names import snake_case
+from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.settings import DataSettings
+from trainer_modules import features
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+_SPLITS = {
+    "train": features.TRAIN,
+    "training": features.TRAIN,
+    "val": features.VALIDATION,
+    "valid": features.VALIDATION,
+    "validation": features.VALIDATION,
+    "test": features.TEST,
+    "testing": features.TEST,
+    "unlabeled": features.UNLABELED,
+    "unlabelled": features.UNLABELED,
+}
+_SHOWN = 20
+
+
+class ImageFolderSource(FileSource):
+    """Rows of class folders, in the order of their names."""
+
+    name = "data.root"
+
+    def __init__(self, data: DataSettings, task: TaskSettings):
+        super().__init__(data)
+        self._data = data
+        self._task = task
+        self._pattern = re.compile(data.image_folder.patient_pattern)
+        self._subgroup_columns = [SubgroupColumn(s, data.subgroup_bins) for s in data.subgroups]
+
+    def check(self) -> None:
+        """See `rows.Source`."""
+        self._check_files()
+        if self._data.subgroups:
+            raise InputError(
+                f"data.subgroups {', '.join(self._data.subgroups)}: class folders have none; a "
+                "manifest can"
+            )
+        self._meanings()
+        super().check()
+
+    def offers(self) -> Offer:
+        """See `rows.Source`: whatever the one label is called."""
+        return Offer(None, frozenset())
+
+    def rows(self) -> Iterator[Row]:
+        """See `rows.Source`."""
+        number = 0
+        meanings = self._meanings()
+        for folder, split, value in meanings:
+            for image in _files(self._root, folder):
+                number += 1
+                yield Row(
+                    number=number,
+                    image=image,
+                    patient_id=self._patient(number, image),
+                    site=UNKNOWN,
+                    domain=features.IN_DISTRIBUTION,
+                    split=split if self._data.official_split else None,
+                    labels=(value,) * len(self._task.labels),
+                    subgroups=(UNKNOWN,) * len(self._data.subgroups),
+                )
+
+    def _meanings(self) -> list[tuple[str, str | None, float | None]]:
+        """Folders, with the split and the label that each stands for."""
+        tops = _folders(self._root)
+        if not tops:
+            raise InputError(
+                f"data.root '{self._root}' holds no folder: one for each class is needed"
+            )
+        if not all(name.lower() in _SPLITS for name in tops):
+            classes = [(name, None, name) for name in tops]
+        else:
+            classes = list(self._classes_of_splits(tops))
+        names = sorted({name for _, _, name in classes if name})
+        return [
+            (folder, split, self._value(name, names) if name else None)
+            for folder, split, name in classes
+        ]
+
+    def _classes_of_splits(self, tops: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+        for top in tops:
+            split = _SPLITS[top.lower()]
+            if split == features.UNLABELED:
+                yield top, split, ""
+                continue
+            names = _folders(os.path.join(self._root, top))
+            if not names:
+                raise InputError(f"data.root: '{top}' holds no folder: one for each class")
+            for name in names:
+                yield f"{top}/{name}", split, name
+
+    def _value(self, folder: str, folders: Sequence[str]) -> float | None:
+        if not self._task.labels:
+            return None
+        if self._task.kind == "multilabel":
+            raise InputError("task.kind multilabel: a class folder says one class; use a manifest")
+        if self._task.kind == "multiclass":
+            return float(self._class(folder))
+        label = self._task.labels[0]
+        meant = self._data.label_columns.get(label, label)
+        if not any(meant in (name, snake_case(name)) for name in folders):
+            raise InputError(
+                f"task.labels names '{label}': none of the folders {_listed(folders)} is called "
+                "so; say which one it is: data.label_columns={" + f"{label}: FOLDER" + "}"
+            )
+        return float(meant in (folder, snake_case(folder)))
+
+    def _class(self, folder: str) -> int:
+        renamed = {name: label for label, name in self._data.label_columns.items()}
+        for name in (renamed.get(folder, folder), snake_case(folder)):
+            if name in self._task.classes:
+                return self._task.classes.index(name)
+        raise InputError(
+            f"data.root: folder '{folder}' is no class of task.classes "
+            f"({_listed(self._task.classes)})"
+        )
+
+    def _patient(self, number: int, image: str) -> str:
+        if not self._pattern.pattern:
+            return image
+        match = self._pattern.search(image)
+        if not match or not match[1]:
+            raise InputError(
+                f"image {number} of data.root: data.image_folder.patient_pattern "
+                f"'{self._pattern.pattern}' finds no patient in its path"
+            )
+        return match[1]
+
+    def _tables(self) -> list[str]:
+        return []
+
+    def fingerprint(self) -> str:
+        """See `rows.Source`: the names count as well, for they are the labels."""
+        import hashlib
+
+        digest = hashlib.sha256(super().fingerprint().encode())
+        for row in self.rows():
+            digest.update(row.image.encode(errors="surrogateescape") + b"\0")
+        return digest.hexdigest()
+
+    def _no_rows(self) -> str:
+        return "has class folders, but no file in them"
+
+
+def _folders(path: str) -> list[str]:
+    with os.scandir(path) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+
+def _files(root: str, folder: str) -> Iterator[str]:
+    """Yields the paths of all files below a folder; holds one folder's names at a time."""
+    with os.scandir(os.path.join(root, folder)) as entries:
+        found = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries)
+    for name, is_folder in found:
+        if name.startswith("."):
+            continue
+        if is_folder:
+            yield from _files(root, f"{folder}/{name}")
+        else:
+            yield f"{folder}/{name}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

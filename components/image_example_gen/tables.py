@@ -1,0 +1,156 @@
+"""Tables as data sets ship them: CSV (gzip allowed) and Parquet, read row by row as text.
+
+CSV is comma-separated UTF-8, with or without a byte-order mark. Messages name file, row and
+column.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import os
+from collections.abc import Iterator, Sequence
+
+from trainer_modules.errors import InputError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_PARQUET_MAGIC = b"PAR1"
+
+
+class Table:
+    """A table file; nothing is read before it is asked for."""
+
+    def __init__(self, folder: str, name: str):
+        """Names the table.
+
+        Args:
+            folder: where it is.
+            name: path inside the folder, which messages show.
+        """
+        self.path = os.path.join(folder, name)
+        self.name = name
+
+    def header(self) -> list[str]:
+        """Returns the names of the columns."""
+        if self._magic() == _PARQUET_MAGIC:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            try:
+                return list(pq.read_schema(self.path).names)
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"{self.name}: not readable as Parquet") from error
+        return self._csv_header()
+
+    def rows(
+        self, required: Sequence[str], optional: Sequence[str] = ()
+    ) -> Iterator[dict[str, str]]:
+        """Yields the cells of the named columns, of every row, as text.
+
+        Args:
+            required: columns that must be there.
+            optional: columns that are left out of the result where the table has none.
+        """
+        if self._magic() == _PARQUET_MAGIC:
+            return self._parquet_rows(required, optional)
+        return self._csv_rows(required, optional)
+
+    def bad_value(self, number: int, column: str, value: str, accepted: str) -> InputError:
+        """The error for a cell; not for columns that may identify a patient."""
+        return InputError(
+            f"{self.name}, row {number}: column '{column}' is '{value[:80]}'; accepted: {accepted}"
+        )
+
+    def _magic(self) -> bytes:
+        try:
+            with open(self.path, "rb") as file:
+                return file.read(4)
+        except OSError as error:
+            raise InputError(f"{self.name} cannot be read: {error.strerror}") from None
+
+    def _csv_header(self) -> list[str]:
+        for cells in self._csv_lines():
+            return [name.strip() for name in cells]
+        return []
+
+    def _csv_rows(
+        self, required: Sequence[str], optional: Sequence[str]
+    ) -> Iterator[dict[str, str]]:
+        lines = self._csv_lines()
+        header = [name.strip() for name in next(lines, [])]
+        places = self._places(header, required, optional)
+        number = 0
+        for cells in lines:
+            if not cells:
+                continue
+            number += 1
+            if len(cells) != len(header):
+                raise InputError(
+                    f"{self.name}, row {number}: {len(cells)} cells, the header has "
+                    f"{len(header)}; quote values that hold a comma"
+                )
+            yield {name: cells[place].strip() for name, place in places.items()}
+
+    def _csv_lines(self) -> Iterator[list[str]]:
+        opener = gzip.open if self._magic().startswith(_GZIP_MAGIC) else open
+        number = 0
+        try:
+            with opener(self.path, "rt", encoding="utf-8-sig", newline="") as file:
+                for cells in csv.reader(file, strict=True):
+                    yield cells
+                    number += 1
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{self.name}, after line {number}: not UTF-8 text; save it as UTF-8 CSV"
+            ) from error
+        except (csv.Error, gzip.BadGzipFile, EOFError) as error:
+            raise InputError(
+                f"{self.name}, after line {number}: not readable as CSV ({error})"
+            ) from error
+
+    def _parquet_rows(
+        self, required: Sequence[str], optional: Sequence[str]
+    ) -> Iterator[dict[str, str]]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(self.path) as file:
+                places = self._places(file.schema_arrow.names, required, optional)
+                for batch in file.iter_batches(batch_size=4096, columns=list(places)):
+                    for cells in batch.to_pylist():
+                        yield {name: _text(value) for name, value in cells.items()}
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{self.name}: not readable as Parquet") from error
+
+    def _places(
+        self, header: Sequence[str], required: Sequence[str], optional: Sequence[str]
+    ) -> dict[str, int]:
+        """Returns where the needed columns are, after checking that they are there once each."""
+        missing = [name for name in required if name not in header]
+        if missing:
+            hint = ""
+            if len(header) == 1:
+                other = next((mark for mark in ";\t|" if mark in header[0]), None)
+                hint = f"; it looks separated by {other!r}, give commas" if other else ""
+            raise InputError(
+                f"{self.name} has no column {', '.join(repr(name) for name in missing)}; its "
+                f"columns are {', '.join(header) or 'none'}{hint}"
+            )
+        wanted = [*required, *(name for name in optional if name in header)]
+        twice = [name for name in wanted if list(header).count(name) > 1]
+        if twice:
+            raise InputError(f"{self.name} has several columns '{twice[0]}': keep one")
+        return {name: list(header).index(name) for name in wanted}
+
+
+def _text(value: object) -> str:
+    """A Parquet cell as the text it would have in a CSV file."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()

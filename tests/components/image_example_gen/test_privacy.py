@@ -1,0 +1,55 @@
+"""Pseudonyms and their key."""
+
+import hashlib
+import hmac
+import stat
+
+import pytest
+
+from components.image_example_gen import privacy
+from trainer_modules.errors import InputError
+
+
+def test_pseudonyms_are_keyed_and_say_nothing():
+    names = privacy.Pseudonyms(b"k" * 16)
+    expected = hmac.new(b"k" * 16, b"patient\x1fp1", hashlib.sha256).hexdigest()[:32]
+    assert names.patient("p1") == expected
+    assert len(names.patient("p1")) == 32
+    assert names.patient("p1") != names.image("p1")
+    assert names.patient("p1") != privacy.Pseudonyms(b"l" * 16).patient("p1")
+
+
+def test_the_key_file_comes_before_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv(privacy.KEY_VARIABLE, "e" * 20)
+    assert privacy.read_key("manifest", "") == b"e" * 20
+    path = privacy.ensure_key_file(str(tmp_path / "key"))
+    assert privacy.read_key("manifest", path) == (tmp_path / "key").read_bytes().strip()
+
+
+def test_key_files_are_random_private_and_kept(tmp_path):
+    first = privacy.ensure_key_file(str(tmp_path / "a"))
+    second = privacy.ensure_key_file(str(tmp_path / "b"))
+    content = (tmp_path / "a").read_bytes()
+    assert content != (tmp_path / "b").read_bytes()
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
+    assert privacy.ensure_key_file(first) == first
+    assert (tmp_path / "a").read_bytes() == content
+    assert privacy.read_key("manifest", first) != privacy.read_key("manifest", second)
+
+
+def test_without_a_key_real_data_are_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv(privacy.KEY_VARIABLE, raising=False)
+    with pytest.raises(InputError, match=r"data.id_key_file.*REMEDIS_ID_KEY"):
+        privacy.read_key("manifest", "")
+    with pytest.raises(InputError, match="none' cannot be read"):
+        privacy.read_key("manifest", str(tmp_path / "none"))
+    (tmp_path / "short").write_text("short\n")
+    with pytest.raises(InputError, match="holds 5 characters"):
+        privacy.read_key("manifest", str(tmp_path / "short"))
+
+
+def test_synthetic_patients_have_a_constant_key(monkeypatch):
+    monkeypatch.setenv(privacy.KEY_VARIABLE, "e" * 20)
+    key = privacy.read_key("synthetic", "")
+    monkeypatch.delenv(privacy.KEY_VARIABLE)
+    assert key == privacy.read_key("synthetic", "")
