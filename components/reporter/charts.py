@@ -22,7 +22,7 @@ from components.reporter.svg import (
     plain,
     single,
 )
-from components.reporter.wording import MINUS, title
+from components.reporter.wording import MINUS, title, words
 from trainer_modules import features
 
 if TYPE_CHECKING:
@@ -190,7 +190,9 @@ def forest_rows(overall: Mapping[str, Figure], subgroups: Sequence[Subgroup]) ->
                 value = None if group.status == "not_enough_data" else group.auc
                 interval = (value, group.lower, group.upper, group.patients)
                 rows.append(
-                    ForestRow(domain, plain(f"{group.column} {group.value}"), *interval, False)
+                    ForestRow(
+                        domain, plain(words(f"{group.column} {group.value}")), *interval, False
+                    )
                 )
     return rows[:MAX_FOREST_ROWS]
 

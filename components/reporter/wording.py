@@ -106,7 +106,7 @@ def title(name: str) -> str:
 
 def words(text: str) -> str:
     """Names of domains and metrics inside a sentence or a slice, as words."""
-    text = text.removeprefix(f"{features.DOMAIN} = ")
+    text = text.removeprefix(f"{features.DOMAIN} = ").replace(features.subgroup(""), "")
     text = text.replace(f"{features.IN_DISTRIBUTION} - ", f"{features.IN_DISTRIBUTION} {MINUS} ")
     text = text.replace(features.IN_DISTRIBUTION, "in distribution")
     return re.sub(r"\b(auc|ece)\b", lambda match: match.group().upper(), text)
