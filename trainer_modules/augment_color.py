@@ -7,7 +7,9 @@ exported model.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -27,16 +29,21 @@ def random_finish(view: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -
     Returns:
         [S, S, 3] float32 in [0, 1].
     """
-    draws = tf.random.stateless_uniform([13], seed, alg="philox")
+    return _compiled(settings)(view, tf.random.stateless_uniform([13], seed, alg="philox"))
+
+
+@functools.cache
+def _compiled(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """One function per settings, so that eager calls compile once."""
 
     @tf.function(jit_compile=True)
-    def finish(view, draws):
+    def finish(view: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         planes = tf.clip_by_value(tf.transpose(view, (2, 0, 1)), 0.0, 1.0)
         for operation in (_flip, _jitter, _gray, _blur):
             planes = operation(planes, draws, settings)
         return tf.transpose(planes, (1, 2, 0))
 
-    return finish(view, draws)
+    return finish
 
 
 def _flip(planes, draws, settings):
