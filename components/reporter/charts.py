@@ -57,7 +57,7 @@ def training_curves(history: HistoryPart) -> str | None:
                 marker = "o" if len(points) < 12 else ""
                 label = "validation" if name.startswith("val_") else "training"
                 axis.plot(*zip(*points, strict=True), color=color, marker=marker, label=label)
-            axis.set(title=title(figure), xlabel="epoch")
+            axis.set(title=title(figure if len(curves) > 1 else curves[0]), xlabel="epoch")
             axis.locator_params(axis="x", integer=True, nbins=6)
             if len(curves) > 1:
                 axis.legend()

@@ -178,6 +178,16 @@ def test_a_run_without_anything_has_a_page(tmp_path: Path) -> None:
     assert "no space left" in read(tmp_path)[1].text
 
 
+def test_an_evaluation_says_what_the_gate_thinks(run: dict, tmp_path: Path) -> None:
+    settings = run["run_settings"] | {"push": {"enabled": False}}
+    gate = {"blessed": False, "reasons": ["shifted auc is low"]}
+    render_report(tmp_path, gate_report=gate, run_settings=settings)
+    text = read(tmp_path)[1].text
+    assert "Evaluated, not pushed" in text
+    assert "The gate would refuse this model" in text
+    assert "shifted AUC is low" in text
+
+
 PARTS = (
     "ingest_report",
     "data_gate_report",
