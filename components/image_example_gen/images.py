@@ -11,8 +11,11 @@ import hashlib
 import io
 import os
 import stat
+import warnings
 
 import numpy as np
+
+from components.image_example_gen import dicom
 
 MISSING = "missing"
 EMPTY = "empty"
@@ -50,11 +53,11 @@ class StoredImage:
     digest: str
 
 
-def decode_file(path: str, max_pixels: int) -> np.ndarray:
+def decode_file(path: str, max_pixels: int, frame: int | None = None) -> np.ndarray:
     """Decodes an image file to uint8, [height, width] (gray) or [height, width, 3].
 
     16-bit gray is scaled by its full range, alpha is laid over black, palettes and CMYK become
-    RGB, and EXIF orientation is applied.
+    RGB, and EXIF orientation is applied. `frame` is for DICOM, which `dicom` decodes.
 
     Raises:
         Rejected: the file is not an image that can be used.
@@ -68,7 +71,12 @@ def decode_file(path: str, max_pixels: int) -> np.ndarray:
     if info.st_size == 0:
         raise Rejected(EMPTY, "0 bytes")
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            # What Pillow warns of is either quarantined below or harmless.
+            warnings.simplefilter("ignore")
+            if dicom.is_dicom(file.read(132), path):
+                return _decode_dicom(file, max_pixels, frame)
+            file.seek(0)
             return _decode(file, max_pixels)
     except Rejected:
         raise
@@ -76,6 +84,29 @@ def decode_file(path: str, max_pixels: int) -> np.ndarray:
         # Decoders of damaged files raise nearly anything (struct, zlib, Index, Syntax errors);
         # the text of their messages can hold the file's name.
         raise Rejected(UNREADABLE, type(error).__name__) from None
+
+
+def file_flags(path: str) -> tuple[str, ...]:
+    """What an image file itself warns of, as codes for the ingest report; DICOM alone has some."""
+    try:
+        with open(path, "rb") as file:
+            return dicom.flags(file) if dicom.is_dicom(file.read(132), path) else ()
+    except Exception:  # noqa: BLE001
+        # Whatever is wrong with the file, decoding it says so.
+        return ()
+
+
+def _decode_dicom(file: io.BufferedReader, max_pixels: int, frame: int | None) -> np.ndarray:
+    try:
+        pixels = dicom.decode(file, frame, max_pixels)
+    except dicom.TooLarge as error:
+        raise Rejected(TOO_LARGE, str(error)) from None
+    except dicom.Unusable as error:
+        raise Rejected(UNSUPPORTED, str(error)) from None
+    if min(pixels.shape[:2]) < MIN_SIDE:
+        size = f"{pixels.shape[1]}x{pixels.shape[0]}"
+        raise Rejected(TOO_SMALL, f"{size}, the shortest side must be {MIN_SIDE}")
+    return pixels
 
 
 def _decode(file: io.BufferedReader, max_pixels: int) -> np.ndarray:

@@ -72,9 +72,10 @@ def _anatomy(seed: Sequence[int], sex: str, age: int) -> _Anatomy:
 class _Canvas:
     """Density of a film under way, in body coordinates."""
 
-    def __init__(self, anatomy: _Anatomy, rng: np.random.Generator, size: int, shift: float):
+    def __init__(self, anatomy: _Anatomy, seed: Sequence[int], size: int, shift: float):
         self.anatomy = anatomy
-        self.rng = rng
+        # Streams of their own, so that a finding changes nothing else of the film.
+        rng, self.finding_rng, self.scanner_rng = np.random.default_rng(seed).spawn(3)
         self.shift = shift
         angle, zoom = rng.normal(0, 0.035), rng.normal(1.0, 0.04)
         shift_x, shift_y = rng.normal(0, 0.035, 2)
@@ -165,14 +166,14 @@ def _chest(canvas: _Canvas) -> None:
 def _haze(canvas: _Canvas) -> None:
     """Veils the bases, as breasts, fat and a shallow breath do when the patient lies down."""
     for side in (-1, 1):
-        amount = 0.40 * canvas.shift * canvas.rng.random() ** 1.5
+        amount = 0.40 * canvas.shift * canvas.scanner_rng.random() ** 1.5
         veil = canvas.ellipse(side * 0.42, canvas.base - 0.1, 0.34, 0.42, 0.30)
         canvas.density += amount * veil * canvas.lungs[side]
 
 
 def _leads(canvas: _Canvas) -> None:
     """Lays monitoring wires and electrodes over the chest of patients filmed in bed."""
-    rng = canvas.rng
+    rng = canvas.scanner_rng
     for side in (-1, 1):
         if rng.random() >= 0.5 * min(canvas.shift, 1.0):
             continue
@@ -214,7 +215,7 @@ def _bones(canvas: _Canvas) -> None:
 def _severity(canvas: _Canvas, free: float) -> float:
     """From hardly visible to plain: what limits how well anyone can read these films."""
     milder = 1 - 0.3 * min(canvas.shift, 2.0)
-    return (0.42 + 0.80 * free) * milder * canvas.rng.uniform(0.8, 1.2)
+    return (0.42 + 0.80 * free) * milder * canvas.finding_rng.uniform(0.8, 1.2)
 
 
 def _opacity(canvas: _Canvas, finding: int) -> None:
@@ -279,7 +280,7 @@ FINDINGS = (
 
 def _expose(canvas: _Canvas, size: int, marker: str) -> np.ndarray:
     """Turns density into gray as a scanner does; `shift` is how far it is from the first one."""
-    rng, shift = canvas.rng, canvas.shift
+    rng, shift = canvas.scanner_rng, canvas.shift
     dose = rng.normal(1.0, 0.08) * (1 + 0.10 * shift)
     film = 1 - np.exp(-1.45 * dose * np.maximum(canvas.density, 0.0))
     blur = (0.35 + 0.30 * shift) * size / 96
@@ -354,7 +355,7 @@ def draw(
         uint8 [size, size].
     """
     anatomy = _anatomy(anatomy_seed, sex, age)
-    canvas = _Canvas(anatomy, np.random.default_rng(image_seed), size, shift)
+    canvas = _Canvas(anatomy, image_seed, size, shift)
     _chest(canvas)
     for index, present in enumerate(findings):
         if present:

@@ -22,19 +22,19 @@ from trainer_modules.settings import TaskSettings
     ],
 )
 def test_binary_labels_follow_the_uncertain_policy(policy, text, expected):
-    column = LabelColumn(TaskSettings(labels=("a",), uncertain=policy))
+    column = LabelColumn(TaskSettings(labels=("a",), uncertain=policy), "a")
     assert column.parse(text) == expected
 
 
 @pytest.mark.parametrize("text", ["2", "yes", "nan", "0.5", " "])
 def test_binary_labels_refuse_other_values(text):
     with pytest.raises(ValueError, match=r".*"):
-        LabelColumn(TaskSettings(labels=("a",))).parse(text)
+        LabelColumn(TaskSettings(labels=("a",)), "a").parse(text)
 
 
 def test_class_names_become_their_places():
     task = TaskSettings(kind="multiclass", labels=("c",), classes=("cat", "dog", "frog"))
-    column = LabelColumn(task)
+    column = LabelColumn(task, "c")
     assert [column.parse(t) for t in ("cat", "dog", "frog", "")] == [0.0, 1.0, 2.0, None]
     assert "cat, dog, frog" in column.accepted
     with pytest.raises(ValueError, match="cow"):

@@ -1,0 +1,99 @@
+"""Units of work: every row once, in shards of a random mixture, without identities."""
+
+from __future__ import annotations
+
+import collections
+import pickle
+
+import pytest
+
+from components.image_example_gen.plan import plan_units
+from components.image_example_gen.privacy import Pseudonyms
+from components.image_example_gen.rows import Row
+from components.image_example_gen.settings import DataSettings
+from trainer_modules import features
+
+
+class Listed:
+    """A source of which only the rows matter."""
+
+    def __init__(self, rows):
+        self._rows = rows
+
+    def rows(self):
+        return iter(self._rows)
+
+
+def rows(count: int) -> list[Row]:
+    """Rows of two sites, the second shifted, three images a patient."""
+    return [
+        Row(
+            i + 1,
+            f"smith/{i}.png",
+            f"smith-{i // 3}",
+            "s" if i % 2 else "t",
+            "in_distribution" if i < count * 0.8 else "shifted",
+            None,
+            (float(i % 2), None),
+            ("F",),
+        )
+        for i in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def units():
+    data = DataSettings(images_per_shard=100)
+    return plan_units(Listed(rows(2000)), data, 0, Pseudonyms(b"k" * 16))
+
+
+def test_every_row_is_planned_once_with_all_it_needs(units):
+    planned = {p.number: p for unit in units for p in unit.images()}
+    assert len(planned) == sum(len(list(unit.images())) for unit in units) == 2000
+    names = Pseudonyms(b"k" * 16)
+    splits = {p.number: unit.split for unit in units for p in unit.images()}
+    for row in rows(2000):
+        p = planned[row.number]
+        assert (p.image, p.site, p.domain, p.subgroups) == (
+            row.image,
+            row.site,
+            row.domain,
+            row.subgroups,
+        )
+        assert p.patient_id == names.patient(row.patient_id)
+        assert p.image_id == names.image(row.image)
+        masked = splits[row.number] == features.UNLABELED
+        assert p.labels == ((None, None) if masked else row.labels)
+
+
+def test_shards_are_about_as_large_as_asked_and_mixed(units):
+    sizes = collections.Counter()
+    for unit in units:
+        images = list(unit.images())
+        sizes[unit.split] += len(images)
+        assert 50 < len(images) < 150
+        spread = [p.number for p in images if p.domain == "in_distribution"]
+        if spread:
+            assert min(spread) < 300
+            assert max(spread) > 1300
+    for split, size in sizes.items():
+        shards = [u for u in units if u.split == split]
+        assert len(shards) == -(-size // 100)
+        assert sorted(u.shard for u in shards) == list(range(len(shards)))
+        assert {u.shards for u in shards} == {len(shards)}
+
+
+def test_empty_splits_have_one_empty_unit():
+    chosen = [row for row in rows(50) if row.domain == "shifted"]
+    units = plan_units(Listed(chosen), DataSettings(), 0, Pseudonyms(b"k" * 16))
+    assert {u.split: len(list(u.images())) for u in units} == {
+        "unlabeled": 0, "train": 0, "validation": 0, "test": 0, "shifted": len(chosen)
+    }  # fmt: skip
+
+
+def test_the_plan_is_small_and_holds_no_patient_id(units):
+    content = pickle.dumps(units)
+    assert len(content) / 2000 < 120
+    for unit in units:
+        for planned in unit.images():
+            assert "smith-" not in planned.patient_id

@@ -1,0 +1,62 @@
+"""Real chest X-rays, histology patches and photographs through the manifest source."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+
+import apache_beam as beam
+import pytest
+
+from components.image_example_gen import ingest, sources
+from components.image_example_gen.settings import DataSettings
+from tests.components.image_example_gen.data_sets import write_csv
+from trainer_modules.settings import TaskSettings
+
+CIFAR10 = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
+)  # fmt: skip
+TASKS = {
+    "cxr": TaskSettings(labels=("pneumonia",)),
+    "histology": TaskSettings(labels=("cancerous",)),
+    "cifar10": TaskSettings(kind="multiclass", labels=("class",), classes=CIFAR10),
+}
+
+
+def folder(name: str) -> pathlib.Path:
+    """A data set's folder; skips the test without it."""
+    base = os.environ.get("REMEDIS_TEST_DATA")
+    if not base:
+        pytest.skip("REMEDIS_TEST_DATA does not name a folder with cxr, histology and cifar10")
+    return pathlib.Path(base) / name
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_whole_manifests_pass_the_check(name):
+    data = DataSettings(source="manifest", root=str(folder(name)))
+    sources.check_source(data, TASKS[name])
+    assert sum(1 for _ in sources.open_source(data, TASKS[name]).rows()) > 5000
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_subset_is_ingested_whole(name, tmp_path):
+    source = folder(name)
+    lines = [line.split(",") for line in (source / "manifest.csv").read_text().splitlines()]
+    chosen = [lines[0], *lines[1::100]]
+    for row in chosen[1:]:
+        target = tmp_path / "data" / row[0]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((source / row[0]).read_bytes())
+    write_csv(tmp_path / "data/manifest.csv", chosen)
+    subgroups = ("sex", "age", "view") if name == "cxr" else ()
+    data = DataSettings(source="manifest", root=str(tmp_path / "data"), subgroups=subgroups)
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        ingest.add_ingestion(
+            pipeline, data, TASKS[name], 0, b"k" * 32, str(tmp_path / "e"), str(tmp_path / "r")
+        )
+    report = json.loads((tmp_path / "r/report.json").read_text())
+    assert report["kept"] == report["images"] == len(chosen) - 1
+    assert report["quarantined_count"] == 0
+    shifted = sum("shifted" in row for row in chosen)
+    assert report["splits"]["shifted"]["examples"] == shifted

@@ -1,0 +1,100 @@
+"""Counts of an ingestion and the verdict on broken images."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from components.image_example_gen.images import Rejected
+from components.image_example_gen.plan import PlannedImage
+from components.image_example_gen.report import Summary, build_report, refuse_broken
+from components.image_example_gen.settings import DataSettings
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+
+def planned(number: int, *labels: float | None, site: str = "s") -> PlannedImage:
+    """A planned image of which number, labels and site matter."""
+    return PlannedImage(number, "x", f"id{number}", "p", site, "in_distribution", labels, ())
+
+
+def summaries() -> Summary:
+    """Two shards merged."""
+    one, two = Summary(), Summary()
+    one.keep(planned(1, 0.0, 1.0), "train")
+    one.keep(planned(2, 1.0, None, site="t"), "train")
+    one.reject(planned(9, 0.0, 0.0), Rejected("empty", "0 bytes"))
+    two.keep(planned(3, 1.0, None), "test")
+    two.reject(planned(4, 0.0, 0.0), Rejected("unreadable", "OSError"))
+    return one.merge(two)
+
+
+def test_report_counts_by_hand():
+    task = TaskSettings(kind="multilabel", labels=("a", "b"))
+    patients = Counter({"train": 2, "test": 1})
+    report = build_report(summaries(), patients, DataSettings(), task)
+    assert (report["images"], report["kept"], report["quarantined_count"]) == (5, 3, 2)
+    assert report["reasons"] == {"empty": 1, "unreadable": 1}
+    assert [entry["row"] for entry in report["quarantined"]] == [4, 9]
+    assert report["quarantined"][0] == {
+        "row": 4, "image_id": "id4", "reason": "unreadable", "detail": "OSError"
+    }  # fmt: skip
+    assert report["splits"]["train"] == {
+        "examples": 2,
+        "patients": 2,
+        "labels": {"a": {"0": 1, "1": 1, "unknown": 0}, "b": {"0": 0, "1": 1, "unknown": 1}},
+    }
+    assert report["splits"]["shifted"]["examples"] == 0
+    assert report["sites"]["train"] == {"s": 1, "t": 1}
+    assert report["synthetic"] is True
+
+
+def test_multiclass_counts_are_by_name():
+    task = TaskSettings(kind="multiclass", labels=("kind",), classes=("cat", "dog"))
+    summary = Summary()
+    for number, value in enumerate((0.0, 1.0, 1.0, None)):
+        summary.keep(planned(number, value), "train")
+    report = build_report(summary, Counter(), DataSettings(), task)
+    assert report["splits"]["train"]["labels"]["kind"] == {"cat": 1, "dog": 2, "unknown": 1}
+
+
+def test_only_the_first_thousand_quarantined_are_listed():
+    total = Summary()
+    for start in range(0, 1500, 100):
+        part = Summary()
+        for number in range(start, start + 100):
+            part.reject(planned(1500 - number), Rejected("missing", "no such file"))
+        total.merge(part)
+    assert total.reasons == {"missing": 1500}
+    assert [entry["row"] for entry in total.quarantined] == list(range(1, 1001))
+
+
+@pytest.mark.parametrize(
+    ("kept", "lost", "fraction", "refused"),
+    [(95, 5, 0.05, False), (94, 6, 0.05, True), (0, 3, 1.0, True), (9, 0, 0.0, False)],
+)
+def test_too_many_broken_images_end_the_run(kept, lost, fraction, refused):
+    quarantined = [
+        {"row": n + 1, "image_id": "x", "reason": "unreadable", "detail": "OSError"}
+        for n in range(lost)
+    ]
+    report = {
+        "images": kept + lost,
+        "kept": kept,
+        "quarantined_count": lost,
+        "reasons": {"unreadable": lost},
+        "quarantined": quarantined,
+    }
+    if not refused:
+        refuse_broken(report, fraction)
+        return
+    with pytest.raises(InputError) as error:
+        refuse_broken(report, fraction)
+    for words in (
+        f"{lost} of {kept + lost} images",
+        "data.max_broken_fraction",
+        f"unreadable {lost}",
+        "row 1 (unreadable: OSError)",
+    ):
+        assert words in str(error.value)
