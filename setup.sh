@@ -51,8 +51,8 @@ installed_names() {
   (cd "$VENV"/lib/python3.*/site-packages && find . -maxdepth 1 ! -name __pycache__ | LC_ALL=C sort) 2>/dev/null
 }
 
-# The stamp's first line is the digest, the second the Python version, the third END: a stamp that
-# was cut short is no stamp. Then come the names in site-packages.
+# The stamp's first line is the digest, the second the Python version and whose C library it starts
+# with, the third END: a stamp that was cut short is no stamp. Then come the names in site-packages.
 stamp_line() { sed -n "${1}p" "$STAMP" 2>/dev/null; }
 
 venv_intact() {
@@ -65,7 +65,7 @@ asked_python_differs() {
   [ -n "${PYTHON:-}" ] || return 1
   local version
   version="$("$PYTHON" -I -S -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)"
-  [ "$version" != "$(stamp_line 2)" ]
+  [ "$version" != "$(stamp_line 2 | cut -d' ' -f1)" ]
 }
 
 up_to_date() {
@@ -162,10 +162,11 @@ choose_python() {
 
 os_release() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\).*/\1/p" /etc/os-release 2>/dev/null; }
 
-# Sets NEEDS_LIBC to yes when .venv's interpreter must start with a newer C library, and LIBC to its
-# folder.
+# Sets NEEDS_LIBC to yes when .venv's interpreter must start with a newer C library: SUITE names the
+# release that it comes from, LIBC its folder.
 judge_platform() {
   NEEDS_LIBC=no
+  SUITE=host
   case "$(uname -s)-$(uname -m)" in
     Darwin-arm64) return ;;
     Linux-x86_64 | Linux-aarch64) ;;
@@ -318,7 +319,7 @@ sync_packages() {
 write_stamp() {
   {
     digest
-    echo "$BASE_VERSION"
+    echo "$BASE_VERSION $SUITE"
     echo END
     installed_names
   } >"$STATE/stamp.new"
@@ -342,7 +343,7 @@ main() {
   # Only a finished environment is brought up to date; a half-made or damaged one can lie about what
   # is in it, and making it again costs little with uv's cache.
   local rebuild=yes
-  if venv_intact && [ "$(stamp_line 2)" = "$BASE_VERSION" ]; then rebuild=no; fi
+  if venv_intact && [ "$(stamp_line 2)" = "$BASE_VERSION $SUITE" ]; then rebuild=no; fi
   [ "$rebuild" = no ] || check_disk
   rm -f "$STAMP"
   install_tools
