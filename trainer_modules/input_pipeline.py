@@ -34,12 +34,10 @@ def pretraining_batches(
 
     def views(serialized: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         image = decode_image(_parse(serialized, {})[features.IMAGE_ENCODED])
-        both = [
-            augmentation.augment(image, key + [0, 2 * view], augment, size) for view in range(2)
-        ]
-        return tf.ensure_shape(tf.stack(both), [2, size, size, 3])
+        first = augmentation.augment(image, key, augment, size)
+        second = augmentation.augment(image, key + tf.constant([0, 1], tf.int64), augment, size)
+        return tf.ensure_shape(tf.stack([first, second]), [2, size, size, 3])
 
-    # Positions are doubled so that no two views of an epoch share a seed.
     return _training_batches(source, views, batch_size, seed, epochs)
 
 
@@ -97,8 +95,9 @@ def _training_batches(
     kept = steps_per_epoch(source, batch_size) * batch_size
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        # Positions are doubled: the second view of an image has a key of its own.
         def with_key(position: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return serialized, tf.stack([seed * 1_000_003 + epoch, 4 * position])
+            return serialized, tf.stack([seed * 1_000_003 + epoch, 2 * position])
 
         return source.shuffled(seed, epoch).take(kept).enumerate().map(with_key)
 

@@ -203,13 +203,10 @@ class _Recorder(keras.callbacks.Callback):
         best = self.history.epochs[self._best_epoch - 1] if self._best_epoch else None
         if best is None or self._plan.merit(figures) > self._plan.merit(best):
             self._best_epoch = epoch
-            self._best = [np.array(variable) for variable in self.model.variables]
+            self._best = _values(self.model.variables)
 
     def _save(self) -> None:
-        arrays = {
-            name: [np.asarray(variable) for variable in members]
-            for name, members in self._variables().items()
-        }
+        arrays = {name: _values(members) for name, members in self._variables().items()}
         if self._best:
             arrays["best"] = self._best
         state = {"epochs": self.history.epochs, "best_epoch": self._best_epoch}
@@ -230,6 +227,10 @@ class _Recorder(keras.callbacks.Callback):
             f"{self._plan.stage} epoch {epoch}/{self._plan.epochs}  {'  '.join(named)}  "
             f"{figures['images_per_second']:.0f} images/s  eta {_duration(remaining)}"
         )
+
+
+def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
 def _duration(seconds: float) -> str:

@@ -12,10 +12,11 @@ def test_sigmoid_temperature_is_the_minimum_of_the_cross_entropy():
     truth = rng.normal(0, 2, 400)
     labels = rng.uniform(size=400) < special.expit(truth)
     logits = 2.7 * truth
-    clipped = lambda t: np.clip(special.expit(logits / t), 1e-12, 1 - 1e-12)  # noqa: E731
-    loss = lambda x: -np.mean(  # noqa: E731
-        labels * np.log(clipped(np.exp(x[0]))) + ~labels * np.log1p(-clipped(np.exp(x[0])))
-    )
+
+    def loss(x):
+        p = np.clip(special.expit(logits / np.exp(x[0])), 1e-12, 1 - 1e-12)
+        return -np.mean(labels * np.log(p) + ~labels * np.log1p(-p))
+
     expected = np.exp(optimize.minimize(loss, [0.0], method="Nelder-Mead").x[0])
     found = calibration.sigmoid_temperature(labels, logits)
     assert found == pytest.approx(expected, rel=1e-3)
@@ -27,9 +28,10 @@ def test_softmax_temperature_is_the_minimum_of_the_cross_entropy():
     truth = rng.normal(0, 2, (500, 4))
     classes = np.array([rng.choice(4, p=special.softmax(row)) for row in truth])
     logits = truth / 0.5
-    loss = lambda x: -special.log_softmax(logits / np.exp(x[0]), axis=1)[  # noqa: E731
-        np.arange(500), classes
-    ].mean()
+
+    def loss(x):
+        return -special.log_softmax(logits / np.exp(x[0]), axis=1)[np.arange(500), classes].mean()
+
     expected = np.exp(optimize.minimize(loss, [0.0], method="Nelder-Mead").x[0])
     assert calibration.softmax_temperature(classes, logits) == pytest.approx(expected, rel=1e-3)
 

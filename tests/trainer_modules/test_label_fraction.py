@@ -1,5 +1,7 @@
 """Draws of labelled patients: nested, stratified, deterministic, every class kept."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def cohort(patients=200, positive=40):
 
 def test_smaller_fractions_are_inside_larger_ones():
     drawn = [choose_patients(*cohort(), share, 5) for share in (0.01, 0.03, 0.1, 0.33, 1.0)]
-    for smaller, larger in zip(drawn, drawn[1:], strict=False):
+    for smaller, larger in itertools.pairwise(drawn):
         assert smaller < larger
     assert len(drawn[-1]) == 200
 

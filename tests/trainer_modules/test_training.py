@@ -1,0 +1,206 @@
+"""Both trainers on tiny data: what they write, what they refuse, what their exports answer."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.trainer_modules import tiny_data
+from trainer_modules import finetune, pretrain
+from trainer_modules.errors import InputError
+
+pytestmark = pytest.mark.slow
+
+# Runs in another folder, so that no module of this repository can be imported.
+SERVE = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+classifier, encoder = (tf.saved_model.load(folder) for folder in sys.argv[1:3])
+record = next(iter(tf.data.TFRecordDataset(sys.argv[3], "GZIP"))).numpy()
+feature = tf.train.Example.FromString(record).features.feature
+png = feature["image/encoded"].bytes_list.value[0]
+pixels = tf.io.decode_image(png, channels=3, expand_animations=False)
+jpeg = tf.io.encode_jpeg(tf.image.resize(pixels, (50, 40), "nearest")).numpy()
+images = tf.constant([png, jpeg])
+served = classifier.signatures["serving_default"](images=images)
+examples = classifier.signatures["tf_examples"](examples=tf.constant([record]))
+pixels = tf.cast(pixels, tf.float32)[None] / 255
+called = encoder(pixels)
+print(json.dumps({
+    "signatures": [sorted(classifier.signatures), sorted(encoder.signatures)],
+    "served": {name: value.numpy().tolist() for name, value in served.items()},
+    "examples": {name: value.numpy().tolist() for name, value in examples.items()},
+    "classifier_embedding": list(classifier.signatures["embed"](images=images)["embedding"].shape),
+    "embedding": encoder.signatures["embed"](images=pixels)["embedding"].numpy().tolist(),
+    "called": called.numpy().tolist(),
+    "other_size": list(encoder(tf.zeros([3, 47, 64, 3])).shape),
+    "imported": [name for name in sys.modules if name.startswith("trainer_modules")],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    """Folder of a pretrained run."""
+    root = tmp_path_factory.mktemp("pretrained")
+    task = tiny_data.BINARY
+    train = tiny_data.write_split(root / "Split-train", task, 48)
+    validation = tiny_data.write_split(root / "Split-validation", task, 36, seed=1)
+    pretrain.run_fn(
+        tiny_data.fn_args(root, "pretrain", task, tiny_data.PRETRAIN, train, validation)
+    )
+    return root
+
+
+@pytest.fixture(scope="module", params=["binary", "multilabel", "multiclass"])
+def trained(request, pretrained, tmp_path_factory):
+    """Folder of a finetuned run, its task, and its arguments."""
+    root = tmp_path_factory.mktemp(request.param)
+    task = getattr(tiny_data, request.param.upper())
+    train = tiny_data.write_split(root / "Split-train", task, 48)
+    validation = tiny_data.write_split(root / "Split-validation", task, 36, seed=1)
+    encoder = str(pretrained / "pretrain" / "Format-Serving")
+    args = tiny_data.fn_args(
+        root, "finetune", task, tiny_data.FINETUNE, train, validation, base_model=encoder
+    )
+    finetune.run_fn(args)
+    return root, task, args
+
+
+def read_json(path: pathlib.Path):
+    return json.loads(path.read_text())
+
+
+def test_histories_tell_every_epoch(pretrained, trained):
+    history = read_json(pretrained / "pretrain" / "run" / "history.json")
+    assert history["stage"] == "pretrain"
+    assert history["resumed_from_epoch"] is None
+    assert history["parameters"] > 1000
+    assert [epoch["epoch"] for epoch in history["epochs"]] == [1, 2]
+    for name in ("loss", "contrastive_top1", "entropy", "learning_rate", "images_per_second"):
+        assert all(np.isfinite(epoch[name]) for epoch in history["epochs"])
+    assert 0 <= history["epochs"][-1]["probe_auc"] <= 1
+    finetuned = read_json(trained[0] / "finetune" / "run" / "history.json")
+    assert finetuned["best_epoch"] in (1, 2)
+    assert 0 <= finetuned["epochs"][0]["validation_auc"] <= 1
+
+
+def test_views_and_event_files_lie_beside_and_no_checkpoint_stays(pretrained, trained):
+    for root, stage in ((pretrained, "pretrain"), (trained[0], "finetune")):
+        assert (root / stage / "run" / "views.png").stat().st_size > 1000
+        assert list((root / stage / "run" / "tensorboard").glob("events*"))
+        assert not list((root / "checkpoints").iterdir())
+
+
+def test_exports_answer_in_a_process_with_tensorflow_alone(pretrained, trained):
+    root, task, args = trained
+    folders = [pathlib.Path(args.serving_model_dir), pretrained / "pretrain" / "Format-Serving"]
+    records = sorted((root / "Split-validation").iterdir())[0]
+    answer = tiny_data.run_python(SERVE, *map(str, [*folders, records]), only_tensorflow=True)
+    targets = task.get("classes", task["labels"])
+    assert answer["imported"] == []
+    assert answer["signatures"] == [["embed", "serving_default", "tf_examples"], ["embed"]]
+    assert set(answer["served"]) == {*targets, *(f"decision/{target}" for target in targets)}
+    thresholds = read_json(folders[0] / "assets.extra" / "card.json")["thresholds"]
+    for target in targets:
+        probabilities = np.array(answer["served"][target])
+        assert probabilities.shape == (2, 1)
+        decisions = (probabilities >= np.float32(thresholds[target])).astype(float)
+        assert answer["served"][f"decision/{target}"] == decisions.tolist()
+        np.testing.assert_allclose(answer["examples"][target], probabilities[:1], rtol=1e-5)
+    if task["kind"] == "multiclass":
+        total = sum(np.array(answer["served"][target]) for target in targets)
+        np.testing.assert_allclose(total, 1, rtol=1e-5)
+    assert answer["classifier_embedding"] == [2, 64]
+    assert answer["other_size"] == [3, 64]
+    np.testing.assert_allclose(answer["called"], answer["embedding"], rtol=1e-6)
+
+
+def test_cards_describe_the_models(pretrained, trained):
+    root, task, _ = trained
+    encoder = read_json(pretrained / "pretrain" / "Format-Serving" / "assets.extra" / "card.json")
+    assert (encoder["kind"], encoder["feature_dim"], encoder["image_size"]) == ("encoder", 64, 32)
+    assert encoder["trained_on"]["images"] == 48
+    card = read_json(root / "finetune" / "Format-Serving" / "assets.extra" / "card.json")
+    assert card["kind"] == "classifier"
+    assert card["targets"] == task.get("classes", task["labels"])
+    assert set(card["thresholds"]) == set(card["temperature"]) == set(card["targets"])
+    assert card["model"]["units"] == [1, 1]
+
+
+def test_the_exported_graph_scores_what_validation_scored(trained):
+    root, task, args = trained
+    if task["kind"] != "binary":
+        pytest.skip("one target suffices")
+    model = tf.saved_model.load(args.serving_model_dir)
+    card = read_json(pathlib.Path(args.serving_model_dir) / "assets.extra" / "card.json")
+    files = sorted(str(path) for path in (root / "Split-validation").iterdir())
+    served = tf.data.TFRecordDataset(files, "GZIP").batch(100)
+    probabilities = model.signatures["tf_examples"](examples=next(iter(served)))["finding"]
+    labels = np.array(
+        [
+            tf.train.Example.FromString(one).features.feature["label/finding"].float_list.value[0]
+            for one in served.unbatch().as_numpy_iterator()
+        ]
+    )
+    positives = probabilities.numpy()[labels == 1]
+    negatives = probabilities.numpy()[labels == 0]
+    auc = np.mean((positives > negatives.T) + 0.5 * (positives == negatives.T))
+    assert card["trained_on"]["validation_auc"] == pytest.approx(auc, abs=1e-3)
+
+
+def test_an_encoder_of_another_network_is_refused(trained):
+    args = trained[2]
+    wider = args.custom_config["settings"]["model"] | {"root_filters": 16}
+    settings = args.custom_config["settings"] | {"model": wider}
+    changed = vars(args) | {"custom_config": args.custom_config | {"settings": settings}}
+    with pytest.raises(InputError, match=r"encoder\.weights\.h5"):
+        finetune.run_fn(type(args)(**changed))
+
+
+def test_without_an_encoder_finetuning_is_refused(trained):
+    args = type(trained[2])(**vars(trained[2]) | {"base_model": None})
+    with pytest.raises(InputError, match="base_model is empty"):
+        finetune.run_fn(args)
+
+
+def test_a_linear_probe_leaves_the_encoder_as_it_was(pretrained, trained):
+    root, task, args = trained
+    if task["kind"] != "binary":
+        pytest.skip("one task suffices")
+    settings = args.custom_config["settings"]
+    probe = settings | {"finetune": settings["finetune"] | {"mode": "linear_probe"}}
+    changed = vars(args) | {
+        "custom_config": args.custom_config | {"settings": probe},
+        "serving_model_dir": str(root / "probe" / "Format-Serving"),
+    }
+    finetune.run_fn(type(args)(**changed))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    encoder = tf.saved_model.load(str(pretrained / "pretrain" / "Format-Serving"))
+    expected = encoder(tf.cast(pixels, tf.float32) / 255)
+    encoded = tf.constant([tf.io.encode_png(one).numpy() for one in pixels])
+    probe_model = tf.saved_model.load(changed["serving_model_dir"])
+    embedded = probe_model.signatures["embed"](images=encoded)["embedding"]
+    np.testing.assert_allclose(embedded, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_with_epoch_and_step(tmp_path):
+    task = tiny_data.BINARY
+    train = tiny_data.write_split(tmp_path / "Split-train", task, 32)
+    settings = tiny_data.PRETRAIN | {
+        "optimizer": {"name": "sgd", "learning_rate": 1e30, "scaling": "none", "warmup_epochs": 0}
+    }
+    args = tiny_data.fn_args(tmp_path, "pretrain", task, settings, train, train)
+    with pytest.raises(RuntimeError, match=r"the loss became nan in epoch 1, step 2"):
+        pretrain.run_fn(args)
+
+
+def test_settings_that_are_wrong_or_missing_are_named(tmp_path):
+    args = tiny_data.fn_args(tmp_path, "pretrain", tiny_data.BINARY, {"epochz": 3}, "x", "x")
+    with pytest.raises(InputError, match="epochz"):
+        pretrain.run_fn(args)
+    with pytest.raises(InputError, match="lacks 'finetune'"):
+        finetune.run_fn(args)
