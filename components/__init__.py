@@ -1,4 +1,4 @@
-"""Custom TFX components, a folder each: component.py, executor.py, settings.py, framework-free logic."""
+"""Custom TFX components, a folder each: component.py, executor.py, settings.py and plain logic."""
 
 from __future__ import annotations
 

@@ -25,12 +25,23 @@ _ROOT_SCHEMES = ("minio://", "s3://", "gs://")
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
-    """One line of the summary."""
+class Compiled:
+    """What was compiled: rows of (node, image, resources) in order of execution, run parameters."""
 
-    node: str
-    image: str
-    resources: str
+    name: str
+    steps: tuple[tuple[str, str, str], ...]
+    parameters: tuple[str, ...]
+
+    def table(self) -> str:
+        """A summary for people."""
+        rows = [("node", "image", "resources"), *self.steps]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        parameters = f"run parameters: {', '.join(self.parameters)}"
+        return "\n".join([f"pipeline '{self.name}'", *lines, parameters])
 
 
 def cluster_config(*, preset: str = "", path: str = "", overrides: Sequence[str] = ()) -> RunConfig:
@@ -67,7 +78,7 @@ def compile_pipeline(
     pipeline_root: str,
     data_version: str,
     image_root: str = IMAGE_ROOT,
-) -> list[Step]:
+) -> Compiled:
     """Writes the compiled pipeline.
 
     Args:
@@ -79,7 +90,7 @@ def compile_pipeline(
       image_root: Folder of the repository in the image.
 
     Returns:
-      The steps, in order of execution.
+      What was compiled.
 
     Raises:
       InputError: An output or image name that Kubeflow would refuse, or a pipeline it can't run.
@@ -91,11 +102,12 @@ def compile_pipeline(
     if problems:
         raise InputError("Kubeflow Pipelines can't run this:\n  " + "\n  ".join(problems))
     kubeflow_spec.add_outputs(spec)
-    kubeflow_spec.add_parameters(spec, config)
+    parameters = kubeflow_spec.add_parameters(spec, config)
     kubeflow_spec.add_resources(spec, config.kubernetes)
     spec["defaultPipelineRoot"] = pipeline_root
     _write(output, [spec, kubeflow_spec.platform_document(spec, config.kubernetes)])
-    return [Step(node, image, _described(config.kubernetes, node)) for node in _ordered(spec)]
+    steps = ((node, image, _described(config.kubernetes, node)) for node in _ordered(spec))
+    return Compiled(config.name, tuple(steps), tuple(parameters))
 
 
 def _check_arguments(image: str, output: str, pipeline_root: str) -> None:

@@ -58,7 +58,7 @@ def misplaced(config: RunConfig, nodes: list[str]) -> list[str]:
     ]
     unknown = sorted(set(config.kubernetes.nodes) - set(nodes))
     return found + [
-        f"setting 'kubernetes.nodes.{name}': no such node; accepted: {', '.join(nodes)}"
+        f"setting 'kubernetes.nodes.{name}': no such node; accepted: {', '.join(sorted(nodes))}"
         for name in unknown
         if not (name in ("Pusher", "EncoderPusher") and not config.push.enabled)
     ]

@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
         message.inputs.parameter_values, json.loads(arguments.runtime_settings)
     )
     for name, value in found.items():
-        logging.info("Run parameter %s = %r", name, value)
+        logging.info("Parameter %s = %r", name, value)
     prepare_input(
         message,
         _read(arguments.json_serialized_inputs_spec_args, spec.ComponentInputsSpec()),

@@ -16,6 +16,8 @@ from pipeline.kubeflow_parameters import PARAMETERS, Place, value_of
 from pipeline.kubernetes_settings import KubernetesSettings, StepSettings
 
 Spec = dict[str, Any]
+# Keeps run parameters apart from a step's execution properties, as in `push_destination`.
+_STEP_PREFIX = "run_"
 
 
 def container_of(spec: Spec, node: str) -> Spec:
@@ -31,8 +33,8 @@ def add_outputs(spec: Spec) -> None:
         container_of(spec, node)["args"][:0] = ["--json_serialized_outputs_spec_args", outputs]
 
 
-def add_parameters(spec: Spec, config: RunConfig) -> None:
-    """Declares the run's parameters and wires them to the steps that they concern."""
+def add_parameters(spec: Spec, config: RunConfig) -> list[str]:
+    """Declares the run's parameters, wires them to the steps they concern, returns their names."""
     by_node: dict[str, dict[str, list[Spec]]] = {}
     for parameter in PARAMETERS:
         places = [place for place in parameter.every_place() if place.node in spec["components"]]
@@ -48,15 +50,15 @@ def add_parameters(spec: Spec, config: RunConfig) -> None:
         }
         for place in places:
             _require_place(spec, place, default)
-            _parameters(spec["components"][place.node])[parameter.name] = dict(declaration)
+            name = f"{_STEP_PREFIX}{parameter.name}"
+            _parameters(spec["components"][place.node])[name] = dict(declaration)
             task = spec["root"]["dag"]["tasks"][place.node]
-            task["inputs"]["parameters"][parameter.name] = {
-                "componentInputParameter": parameter.name
-            }
-            spots = by_node.setdefault(place.node, {}).setdefault(parameter.name, [])
+            task["inputs"]["parameters"][name] = {"componentInputParameter": parameter.name}
+            spots = by_node.setdefault(place.node, {}).setdefault(name, [])
             spots.append({"path": list(place.path), "suffix": place.suffix})
     for node, places in by_node.items():
         container_of(spec, node)["args"][:0] = ["--runtime_settings", json.dumps(places)]
+    return list(_parameters(spec["root"]))
 
 
 def _parameters(owner: Spec) -> Spec:
