@@ -71,6 +71,11 @@ class CombinedSource:
         place, _, own = image.partition(":")
         return self._parts[int(place)].load(own, max_pixels)
 
+    def flags(self, image: str) -> tuple[str, ...]:
+        """See `rows.Source`."""
+        place, _, own = image.partition(":")
+        return self._parts[int(place)].flags(own)
+
 
 class _Part:
     """One data set under its role."""
@@ -117,6 +122,9 @@ class _Part:
 
     def load(self, image: str, max_pixels: int) -> np.ndarray:
         return self._opened().load(image, max_pixels)
+
+    def flags(self, image: str) -> tuple[str, ...]:
+        return self._opened().flags(image)
 
     def _row(self, row: Row, labels: dict[str, int], groups: dict[str, int]) -> Row:
         domain, split = row.domain, row.split

@@ -85,6 +85,12 @@ class FileSource(abc.ABC):
 
         return images.decode_file(os.path.join(self._base, image), max_pixels)
 
+    def flags(self, image: str) -> tuple[str, ...]:
+        """See `rows.Source`."""
+        from components.image_example_gen import images
+
+        return images.file_flags(os.path.join(self._base, image))
+
     @abc.abstractmethod
     def _tables(self) -> Sequence[str]:
         """Paths of the tables, whose every byte counts."""
@@ -101,8 +107,12 @@ class FileSource(abc.ABC):
         return "paths are relative to data.root"
 
     def _inside(self, row: Row) -> os.stat_result | None:
-        """Returns the image's stat, None where there is none; refuses links out of the root."""
-        path = os.path.join(self._base, row.image)
+        """Returns the stat of a row's file, None where there is none."""
+        return self._inside_path(row.number, row.image)
+
+    def _inside_path(self, number: int, image: str) -> os.stat_result | None:
+        """Returns a file's stat, None where there is none; refuses links out of the root."""
+        path = os.path.join(self._base, image)
         folder = _real_folder(os.path.dirname(path))
         try:
             info = os.lstat(path)
@@ -114,7 +124,7 @@ class FileSource(abc.ABC):
         root = _real_folder(self._root)
         if os.path.commonpath([root, real]) != root:
             raise InputError(
-                f"{self.name}, row {row.number}: image is a link that leads out of data.root; "
+                f"{self.name}, row {number}: image is a link that leads out of data.root; "
                 "copy the images below data.root or name their real folder"
             )
         try:
@@ -143,6 +153,23 @@ class FileSource(abc.ABC):
                         f"{self.name}, row {row.number}: names the same image as row {before}; "
                         "give every image one row"
                     )
+
+
+def files_below(root: str, folder: str) -> Iterator[str]:
+    """Yields the paths, below root, of all files of a folder; skips names that begin with a dot.
+
+    Holds the names of one folder at a time, and follows no link to a folder.
+    """
+    with os.scandir(os.path.join(root, folder)) as entries:
+        found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    for name, is_folder in found:
+        if name.startswith("."):
+            continue
+        path = f"{folder}/{name}" if folder else name
+        if is_folder:
+            yield from files_below(root, path)
+        else:
+            yield path
 
 
 def relative_image(where: str, text: str) -> str:

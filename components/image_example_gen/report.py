@@ -29,7 +29,9 @@ class Summary:
     labels: Counter = dataclasses.field(default_factory=Counter)
     sites: Counter = dataclasses.field(default_factory=Counter)
     reasons: Counter = dataclasses.field(default_factory=Counter)
+    flags: Counter = dataclasses.field(default_factory=Counter)
     quarantined: list[dict] = dataclasses.field(default_factory=list)
+    flagged: list[dict] = dataclasses.field(default_factory=list)
 
     def keep(self, planned: PlannedImage, split: str) -> None:
         """Counts an image that was written."""
@@ -37,6 +39,11 @@ class Summary:
         self.sites[split, planned.site] += 1
         for place, value in enumerate(planned.labels):
             self.labels[split, place, value] += 1
+
+    def flag(self, planned: PlannedImage, flag: str) -> None:
+        """Counts what a file that was kept says against itself."""
+        self.flags[flag] += 1
+        self.flagged.append({"row": planned.number, "image_id": planned.image_id, "flag": flag})
 
     def reject(self, planned: PlannedImage, rejected: Rejected) -> None:
         """Counts an image that was not."""
@@ -51,11 +58,16 @@ class Summary:
             (self.labels, other.labels),
             (self.sites, other.sites),
             (self.reasons, other.reasons),
+            (self.flags, other.flags),
         ):
             mine.update(theirs)
-        merged = sorted(self.quarantined + other.quarantined, key=lambda entry: entry["row"])
-        self.quarantined = merged[:_LISTED]
+        self.quarantined = _first_listed(self.quarantined + other.quarantined)
+        self.flagged = _first_listed(self.flagged + other.flagged)
         return self
+
+
+def _first_listed(entries: list[dict]) -> list[dict]:
+    return sorted(entries, key=lambda entry: entry["row"])[:_LISTED]
 
 
 def build_report(
@@ -82,6 +94,8 @@ def build_report(
         "quarantined_count": lost,
         "quarantined": summary.quarantined,
         "reasons": dict(sorted(summary.reasons.items())),
+        "flags": dict(sorted(summary.flags.items())),
+        "flagged": summary.flagged,
         "splits": splits,
         "sites": sites,
     }

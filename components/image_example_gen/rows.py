@@ -70,3 +70,6 @@ class Source(Protocol):
         Raises:
             images.Rejected: the image has to be quarantined.
         """
+
+    def flags(self, image: str) -> tuple[str, ...]:
+        """Codes of what the file itself warns of, for the ingest report."""

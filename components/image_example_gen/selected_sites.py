@@ -64,3 +64,7 @@ class SelectedSites:
     def load(self, image: str, max_pixels: int) -> np.ndarray:
         """See `rows.Source`."""
         return self._source.load(image, max_pixels)
+
+    def flags(self, image: str) -> tuple[str, ...]:
+        """See `rows.Source`."""
+        return self._source.flags(image)

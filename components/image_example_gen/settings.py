@@ -15,6 +15,7 @@ SourceName = Literal[
     "combined",
     "image_folder",
     "chexpert",
+    "dicom",
     "mimic_cxr",
     "nih_cxr14",
     "camelyon17_wilds",
@@ -77,6 +78,13 @@ class ImageFolderSettings(Settings):
         return value
 
 
+class DicomSettings(Settings):
+    """How to read a folder of DICOM files."""
+
+    table: str = Field("", description="CSV or Parquet below root with labels, see docs/sources.md")
+    frames: Literal["all", "first", "middle"] = Field("all", description="of multi-frame files")
+
+
 class SourceSettings(Settings):
     """A data set: where it is, and what of it is used."""
 
@@ -100,6 +108,7 @@ class SourceSettings(Settings):
         (), description="sites that are the shifted domain; empty: as the source has it"
     )
     image_folder: ImageFolderSettings = ImageFolderSettings()
+    dicom: DicomSettings = DicomSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
     @model_validator(mode="after")

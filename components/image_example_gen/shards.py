@@ -52,6 +52,8 @@ def write_shard(
             writer.write(records.to_example(planned, stored, *names).SerializeToString())
             index.add(records.to_index_row(planned, stored, unit.split, *names))
             summary.keep(planned, unit.split)
+            for flag in source.flags(planned.image):
+                summary.flag(planned, flag)
     return summary
 
 

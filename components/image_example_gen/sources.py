@@ -17,6 +17,7 @@ _SOURCES = {
     "camelyon17_wilds": ("components.image_example_gen.layouts.camelyon17_wilds", "WildsSource"),
     "chexpert": ("components.image_example_gen.layouts.chexpert", "ChexpertSource"),
     "combined": ("components.image_example_gen.combined", "CombinedSource"),
+    "dicom": ("components.image_example_gen.layouts.dicom_folder", "DicomSource"),
     "image_folder": ("components.image_example_gen.layouts.image_folder", "ImageFolderSource"),
     "manifest": ("components.image_example_gen.manifest", "ManifestSource"),
     "mimic_cxr": ("components.image_example_gen.layouts.mimic_cxr", "MimicCxrSource"),

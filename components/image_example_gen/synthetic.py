@@ -122,6 +122,10 @@ class SyntheticSource:
             marker="R" if hospital and self._settings.shift else "L",
         )
 
+    def flags(self, image: str) -> tuple[str, ...]:
+        """See `rows.Source`: there is no file."""
+        return ()
+
     def _patient(self, hospital: int, number: int) -> Patient:
         rng = np.random.default_rng((_SEED, hospital, number, 0))
         shift = self._settings.shift if hospital else 0.0

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from components.image_example_gen.columns import UNKNOWN, SubgroupColumn
-from components.image_example_gen.file_source import FileSource
+from components.image_example_gen.file_source import FileSource, files_below
 from components.image_example_gen.label_names import snake_case
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
@@ -74,7 +74,7 @@ class ImageFolderSource(FileSource):
         number = 0
         meanings = self._meanings()
         for folder, split, value in meanings:
-            for image in _files(self._root, folder):
+            for image in files_below(self._root, folder):
                 number += 1
                 yield Row(
                     number=number,
@@ -172,19 +172,6 @@ class ImageFolderSource(FileSource):
 def _folders(path: str) -> list[str]:
     with os.scandir(path) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-
-
-def _files(root: str, folder: str) -> Iterator[str]:
-    """Yields the paths of all files below a folder; holds one folder's names at a time."""
-    with os.scandir(os.path.join(root, folder)) as entries:
-        found = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries)
-    for name, is_folder in found:
-        if name.startswith("."):
-            continue
-        if is_folder:
-            yield from _files(root, f"{folder}/{name}")
-        else:
-            yield f"{folder}/{name}"
 
 
 def _listed(names: Sequence[str]) -> str:

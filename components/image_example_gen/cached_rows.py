@@ -1,0 +1,32 @@
+"""Rows that cost a look into every file, kept after the first pass in some tens of bytes each."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+
+from components.image_example_gen.rows import Row
+
+_BLOCK = 256
+
+
+class CachedRows:
+    """Replays rows. Compressed in memory, because rows on disk would be patient ids on disk."""
+
+    def __init__(self, rows: Iterable[Row]):
+        self._blocks: list[bytes] = []
+        block: list[tuple] = []
+        names = [field.name for field in dataclasses.fields(Row)]
+        for row in rows:
+            block.append(tuple(getattr(row, name) for name in names))
+            if len(block) == _BLOCK:
+                self._blocks.append(zlib.compress(json.dumps(block).encode(), 1))
+                block = []
+        self._blocks.append(zlib.compress(json.dumps(block).encode(), 1))
+
+    def __iter__(self) -> Iterator[Row]:
+        for block in self._blocks:
+            for *head, labels, subgroups in json.loads(zlib.decompress(block)):
+                yield Row(*head, tuple(labels), tuple(subgroups))

@@ -1,0 +1,159 @@
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from trainer_modules.errors import InputError
+
+TABLE = """\
+SOPInstanceUID,effusion,split,site
+1.2.3.1,1,train,north
+1.2.3.2,0,train,
+1.2.3.3,-1,test,south
+1.2.3.99,1,test,south
+"""
+
+
+def _write(path, number, frames=1, **tags):
+    rng = np.random.default_rng(number)
+    values = rng.integers(0, 256, (frames, 10, 12), dtype=np.uint8)
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPInstanceUID, dataset.StudyInstanceUID = f"1.2.3.{number}", f"1.2.{number}"
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 10, 12, 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelRepresentation = 0
+    if frames > 1:
+        dataset.NumberOfFrames = frames
+    for name, value in tags.items():
+        setattr(dataset, name, value)
+    dataset.PixelData = values.tobytes()
+    dataset["PixelData"].VR = "OB"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
+    return values
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A PACS export: files without suffix in nested folders, a DICOMDIR, a report, a stray text."""
+    person = {"PatientName": "Roe^Jane", "PatientID": "MRN-1", "PatientSex": "F"}
+    _write(tmp_path / "S1/I0", 1, **person, PatientAge="093Y", ViewPosition="PA")
+    _write(tmp_path / "S1/I1.dcm", 2, frames=3, **person, BurnedInAnnotation="YES")
+    _write(tmp_path / "S2/I0", 3, PatientID="", PatientAge="044Y", BurnedInAnnotation="NO")
+    (tmp_path / "DICOMDIR").write_bytes(b"x")
+    (tmp_path / "S2/readme.txt").write_text("hello")
+    (tmp_path / "labels.csv").write_text(TABLE)
+    return tmp_path
+
+
+def _open(opened, root, labels=("effusion",), **more):
+    dicom = {"table": "labels.csv", **more.pop("dicom", {})}
+    return opened(labels, source="dicom", root=root, dicom=dicom, **more)
+
+
+def test_rows_of_all_frames(opened, archive):
+    source = _open(opened, archive, subgroups=("sex", "age", "view"))
+    rows = list(source.rows())
+    assert [(row.number, row.image, row.patient_id) for row in rows] == [
+        (1, "S1/I0#0", "MRN-1"),
+        (2, "S1/I1.dcm#0", "MRN-1"),
+        (3, "S1/I1.dcm#1", "MRN-1"),
+        (4, "S1/I1.dcm#2", "MRN-1"),
+        (5, "S2/I0#0", "1.2.3"),
+        (6, "S2/readme.txt#0", "S2/readme.txt"),
+    ]
+    assert [row.labels[0] for row in rows] == [1.0, 0.0, 0.0, 0.0, None, None]
+    assert [row.split for row in rows] == ["train"] * 4 + ["test", None]
+    assert [row.site for row in rows] == ["north"] + ["unknown"] * 3 + ["south", "unknown"]
+    assert rows[0].subgroups == ("F", "90", "PA")
+    assert rows[4].subgroups == ("unknown", "44", "unknown")
+    assert list(source.rows()) == rows
+
+
+def test_frames_load(opened, archive, tmp_path):
+    values = _write(tmp_path / "S1/I1.dcm", 2, frames=3, PatientID="MRN-1")
+    source = _open(opened, archive)
+    np.testing.assert_array_equal(source.load("S1/I1.dcm#2", 10**6), values[2])
+
+
+@pytest.mark.parametrize(("frames", "kept"), [("first", ["0"]), ("middle", ["1"])])
+def test_one_frame_of_many(opened, archive, frames, kept):
+    rows = _open(opened, archive, dicom={"frames": frames}).rows()
+    assert [row.image[-1] for row in rows if "I1" in row.image] == kept
+
+
+def test_burned_in_text_is_flagged(opened, archive):
+    source = _open(opened, archive)
+    assert source.flags("S1/I1.dcm#1") == ("burned_in_annotation",)
+    assert source.flags("S2/I0#0") == ()
+    assert source.flags("S1/I0#0") == ("burned_in_annotation_not_stated",)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("path", ("S1/I0", "S1/I1.dcm")),
+        ("PatientID", ("MRN-1", "nobody")),
+        ("StudyInstanceUID", ("1.2.1", "1.2.2")),
+    ],
+)
+def test_other_keys(opened, archive, key, values):
+    lines = [f"{key},effusion", *(f"{value},1" for value in values)]
+    (archive / "labels.csv").write_text("\n".join(lines) + "\n")
+    assert [row.labels[0] for row in _open(opened, archive).rows()] == [1.0] * 4 + [None] * 2
+
+
+def test_unlabeled_pool_needs_no_table(opened, archive, nih_cxr14):
+    parts = [
+        {"source": "nih_cxr14", "root": str(nih_cxr14), "role": "in_distribution"},
+        {"source": "dicom", "root": str(archive), "role": "unlabeled"},
+    ]
+    source = opened(("effusion",), source="combined", parts=parts)
+    rows = list(source.rows())
+    assert {row.split for row in rows[5:]} == {"unlabeled"}
+    assert source.flags(rows[7].image) == ("burned_in_annotation",)
+    with pytest.raises(InputError, match=r"data.dicom.table is empty"):
+        opened(("effusion",), source="dicom", root=archive)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("uid,effusion\n1,1\n", "has none of the columns path, SOPInstanceUID"),
+        ("SOPInstanceUID,edema\n1.2.3.1,1\n", "has no column 'effusion'"),
+        ("SOPInstanceUID,effusion\n1.2.3.1,much\n", "row 1: column 'effusion' is 'much'"),
+        ("SOPInstanceUID,effusion\n9.9,1\n", "none of its rows has the SOPInstanceUID"),
+        ("SOPInstanceUID,effusion\n9.9,1\n9.9,0\n", "rows 1 and 2: have the same key"),
+        ("SOPInstanceUID,effusion,split\n1.2.3.1,1,dev\n", "column 'split' is 'dev'"),
+    ],
+)
+def test_bad_tables_are_refused(opened, archive, text, message):
+    (archive / "labels.csv").write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        _open(opened, archive)
+    assert "MRN" not in str(error.value)
+
+
+def test_wrong_names_are_refused(opened, archive):
+    with pytest.raises(InputError, match=r"there is no file 'other.csv'"):
+        _open(opened, archive, dicom={"table": "other.csv"})
+    with pytest.raises(InputError, match="give a path inside"):
+        _open(opened, archive, dicom={"table": "../labels.csv"})
+    with pytest.raises(InputError, match="names 'name', dicom has sex"):
+        _open(opened, archive, subgroups=("name",))
+    (archive / "empty").mkdir()
+    with pytest.raises(InputError, match=r"dicom.table: there is no file"):
+        _open(opened, archive / "empty")
+
+
+def test_manifest_rows_may_name_dicom(opened, archive):
+    (archive / "manifest.csv").write_text("image,effusion\nS1/I0,1\nS2/I0,0\n")
+    source = opened(("effusion",), source="manifest", root=archive)
+    assert source.load("S1/I0", 10**6).shape == (10, 12)
+    assert source.flags("S1/I0") == ("burned_in_annotation_not_stated",)
