@@ -20,17 +20,14 @@ def read_anomalies(folder: str, splits: Sequence[str]) -> list[Anomaly]:
     found = []
     for split in splits:
         anomalies = anomalies_pb2.Anomalies()
-        with open(
-            os.path.join(folder, f"Split-{split}", "SchemaDiff.pb"), "rb"
-        ) as file:
+        with open(os.path.join(folder, f"Split-{split}", "SchemaDiff.pb"), "rb") as file:
             anomalies.ParseFromString(file.read())
         infos = dict(anomalies.anomaly_info)
         if anomalies.HasField("dataset_anomaly_info"):
             infos["(all)"] = anomalies.dataset_anomaly_info
         for feature, info in sorted(infos.items()):
             kinds = tuple(
-                anomalies_pb2.AnomalyInfo.Type.Name(reason.type)
-                for reason in info.reason
+                anomalies_pb2.AnomalyInfo.Type.Name(reason.type) for reason in info.reason
             )
             text = info.short_description or info.description
             if info.description and info.description != text:
@@ -59,9 +56,7 @@ def read_statistics_features(folder: str, splits: Sequence[str]) -> set[str]:
     names = set()
     for split in splits:
         statistics = statistics_pb2.DatasetFeatureStatisticsList()
-        with open(
-            os.path.join(folder, f"Split-{split}", "FeatureStats.pb"), "rb"
-        ) as file:
+        with open(os.path.join(folder, f"Split-{split}", "FeatureStats.pb"), "rb") as file:
             statistics.ParseFromString(file.read())
         for dataset in statistics.datasets:
             names.update(f.name or f.path.step[0] for f in dataset.features)
@@ -72,11 +67,7 @@ def read_record_features(folder: str, splits: Sequence[str]) -> set[str]:
     """Features of the first records of every split (statistics leave some out)."""
     names: set[str] = set()
     for split in splits:
-        paths = sorted(
-            glob.glob(os.path.join(glob.escape(folder), f"Split-{split}", "*"))
-        )
-        for record in tf.data.TFRecordDataset(paths, compression_type="GZIP").take(
-            _LOOKED_AT
-        ):
+        paths = sorted(glob.glob(os.path.join(glob.escape(folder), f"Split-{split}", "*")))
+        for record in tf.data.TFRecordDataset(paths, compression_type="GZIP").take(_LOOKED_AT):
             names.update(tf.train.Example.FromString(record.numpy()).features.feature)
     return names

@@ -64,20 +64,13 @@ def anomalies(
         anomaly
         for anomaly in found
         if anomaly.split not in empty_splits
-        and not (
-            anomaly.feature in task_features and set(anomaly.types) == {NEW_COLUMN}
-        )
+        and not (anomaly.feature in task_features and set(anomaly.types) == {NEW_COLUMN})
     ]
     details = tuple(
-        {"split": a.split, "feature": a.feature, "description": a.description}
-        for a in counted
+        {"split": a.split, "feature": a.feature, "description": a.description} for a in counted
     )
     shown = _listed([f"{a.split}: {a.feature}: {a.description}" for a in counted])
-    message = (
-        f"{len(counted)} anomalies against the schema: {shown}"
-        if counted
-        else "no anomalies"
-    )
+    message = f"{len(counted)} anomalies against the schema: {shown}" if counted else "no anomalies"
     return Check("anomalies", not counted, action, message, details)
 
 
@@ -91,24 +84,15 @@ def duplicates(shared: Sequence[Shared], action: Action) -> Check:
     return _overlap("duplicates", "image", "images", shared, action)
 
 
-def _overlap(
-    name: str, noun: str, plural: str, shared: Sequence[Shared], action: Action
-) -> Check:
-    details = tuple(
-        {noun: s.value, "splits": dict(s.splits), "rows": list(s.rows)} for s in shared
-    )
+def _overlap(name: str, noun: str, plural: str, shared: Sequence[Shared], action: Action) -> Check:
+    details = tuple({noun: s.value, "splits": dict(s.splits), "rows": list(s.rows)} for s in shared)
     if not shared:
         return Check(name, True, action, f"no {noun} is in two splits")
     count = f"1 {noun} is" if len(shared) == 1 else f"{len(shared)} {plural} are"
     shown = _listed(
-        [
-            f"{' and '.join(s.splits)} (rows {', '.join(map(str, s.rows))})"
-            for s in shared
-        ]
+        [f"{' and '.join(s.splits)} (rows {', '.join(map(str, s.rows))})" for s in shared]
     )
-    return Check(
-        name, False, action, f"{count} in more than one split: {shown}", details
-    )
+    return Check(name, False, action, f"{count} in more than one split: {shown}", details)
 
 
 def class_counts(
@@ -141,10 +125,7 @@ def class_counts(
             f"every class has {min_per_class} or more examples",
         )
     shown = _listed(
-        [
-            f"{d['split']} has {d['examples']} of {d['label']}={d['class']}"
-            for d in details
-        ]
+        [f"{d['split']} has {d['examples']} of {d['label']}={d['class']}" for d in details]
     )
     message = f"fewer than data_gate.min_per_class {min_per_class} examples: {shown}"
     return Check("class_counts", False, "stop", message, details)
@@ -167,9 +148,7 @@ def identifying_metadata(
     )
     reasons = []
     if unknown:
-        reasons.append(
-            f"features outside the contract and the schema: {_listed(unknown)}"
-        )
+        reasons.append(f"features outside the contract and the schema: {_listed(unknown)}")
     if raw:
         reasons.append(f"values that are not keyed hashes in {', '.join(raw)}")
     message = "; ".join(reasons) or "records hold nothing but the contract's features"

@@ -24,12 +24,8 @@ class DataGateSpec(types.ComponentSpec):
     }
     INPUTS: ClassVar[dict] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
-        "statistics": component_spec.ChannelParameter(
-            type=standard_artifacts.ExampleStatistics
-        ),
-        "anomalies": component_spec.ChannelParameter(
-            type=standard_artifacts.ExampleAnomalies
-        ),
+        "statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
         "ingest_report": component_spec.ChannelParameter(type=IngestReport),
     }

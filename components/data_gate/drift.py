@@ -55,9 +55,7 @@ def drift(index: Index, task: TaskSettings) -> list[dict[str, object]]:
         for domain in features.DOMAINS
     }
     classes = len(task.classes) or 2
-    tallies = {
-        d: {name: np.zeros(classes) for name in labels} for d in features.DOMAINS
-    }
+    tallies = {d: {name: np.zeros(classes) for name in labels} for d in features.DOMAINS}
     for batch in index.batches(["domain", *_IMAGE_COLUMNS, *labels]):
         domains = np.array(batch.column("domain").to_pylist(), dtype=object)
         for domain in features.DOMAINS:
@@ -71,9 +69,7 @@ def drift(index: Index, task: TaskSettings) -> list[dict[str, object]]:
     near, far = (columns[domain] for domain in features.DOMAINS)
     if not near["mean"].count or not far["mean"].count:
         return []
-    entries = [
-        e for name in _IMAGE_COLUMNS for e in _compare(name, near[name], far[name])
-    ]
+    entries = [e for name in _IMAGE_COLUMNS for e in _compare(name, near[name], far[name])]
     near_labels, far_labels = (tallies[domain] for domain in features.DOMAINS)
     for name in labels:
         entries += _prevalence(name, task.classes, near_labels[name], far_labels[name])
@@ -95,10 +91,7 @@ def _compare(name: str, near: _Column, far: _Column) -> list[dict[str, object]]:
     if pooled > 0:
         figures["standardized difference"] = difference / pooled
     if _range(name):
-        gaps = (
-            np.cumsum(near.histogram) / near.count
-            - np.cumsum(far.histogram) / far.count
-        )
+        gaps = np.cumsum(near.histogram) / near.count - np.cumsum(far.histogram) / far.count
         figures["kolmogorov-smirnov"] = float(np.abs(gaps).max())
     return [
         {"feature": f"image/{name}", "statistic": key, "value": value}

@@ -32,9 +32,7 @@ class Executor(base_executor.BaseExecutor):
         from components.data_gate.settings import DataGateSettings
         from trainer_modules.settings import TaskSettings
 
-        artifacts = {
-            n: artifact_utils.get_single_instance(a) for n, a in input_dict.items()
-        }
+        artifacts = {n: artifact_utils.get_single_instance(a) for n, a in input_dict.items()}
         splits = artifact_utils.decode_split_names(artifacts["examples"].split_names)
         outcomes, drift = judge(
             Inputs(splits=splits, **{name: a.uri for name, a in artifacts.items()}),

@@ -33,9 +33,7 @@ def judge(
 ) -> tuple[list[checks.Check], list[dict[str, object]]]:
     """Returns the outcome of every check, and the drift between the domains."""
     index = Index(inputs.ingest_report)
-    with open(
-        os.path.join(inputs.ingest_report, "report.json"), encoding="utf-8"
-    ) as file:
+    with open(os.path.join(inputs.ingest_report, "report.json"), encoding="utf-8") as file:
         counts = json.load(file)["splits"]
     examples = {split: counts[split]["examples"] for split in counts}
     labels = {split: counts[split]["labels"] for split in counts}
@@ -50,9 +48,7 @@ def judge(
             {split for split, count in examples.items() if not count},
             settings.anomalies,
         ),
-        checks.patient_overlap(
-            index.shared(features.PATIENT_ID), settings.patient_overlap
-        ),
+        checks.patient_overlap(index.shared(features.PATIENT_ID), settings.patient_overlap),
         checks.duplicates(index.shared("digest"), settings.duplicates),
         checks.class_counts(labels, examples, settings.min_per_class),
         checks.identifying_metadata(

@@ -27,18 +27,14 @@ class Index:
     """The index files of an ingest report."""
 
     def __init__(self, folder: str):
-        self._paths = sorted(
-            glob.glob(os.path.join(glob.escape(folder), "index-*.parquet"))
-        )
+        self._paths = sorted(glob.glob(os.path.join(glob.escape(folder), "index-*.parquet")))
         self._names = pq.read_schema(self._paths[0]).names
 
     @property
     def subgroups(self) -> list[str]:
         """Names of the subgroup columns."""
         prefix = features.subgroup("")
-        return [
-            name.removeprefix(prefix) for name in self._names if name.startswith(prefix)
-        ]
+        return [name.removeprefix(prefix) for name in self._names if name.startswith(prefix)]
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yields some columns of the rows."""
@@ -54,14 +50,12 @@ class Index:
         splits: dict[str, Counter] = {}
         rows: dict[str, list[int]] = {}
         for batch in self.batches([column, "split", "row"]):
-            for value, split, row in zip(
-                *(c.to_pylist() for c in batch.columns), strict=True
-            ):
+            for value, split, row in zip(*(c.to_pylist() for c in batch.columns), strict=True):
                 if _key(value) in suspects:
                     splits.setdefault(value, Counter())[split] += 1
                     rows.setdefault(value, []).append(row)
         found = [
-            Shared(value, dict(counts), tuple(sorted(rows[value])[:_ROWS]))
+            Shared(value, _in_order(counts), tuple(sorted(rows[value])[:_ROWS]))
             for value, counts in splits.items()
             if len(counts) > 1
         ]
@@ -72,13 +66,9 @@ class Index:
         for batch in self.batches([column, "split"]):
             values, names = (c.to_pylist() for c in batch.columns)
             keys.append(np.fromiter(map(_key, values), np.uint64, len(values)))
-            places.append(
-                np.fromiter(map(features.SPLITS.index, names), np.uint8, len(names))
-            )
+            places.append(np.fromiter(map(features.SPLITS.index, names), np.uint8, len(names)))
         pairs = np.unique(
-            np.rec.fromarrays(
-                [np.concatenate(keys), np.concatenate(places)], names="key,split"
-            )
+            np.rec.fromarrays([np.concatenate(keys), np.concatenate(places)], names="key,split")
         )
         values, counts = np.unique(pairs["key"], return_counts=True)
         return {int(value) for value in values[counts > 1]}
@@ -91,6 +81,10 @@ class Index:
                 for value in batch.column(column).to_pylist():
                     counts[column] += not _PSEUDONYM.fullmatch(value)
         return counts
+
+
+def _in_order(counts: Counter) -> dict[str, int]:
+    return {split: counts[split] for split in features.SPLITS if counts[split]}
 
 
 def _key(value: str) -> int:
