@@ -14,20 +14,10 @@ import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
-# KFP's own switch for containers: `import kfp` then leaves the client and the compiler out.
-os.environ.setdefault("_KFP_RUNTIME", "true")
-
 from absl import flags, logging
 from google.protobuf import json_format
-from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 
 from components.data_gate.errors import DataGateStopped
-from pipeline.kubeflow_messages import (
-    LocalCopies,
-    apply_runtime_settings,
-    prepare_input,
-    restore_uris,
-)
 from trainer_modules.errors import InputError
 
 Message = TypeVar("Message")
@@ -47,15 +37,23 @@ def main(argv: Sequence[str]) -> int:
     try:
         _run(arguments, beam_arguments)
     except Exception as error:
-        stop = _behind(error, DataGateStopped)
-        if stop:
-            print("stopped by DataGate:", *stop.reasons, sep="\n- ", file=sys.stderr)
-            return 3
-        mistake = _behind(error, InputError)
-        if mistake:
-            print(f"error: {mistake}", file=sys.stderr)
-            return 2
-        raise
+        status = explain(error)
+        if not status:
+            raise
+        return status
+    return 0
+
+
+def explain(error: BaseException) -> int:
+    """Says on stderr what is no bug; returns its exit status, 0 for anything else."""
+    stop = _behind(error, DataGateStopped)
+    if stop:
+        print("stopped by DataGate:", *stop.reasons, sep="\n- ", file=sys.stderr)
+        return 3
+    mistake = _behind(error, InputError)
+    if mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -74,6 +72,15 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def _run(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
+    from kfp.pipeline_spec import pipeline_spec_pb2 as spec
+
+    from pipeline.kubeflow_messages import (
+        LocalCopies,
+        apply_runtime_settings,
+        prepare_input,
+        restore_uris,
+    )
+
     copies = LocalCopies(os.environ.get(ROOT_VARIABLE, "/"))
     message = _read(arguments.json_serialized_invocation_args, spec.ExecutorInput())
     found = apply_runtime_settings(
@@ -125,4 +132,6 @@ def _behind(error: BaseException | None, kind: type[Kind]) -> Kind | None:
 
 
 if __name__ == "__main__":
+    # KFP's own switch for containers: `import kfp` then leaves the client and the compiler out.
+    os.environ.setdefault("_KFP_RUNTIME", "true")
     sys.exit(main(sys.argv[1:]))

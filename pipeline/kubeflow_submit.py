@@ -26,7 +26,8 @@ _ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")
 _HINTS = {
     http.HTTPStatus.UNAUTHORIZED: f"the token is missing, wrong or expired; renew it "
     f"({TOKEN_VARIABLE} or --token-file)",
-    http.HTTPStatus.FORBIDDEN: "the token's user may not do this in the namespace",
+    http.HTTPStatus.FORBIDDEN: "the token's user may not do this in the --namespace, or there is "
+    "no such namespace",
 }
 
 
@@ -175,7 +176,7 @@ def _dangling(spec: Mapping[str, Any]) -> list[str]:
     for label, executor in executors.items():
         texts = executor.get("container", {}).get("args", ())
         for option, text in itertools.pairwise(texts):
-            if "json" in option and text != "{{$}}" and not _is_json(text):
+            if option.startswith("--json") and text != "{{$}}" and not _is_json(text):
                 found.append(f"executor '{label}': argument {option} is no longer JSON")
     return found
 
@@ -198,21 +199,25 @@ def _preflight(server: Server) -> None:
         configuration.api_key["authorization"] = server.token
         configuration.api_key_prefix["authorization"] = "Bearer"
     with kfp_server_api.ApiClient(configuration) as client:
-        health = kfp_server_api.HealthzServiceApi(client)
-        try:
-            health.healthz_service_get_healthz(_request_timeout=_PREFLIGHT_SECONDS)
-        except (ValueError, TypeError):
-            raise InputError(
-                f"--host '{server.host}' answers, but not as Kubeflow Pipelines (a login page?)"
-            ) from None
+        answer = kfp_server_api.HealthzServiceApi(client).healthz_service_get_healthz(
+            _request_timeout=_PREFLIGHT_SECONDS, _preload_content=False
+        )
+    try:
+        several_users = json.loads(answer.data).get("multi_user", False)
+    except (ValueError, AttributeError):
+        raise InputError(
+            f"--host '{server.host}' answers, but not as Kubeflow Pipelines (a login page?)"
+        ) from None
+    if several_users and not server.namespace:
+        raise InputError("--namespace is missing: this server has several users")
 
 
 def _client(server: Server) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # about servers older than 2.0
-        import kfp
+        from kfp.client import Client
 
-        return kfp.Client(
+        return Client(
             host=server.host,
             # kfp's own default asks the server for a namespace, which single-user servers lack.
             namespace=server.namespace or "kubeflow",
@@ -247,8 +252,8 @@ def _explained(server: Server, error: Any) -> str:
         said = ""
     said = str(said).splitlines()[0] if said else (error.reason or "")
     hint = _HINTS.get(error.status, "")
-    if not hint and server.namespace and "namespace" in said.lower():
-        hint = f"is --namespace '{server.namespace}' right?"
+    if not hint and "namespace" in said.lower():
+        hint = f"received --namespace '{server.namespace}'"
     parts = [f"--host '{server.host}' answered {error.status} ({said})", hint]
     return ": ".join(part for part in parts if part)
 
