@@ -36,8 +36,11 @@ def last_pushed(baseline_dir: str, candidate: str) -> PushedModel | None:
         candidate: Folder of the exported model that is being judged.
 
     Raises:
-        OSError: A version folder can't be read.
+        OSError: A version folder can't be read, or `baseline_dir` is not a path: taking an
+            address for an empty folder would waive the comparison without a word.
     """
+    if "://" in baseline_dir:
+        raise OSError("it is an address; give the path of a mounted folder")
     pushed = _versions(Path(baseline_dir))
     if not pushed:
         return None

@@ -279,6 +279,7 @@ def _result(
 
 def _numbers(interval: Interval, form: str = ".3f") -> str:
     return (
-        f"{interval.value:{form}}, interval {interval.lower:{form}} to {interval.upper:{form}}, "
+        f"value {interval.value:{form}}, interval {interval.lower:{form}} to "
+        f"{interval.upper:{form}}, "
         f"{interval.patients} patients, {interval.examples} images"
     )

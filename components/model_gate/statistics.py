@@ -99,25 +99,26 @@ def paired_difference(
     candidate: Bootstrap, baseline: Bootstrap, name: str, confidence: float
 ) -> Interval:
     """Candidate minus baseline on the same resamples of the same patients."""
-    return _difference(candidate, baseline, name, confidence, candidate.records.patients)
+    return _interval(
+        *_minus(candidate, baseline, name),
+        confidence,
+        candidate.records.patients,
+        candidate.records.examples,
+    )
 
 
 def gap(in_distribution: Bootstrap, shifted: Bootstrap, name: str, confidence: float) -> Interval:
     """In-distribution minus shifted, the two domains resampled independently."""
-    patients = in_distribution.records.patients + shifted.records.patients
-    return _difference(in_distribution, shifted, name, confidence, patients)
-
-
-def _difference(
-    first: Bootstrap, second: Bootstrap, name: str, confidence: float, patients: int
-) -> Interval:
     return _interval(
-        first.values[name] - second.values[name],
-        first.draws[name] - second.draws[name],
+        *_minus(in_distribution, shifted, name),
         confidence,
-        patients,
-        first.records.examples,
+        in_distribution.records.patients + shifted.records.patients,
+        in_distribution.records.examples + shifted.records.examples,
     )
+
+
+def _minus(first: Bootstrap, second: Bootstrap, name: str) -> tuple[float, np.ndarray]:
+    return first.values[name] - second.values[name], first.draws[name] - second.draws[name]
 
 
 def _interval(

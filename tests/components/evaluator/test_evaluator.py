@@ -133,19 +133,34 @@ def test_passes_and_agrees_with_scikit_learn(tmp_path, in_distribution, shifted)
         assert slices[key][""][""]["auc"]["doubleValue"] == pytest.approx(mean, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"min_auc": 0.99}, {"min_auc_shifted": 0.95}, {"max_domain_gap": 0.05}],
-    ids=["overall", "slice", "cross slice"],
-)
-def test_refuses(tmp_path, in_distribution, shifted, change):
+def failing_slices(folder) -> set[str]:
     import tensorflow_model_analysis as tfma
 
-    settings = EvaluationSettings(**change)
+    names = set()
+    for failed in tfma.load_validation_result(folder).metric_validations_per_slice:
+        assert {failure.metric_key.name for failure in failed.failures} == {"auc"}
+        if failed.HasField("cross_slice_key"):
+            names.add("gap")
+        else:
+            keys = failed.slice_key.single_slice_keys
+            names.add("".join(key.bytes_value.decode() for key in keys))
+    return names
+
+
+def test_refuses_each_slice_for_its_own_threshold(tmp_path, in_distribution, shifted):
+    settings = EvaluationSettings(
+        min_auc=0.99, min_auc_in_distribution=0.5, min_auc_shifted=0.95, max_domain_gap=0.05
+    )
     folder, blessing = evaluate(tmp_path, in_distribution, shifted, settings)
     assert blessing == (["NOT_BLESSED"], 0)
-    (failed,) = tfma.load_validation_result(folder).metric_validations_per_slice
-    assert {failure.metric_key.name for failure in failed.failures} == {"auc"}
+    assert failing_slices(folder) == {"", "shifted", "gap"}
+
+
+def test_refuses_for_the_gap_alone(tmp_path, in_distribution, shifted):
+    settings = EvaluationSettings(max_domain_gap=0.05)
+    folder, blessing = evaluate(tmp_path, in_distribution, shifted, settings)
+    assert blessing == (["NOT_BLESSED"], 0)
+    assert failing_slices(folder) == {"gap"}
 
 
 @pytest.mark.parametrize(("required", "blessed"), [(True, 0), (False, 1)])

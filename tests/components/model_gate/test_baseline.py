@@ -23,6 +23,11 @@ def test_nothing_pushed(tmp_path, candidate):
     assert last_pushed(str(tmp_path / "pushed"), candidate) is None
 
 
+def test_address_is_not_taken_for_an_empty_folder(candidate):
+    with pytest.raises(OSError, match="mounted folder"):
+        last_pushed("s3://bucket/pushed", candidate)
+
+
 def test_newest_by_number_and_hostile_names_ignored(tmp_path, candidate):
     pushed = tmp_path / "pushed"
     for name in ("9", "1700000000", "1699999999"):
