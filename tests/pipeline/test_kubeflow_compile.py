@@ -1,0 +1,258 @@
+"""The compiled pipeline: what the kfp SDK and the cluster find in it, and what is refused."""
+
+import copy
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.kubeflow_check import misplaced, unsupported
+from trainer_modules.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+POD_SETTINGS = (
+    "kubernetes.image_pull_policy=Always",
+    "kubernetes.image_pull_secrets=[registry]",
+    "kubernetes.step.environment.HTTP_PROXY=http://proxy:80",
+    "kubernetes.step.secret_mounts=[{secret: certificates, path: /certs}]",
+    "kubernetes.nodes.Finetuner.gpus=2",
+    "kubernetes.nodes.Finetuner.memory=64Gi",
+    "kubernetes.nodes.Finetuner.retries=2",
+    "kubernetes.nodes.Finetuner.node_selector={pool: gpu}",
+    "kubernetes.nodes.Finetuner.tolerations=[{key: gpu, operator: Exists, effect: NoSchedule}]",
+)
+
+
+def _runner(*arguments):
+    return subprocess.run(
+        [sys.executable, "kubeflow_runner.py", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """The chest X-ray recipe compiled by the command a user types, with pods of its own."""
+    file = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
+    settings = [part for item in POD_SETTINGS for part in ("--set", item)]
+    done = _runner(
+        "compile",
+        *("--preset", "cxr", "--image", "example.com/remedis:1", "--output", str(file)),
+        *settings,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, file
+
+
+@pytest.fixture(scope="module")
+def documents(compiled):
+    return list(yaml.safe_load_all(compiled[1].read_text()))
+
+
+@pytest.fixture(scope="module")
+def pods(documents):
+    return documents[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+
+def _container(documents, node):
+    return documents[0]["deploymentSpec"]["executors"][f"{node}_executor"]["container"]
+
+
+@pytest.mark.slow
+def test_summary_names_every_step_with_image_and_resources(compiled, documents):
+    table = compiled[0]
+    for node in documents[0]["root"]["dag"]["tasks"]:
+        (line,) = [line for line in table.splitlines() if line.startswith(f"{node} ")]
+        assert "example.com/remedis:1" in line
+        assert "CPU" in line
+    assert "4 CPU, 64Gi, 2 x nvidia.com/gpu" in table
+
+
+@pytest.mark.slow
+def test_kfp_loads_it(compiled):
+    from kfp import components
+
+    component = components.load_component_from_file(str(compiled[1]))
+    assert component.name == "cxr"
+    assert component.platform_spec.platforms["kubernetes"]
+
+
+@pytest.mark.slow
+def test_every_step_runs_our_entry_point_with_types_of_inputs_and_outputs(documents):
+    for node, component in documents[0]["components"].items():
+        container = _container(documents, node)
+        assert container["command"] == ["python", "-m", "pipeline.kubeflow_entrypoint"]
+        arguments = container["args"]
+        value = {a: b for a, b in itertools.pairwise(arguments) if a.startswith("--")}
+        assert value["--json_serialized_invocation_args"] == "{{$}}"
+        outputs = json.loads(value["--json_serialized_outputs_spec_args"])
+        assert outputs == component["outputDefinitions"]
+        inputs = json.loads(value["--json_serialized_inputs_spec_args"])
+        assert inputs.get("artifacts", {}) == component["inputDefinitions"].get("artifacts", {})
+
+
+@pytest.mark.slow
+def test_every_executor_class_can_be_found(documents):
+    for node in documents[0]["components"]:
+        arguments = _container(documents, node)["args"]
+        path = arguments[arguments.index("--executor_class_path") + 1]
+        module = path.rpartition(".")[0].replace(".", "/")
+        assert path.startswith("tfx.") or (ROOT / f"{module}.py").is_file(), path
+
+
+@pytest.mark.slow
+def test_resources_of_the_nodes(documents):
+    resources = _container(documents, "Finetuner")["resources"]
+    assert resources["accelerator"] == {"resourceType": "nvidia.com/gpu", "resourceCount": "2"}
+    assert resources["resourceMemoryLimit"] == resources["resourceMemoryRequest"] == "64Gi"
+    assert "accelerator" not in _container(documents, "StatisticsGen")["resources"]
+    tasks = documents[0]["root"]["dag"]["tasks"]
+    assert tasks["Finetuner"]["retryPolicy"] == {"maxRetryCount": 2}
+    assert "retryPolicy" not in tasks["DataGate"]
+
+
+@pytest.mark.slow
+def test_pods_of_the_nodes(documents, pods):
+    assert {pod["imagePullPolicy"] for pod in pods.values()} == {"Always"}
+    assert len(pods) == len(documents[0]["components"])
+    finetuner = pods["Finetuner_executor"]
+    assert finetuner["nodeSelector"] == {"labels": {"pool": "gpu"}}
+    taint = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
+    assert finetuner["tolerations"] == [taint]
+    assert [mount["mountPath"] for mount in finetuner["pvcMount"]] == ["/mnt/remedis"]
+    assert [mount["mountPath"] for mount in finetuner["secretAsVolume"]] == ["/certs"]
+    assert finetuner["imagePullSecret"][0]["secretName"] == "registry"
+    environment = _container(documents, "Reporter")["env"]
+    assert environment == [{"name": "HTTP_PROXY", "value": "http://proxy:80"}]
+
+
+@pytest.mark.slow
+def test_only_ingestion_gets_the_key_of_the_pseudonyms(pods):
+    with_secrets = [label for label, pod in pods.items() if "secretAsEnv" in pod]
+    assert with_secrets == ["ImageExampleGen_executor"]
+    (secret,) = pods["ImageExampleGen_executor"]["secretAsEnv"]
+    assert secret["keyToEnv"] == [{"secretKey": "id-key", "envVar": "REMEDIS_ID_KEY"}]
+
+
+@pytest.mark.slow
+def test_folders_left_open_lie_on_the_mounted_volume(documents):
+    tasks = documents[0]["root"]["dag"]["tasks"]
+
+    def constant(node, name):
+        value = tasks[node]["inputs"]["parameters"][name]["runtimeValue"]["constant"]
+        return json.loads(value) if value.startswith("{") else value
+
+    assert constant("ImageExampleGen", "data")["root"] == "/mnt/remedis/data"
+    assert constant("ModelGate", "baseline_dir") == "/mnt/remedis/pushed/classifier"
+    trainer = constant("Pretrainer", "custom_config")
+    assert trainer["checkpoint_root"] == "/mnt/remedis/checkpoints/cxr"
+    weights = trainer["settings"]["model"]["init"]["path"]
+    assert weights == "/mnt/remedis/weights/BiT-M-R50x1.npz"
+    assert documents[0]["defaultPipelineRoot"] == "minio://mlpipeline/v2/artifacts"
+
+
+@pytest.mark.slow
+def test_run_parameters_reach_the_steps_they_concern(documents):
+    spec = documents[0]
+    declared = spec["root"]["inputDefinitions"]["parameters"]
+    assert declared["pretrain_epochs"]["parameterType"] == "NUMBER_INTEGER"
+    assert declared["pretrain_epochs"]["defaultValue"] == 100
+    assert declared["label_fraction"]["defaultValue"] == 1.0
+    takes = {
+        node
+        for node, task in spec["root"]["dag"]["tasks"].items()
+        if task["inputs"]["parameters"].get("run_pretrain_epochs")
+        == {"componentInputParameter": "pretrain_epochs"}
+    }
+    assert takes == {"Pretrainer", "Reporter"}
+
+
+@pytest.mark.slow
+def test_nothing_of_the_compiled_pipeline_is_unsupported(documents):
+    assert unsupported(documents[0]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--output", "/nonexistent/p.yaml"], "the folder does not exist"),
+        (["--output", "p.json"], "ending in .yaml"),
+        (["--image", "Registry/Remedis:1"], "lower case"),
+        (["--image", ""], "--image is missing"),
+        (["--set", "name=Chest"], "setting 'name': received 'Chest'"),
+        (["--pipeline-root", "http://store"], "minio://"),
+        (["--set", "push.destination=/elsewhere"], "node 'Pusher': push.destination '/elsewhere'"),
+        (["--set", "kubernetes.nodes.Trainer.gpus=1"], "'kubernetes.nodes.Trainer': no such node"),
+        (["--set", "kubernetes.step.cpu=many"], "setting 'kubernetes.step.cpu'"),
+        (["--output", "/proc/p.yaml"], "can't be written"),
+    ],
+)
+def test_bad_input_is_refused_with_status_2(arguments, said):
+    done = _runner("compile", "--preset", "demo", "--image", "example.com/remedis:1", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+SPEC = {
+    "schemaVersion": "2.1.0",
+    "components": {"A": {"executorLabel": "A_executor"}},
+    "deploymentSpec": {"executors": {"A_executor": {"container": {"image": "i:1"}}}},
+    "root": {"dag": {"tasks": {"A": {"componentRef": {"name": "A"}}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("executor", "task", "said"),
+    [
+        ({"resolver": {}}, {}, "node 'A': a Resolver"),
+        ({"importer": {}}, {}, "node 'A': an executor of the kind importer"),
+        ({"container": {}}, {}, "node 'A': has no container image"),
+        ({"container": {"image": "i:1", "lifecycle": {}}}, {}, "node 'A': a driver hook"),
+        ({"container": {"image": "i:1"}}, {"triggerPolicy": {"condition": "x"}}, "a condition"),
+        ({"container": {"image": "i:1"}}, {"artifactIterator": {}}, "a loop over artifacts"),
+    ],
+)
+def test_guard_names_the_node_and_what_is_not_supported(executor, task, said):
+    spec = copy.deepcopy(SPEC)
+    spec["deploymentSpec"]["executors"]["A_executor"] = executor
+    spec["root"]["dag"]["tasks"]["A"].update(task)
+    (problem,) = unsupported(spec)
+    assert said in problem
+
+
+def test_guard_lists_everything_at_once():
+    spec = copy.deepcopy(SPEC)
+    spec["schemaVersion"] = "2.0.0"
+    spec["deploymentSpec"]["executors"]["A_executor"] = {"resolver": {}}
+    assert len(unsupported(spec)) == 2
+    assert unsupported(SPEC) == []
+
+
+def test_weights_outside_the_volume_are_named():
+    from pipeline.kubeflow import cluster_config
+
+    config = cluster_config(preset="cxr", overrides=["model.init.path=/weights/bit.npz"])
+    (problem,) = misplaced(config, sorted(config.kubernetes.nodes))
+    assert "node 'Pretrainer': model.init.path '/weights/bit.npz'" in problem
+
+
+def test_cluster_config_leaves_given_folders_alone():
+    from pipeline.kubeflow import cluster_config
+
+    config = cluster_config(
+        preset="cxr",
+        overrides=["data.root=/mnt/remedis/chexpert", "kubernetes.workspace=/mnt/remedis/team"],
+    )
+    assert config.data.root == "/mnt/remedis/chexpert"
+    assert config.push.destination == "/mnt/remedis/team/pushed"
+    assert config.model.init.path == "/mnt/remedis/team/weights/BiT-M-R50x1.npz"
+    with pytest.raises(InputError, match="setting 'push'"):
+        cluster_config(preset="demo", overrides=["push=3"])
