@@ -18,7 +18,7 @@ def augment(image: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings, size: 
     """One random view of an image.
 
     Args:
-        image: [H, W, 3], uint8, or floating point in [0, 1]. uint8 is faster.
+        image: [H, W, 3] uint8; floating point in [0, 1] is rounded to it.
         seed: int32 or int64 [2]; equal seeds give equal views.
         settings: Operations, their probabilities and ranges; applied in the order documented
             there.
@@ -28,6 +28,7 @@ def augment(image: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings, size: 
         [size, size, 3] float32 in [0, 1].
     """
     seeds = tf.random.split(seed, 2, alg="philox")
+    image = augment_geometry.to_uint8(image)
     view = augment_geometry.random_geometry(image, seeds[0], settings, size)
     return augment_color.random_finish(view, seeds[1], settings)
 

@@ -34,12 +34,11 @@ def gray_picture():
     return np.repeat(picture()[..., :1], 3, axis=-1)
 
 
-@pytest.mark.parametrize("settings", [AugmentSettings(), EVERYTHING], ids=["simclr", "everything"])
-def test_seeds_decide_the_view_eagerly_and_in_tf_data(settings):
+def test_seeds_decide_the_view_eagerly_and_in_tf_data():
     image = tf.constant(picture())
 
     def view(seed):
-        return augment(image, tf.stack([7, seed]), settings, 32)
+        return augment(image, tf.stack([7, seed]), EVERYTHING, 32)
 
     data = tf.data.Dataset.range(6).map(lambda s: view(tf.cast(s, tf.int32)), 2)
     in_data = np.stack(list(data.as_numpy_iterator()))
