@@ -94,9 +94,10 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         with strategy.scope():
             model = _build(work, batch_size, steps)
 
-        def batches(epochs: range) -> tf.data.Dataset:
+        def batches(epochs: range, skipped: int) -> tf.data.Dataset:
+            size, seed = work.model.image_size, work.seed
             return input_pipeline.finetuning_batches(
-                source, settings.augment, work.model.image_size, batch_size, work.seed, epochs
+                source, settings.augment, size, batch_size, seed, epochs, skipped
             )
 
         def logits() -> np.ndarray:

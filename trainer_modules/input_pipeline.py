@@ -29,6 +29,7 @@ def pretraining_batches(
     batch_size: int,
     seed: int,
     epochs: range,
+    skipped: int = 0,
 ) -> tf.data.Dataset:
     """Two augmented views of each image, [B, 2, size, size, 3] in [0, 1]."""
 
@@ -38,7 +39,7 @@ def pretraining_batches(
         second = augmentation.augment(image, key + tf.constant([0, 1], tf.int64), augment, size)
         return tf.ensure_shape(tf.stack([first, second]), [2, size, size, 3])
 
-    return _training_batches(source, views, batch_size, seed, epochs)
+    return _training_batches(source, views, batch_size, seed, epochs, skipped)
 
 
 def finetuning_batches(
@@ -48,6 +49,7 @@ def finetuning_batches(
     batch_size: int,
     seed: int,
     epochs: range,
+    skipped: int = 0,
 ) -> tf.data.Dataset:
     """Augmented images [B, size, size, 3], labels [B, T], weights [B, T] ([B, 1] multiclass)."""
     task = source.task
@@ -58,7 +60,7 @@ def finetuning_batches(
         image = augmentation.augment(image, key, augment, size)
         return tf.ensure_shape(image, [size, size, 3]), *records.targets(parsed, task)
 
-    return _training_batches(source, example, batch_size, seed, epochs)
+    return _training_batches(source, example, batch_size, seed, epochs, skipped)
 
 
 def evaluation_batches(source: records.Records, size: int, batch_size: int) -> tf.data.Dataset:
@@ -90,8 +92,12 @@ def _training_batches(
     batch_size: int,
     seed: int,
     epochs: range,
+    skipped: int = 0,
 ) -> tf.data.Dataset:
-    """All epochs as one stream: reading ahead does not stop where an epoch ends."""
+    """All epochs as one stream: reading ahead does not stop where an epoch ends.
+
+    The first `skipped` batches of the first epoch are left out.
+    """
     kept = steps_per_epoch(source, batch_size) * batch_size
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -99,7 +105,9 @@ def _training_batches(
         def with_key(position: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return serialized, tf.stack([seed * 1_000_003 + epoch, 2 * position])
 
-        return source.shuffled(seed, epoch).take(kept).enumerate().map(with_key)
+        done = tf.where(epoch == epochs.start, tf.constant(skipped * batch_size, tf.int64), 0)
+        numbered = source.shuffled(seed, epoch).take(kept).enumerate()
+        return numbered.skip(done).map(with_key)
 
     dataset = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
     dataset = dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)

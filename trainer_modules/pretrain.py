@@ -65,15 +65,17 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         with strategy.scope():
             model, initialised = _build(work, batch_size, steps)
 
-        def batches(epochs: range) -> tf.data.Dataset:
+        def batches(epochs: range, skipped: int) -> tf.data.Dataset:
+            size, seed = work.model.image_size, work.seed
             return input_pipeline.pretraining_batches(
-                source, settings.augment, work.model.image_size, batch_size, work.seed, epochs
+                source, settings.augment, size, batch_size, seed, epochs, skipped
             )
 
         probe = linear_probe.open_probe(work.train_files, work.eval_files, work.task, work.seed)
 
         def measure(epoch: int) -> dict[str, float]:
-            if probe is None or epoch != settings.epochs:
+            every = settings.probe_epochs or settings.epochs
+            if probe is None or (epoch % every and epoch != settings.epochs):
                 return {}
             return {"probe_auc": probe.auc(lambda split: _embed(model.encoder, split, work))}
 

@@ -155,6 +155,9 @@ class PretrainSettings(Settings):
     augment: AugmentSettings = AugmentSettings()
     splits: tuple[Literal["unlabeled", "train"], ...] = Field(("unlabeled", "train"), min_length=1)
     precision: Literal["float32", "mixed_bfloat16", "auto"] = "float32"
+    probe_epochs: int = Field(
+        10, ge=0, description="linear probe on validation every so many epochs; 0: after the last"
+    )
 
 
 class OperatingPointSettings(Settings):

@@ -22,6 +22,8 @@ from trainer_modules.event_log import EventLog
 
 # A line of stdout that begins with this is meant for the person who started the run.
 PROGRESS_PREFIX = "[progress]"
+# Checkpoints are written at every end of an epoch, and this often within long ones.
+CHECKPOINT_SECONDS = 600.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +66,7 @@ class History:
 
 def fit(
     model: keras.Model,
-    make_data: Callable[[range], tf.data.Dataset],
+    make_data: Callable[[range, int], tf.data.Dataset],
     plan: Plan,
     store: CheckpointStore,
     folder: pathlib.Path,
@@ -74,7 +76,7 @@ def fit(
 
     Args:
         model: Ends with the weights of the best epoch (or the last, without `plan.merit`).
-        make_data: Batches of the epochs of a range, as one stream.
+        make_data: Batches of the epochs of a range as one stream, without the first so many.
         plan: Epochs, steps, selection.
         store: Where checkpoints are kept.
         folder: Where the history, a picture of the batches and TensorBoard's logs go.
@@ -86,24 +88,37 @@ def fit(
     model.optimizer.build(model.trainable_variables)
     recorder = _Recorder(plan, store, EventLog(folder), measure, model.count_params())
     recorder.set_model(model)
-    recorder.restore()
-    start = len(recorder.history.epochs)
+    epoch, step = recorder.restore()
     # One data set for the picture and the training: its functions are compiled once.
-    data = make_data(range(min(start, plan.epochs - 1), plan.epochs))
+    data = make_data(range(min(epoch, plan.epochs - 1), plan.epochs), step)
     contact_sheet.write(data, folder)
-    if start < plan.epochs and not recorder.patience_over():
-        model.fit(
-            data,
-            initial_epoch=start,
-            epochs=plan.epochs,
-            steps_per_epoch=plan.steps,
-            shuffle=False,
-            verbose=0,
-            callbacks=[_StopOnNan(), recorder],
-        )
+    if step:
+        _train(model, data, range(epoch, epoch + 1), plan.steps - step, [recorder])
+        epoch += 1
+        data = make_data(range(min(epoch, plan.epochs - 1), plan.epochs), 0)
+    if not recorder.finished():
+        _train(model, data, range(epoch, plan.epochs), plan.steps, [recorder])
     recorder.keep_best_weights()
     recorder.history.write(folder)
     return recorder.history
+
+
+def _train(
+    model: keras.Model,
+    data: tf.data.Dataset,
+    epochs: range,
+    steps: int,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    model.fit(
+        data,
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+    )
 
 
 def progress(text: str) -> None:
@@ -112,21 +127,11 @@ def progress(text: str) -> None:
     print(PROGRESS_PREFIX, text, file=sys.stdout, flush=True)
 
 
-class _StopOnNan(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch = epoch + 1
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):
-            raise RuntimeError(
-                f"the loss became {loss} in epoch {self._epoch}, step {batch + 1}: lower the "
-                "learning rate, lengthen the warm-up or train in float32"
-            )
-
-
 class _Recorder(keras.callbacks.Callback):
-    """At the end of an epoch: measures, logs, keeps the best weights and writes a checkpoint."""
+    """Watches the loss; when an epoch ends, measures, logs, keeps the best weights; checkpoints.
+
+    Steps are counted within an epoch, those before a resumption included.
+    """
 
     def __init__(
         self,
@@ -144,42 +149,63 @@ class _Recorder(keras.callbacks.Callback):
         self._measure = measure
         self._best: list[np.ndarray] = []
         self._best_epoch = 0
-        self._started = 0.0
+        self._resumed: Checkpoint | None = None
+        self._first_step = 0
+        self._epoch_started = self._saved = time.monotonic()
 
-    def restore(self) -> None:
-        """Continues from the newest usable checkpoint."""
+    def restore(self) -> tuple[int, int]:
+        """Continues from the newest usable checkpoint: whole epochs and further steps done."""
         variables = self._variables()
         shapes = {name: [v.shape for v in members] for name, members in variables.items()}
         found = self._store.latest(shapes)
         if found is None:
-            return
-        for name, members in variables.items():
-            for variable, array in zip(members, found.arrays[name], strict=True):
-                variable.assign(array)
+            return 0, 0
+        for name in ("model", "optimizer"):
+            _assign(variables[name], found.arrays[name])
         self.history.epochs = found.state["epochs"]
-        self.history.resumed_from_epoch = len(self.history.epochs)
+        self.history.resumed_from_epoch = epoch = len(self.history.epochs)
         self._best_epoch = found.state["best_epoch"]
         self._best = found.arrays.get("best", [])
-        progress(f"{self._plan.stage} continues after epoch {len(self.history.epochs)}")
+        step = found.state["step"]
+        self._resumed = found if step else None
+        progress(f"{self._plan.stage} continues after epoch {epoch}, step {step}")
+        return epoch, step
 
-    def patience_over(self) -> bool:
-        """True when the last `patience` epochs brought nothing better."""
-        epochs_since = len(self.history.epochs) - self._best_epoch
-        return bool(self._plan.patience) and epochs_since >= self._plan.patience
+    def finished(self) -> bool:
+        """True when no epoch is left, or the last `patience` brought nothing better."""
+        done = len(self.history.epochs)
+        patience = self._plan.patience
+        stale = bool(patience) and done - self._best_epoch >= patience
+        return stale or done >= self._plan.epochs
 
     def keep_best_weights(self) -> None:
         """Puts the best epoch's weights back into the model."""
         if not self._best:
             return
-        for variable, array in zip(self.model.variables, self._best, strict=True):
-            variable.assign(array)
+        _assign(self.model.variables, self._best)
         self.history.extra["best_epoch"] = self._best_epoch
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._started = time.monotonic()
+        self._epoch_started, self._first_step = time.monotonic(), 0
+        if self._resumed is not None:
+            # Keras has just reset the running means; they continue where the epoch broke off.
+            _assign(self.model.metrics_variables, self._resumed.arrays["metrics"])
+            self._epoch_started -= self._resumed.state["seconds"]
+            self._first_step = self._resumed.state["step"]
+            self._resumed = None
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        step = self._first_step + batch + 1
+        if not math.isfinite(logs["loss"]):
+            raise RuntimeError(
+                f"the loss became {logs['loss']} in epoch {len(self.history.epochs) + 1}, step "
+                f"{step}: lower the learning rate, lengthen the warm-up or train in float32"
+            )
+        if step < self._plan.steps and time.monotonic() - self._saved >= CHECKPOINT_SECONDS:
+            self._save(step)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        seconds = time.monotonic() - self._started
+        seconds = time.monotonic() - self._epoch_started
         figures = {
             "loss": logs["loss"],
             **logs,
@@ -190,11 +216,10 @@ class _Recorder(keras.callbacks.Callback):
         }
         self.history.epochs.append({"epoch": epoch + 1, **figures})
         self._update_best(epoch + 1, figures)
-        self._save()
+        self._save(0)
         self._events.scalars(figures, epoch + 1)
         self._report(epoch + 1, figures)
-        if self.patience_over():
-            progress(f"{self._plan.stage} stops early: best epoch {self._best_epoch}")
+        if self.finished():
             self.model.stop_training = True
 
     def _update_best(self, epoch: int, figures: dict[str, float]) -> None:
@@ -205,15 +230,26 @@ class _Recorder(keras.callbacks.Callback):
             self._best_epoch = epoch
             self._best = _values(self.model.variables)
 
-    def _save(self) -> None:
+    def _save(self, step: int) -> None:
         arrays = {name: _values(members) for name, members in self._variables().items()}
         if self._best:
             arrays["best"] = self._best
-        state = {"epochs": self.history.epochs, "best_epoch": self._best_epoch}
-        self._store.save(len(self.history.epochs), Checkpoint(state, arrays))
+        state = {
+            "epochs": self.history.epochs,
+            "best_epoch": self._best_epoch,
+            "step": step,
+            "seconds": time.monotonic() - self._epoch_started,
+        }
+        position = len(self.history.epochs) * self._plan.steps + step
+        self._store.save(position, Checkpoint(state, arrays))
+        self._saved = time.monotonic()
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
-        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+        return {
+            "model": self.model.variables,
+            "optimizer": self.model.optimizer.variables,
+            "metrics": self.model.metrics_variables,
+        }
 
     def _report(self, epoch: int, figures: dict[str, float]) -> None:
         seconds = [e["seconds"] for e in self.history.epochs[-5:]]
@@ -227,6 +263,11 @@ class _Recorder(keras.callbacks.Callback):
             f"{self._plan.stage} epoch {epoch}/{self._plan.epochs}  {'  '.join(named)}  "
             f"{figures['images_per_second']:.0f} images/s  eta {_duration(remaining)}"
         )
+
+
+def _assign(variables: list[keras.Variable], arrays: list[np.ndarray]) -> None:
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
 
 
 def _values(variables: list[keras.Variable]) -> list[np.ndarray]:

@@ -17,10 +17,11 @@ from trainer_modules.settings import ModelSettings
 
 pytestmark = pytest.mark.slow
 
-# Arguments: folder with fn_args.json, name of the stage, epoch after which to be killed.
+# Arguments: folder with fn_args.json, name of the stage, step after which to be killed.
 RUN = """
 import importlib, json, os, pathlib, signal, sys, types
-from trainer_modules import checkpoint
+from trainer_modules import checkpoint, training_loop
+training_loop.CHECKPOINT_SECONDS = 0
 folder, stage, fatal = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 save = checkpoint.CheckpointStore.save
 def save_and_die(self, position, state):
@@ -33,9 +34,9 @@ importlib.import_module(f"trainer_modules.{stage}").run_fn(types.SimpleNamespace
 """
 
 
-def run_and_kill(folder: pathlib.Path, stage: str, epoch: int) -> None:
+def run_and_kill(folder: pathlib.Path, stage: str, step: int) -> None:
     environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="2", PYTHONPATH=str(tiny_data.REPOSITORY))
-    command = [sys.executable, "-c", RUN, str(folder), stage, str(epoch)]
+    command = [sys.executable, "-c", RUN, str(folder), stage, str(step)]
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
@@ -54,9 +55,15 @@ def outcome(folder: pathlib.Path, stage: str) -> tuple[dict, list[np.ndarray]]:
     return history, weights
 
 
-# Of the pretraining the newest checkpoint is damaged as well, so that the one before it serves.
-@pytest.mark.parametrize(("stage", "damaged"), [("pretrain", True), ("finetune", False)])
-def test_killed_run_continues_to_the_same_result(tmp_path, stage, damaged, encoder):
+# Three steps an epoch. Pretraining breaks off in the second epoch, and its newest checkpoint is
+# damaged as well, so that the one before it serves; finetuning ends with its second epoch.
+@pytest.mark.parametrize(
+    ("stage", "killed_after", "damaged", "whole_epochs"),
+    [("pretrain", 5, True, 1), ("finetune", 6, False, 2)],
+)
+def test_killed_run_continues_to_the_same_result(
+    tmp_path, encoder, stage, killed_after, damaged, whole_epochs
+):
     trainer = {"pretrain": pretrain, "finetune": finetune}[stage]
     settings = {"pretrain": tiny_data.PRETRAIN, "finetune": tiny_data.FINETUNE}[stage]
     whole, killed = (tmp_path / name for name in ("whole", "killed"))
@@ -64,7 +71,7 @@ def test_killed_run_continues_to_the_same_result(tmp_path, stage, damaged, encod
         prepare(folder, stage, settings | {"epochs": 3}, encoder) for folder in (whole, killed)
     ]
     trainer.run_fn(arguments[0])
-    run_and_kill(killed, stage, 2)
+    run_and_kill(killed, stage, killed_after)
     (left,) = (killed / "checkpoints").iterdir()
     if damaged:
         newest = max(left.iterdir())
@@ -74,7 +81,7 @@ def test_killed_run_continues_to_the_same_result(tmp_path, stage, damaged, encod
         outcome(folder, stage) for folder in (whole, killed)
     )
     assert history.pop("resumed_from_epoch") is None
-    assert resumed.pop("resumed_from_epoch") == (1 if damaged else 2)
+    assert resumed.pop("resumed_from_epoch") == whole_epochs
     assert json.dumps(history, sort_keys=True) == json.dumps(resumed, sort_keys=True)
     assert len(weights) == len(resumed_weights) > 10
     for one, other in zip(weights, resumed_weights, strict=True):
