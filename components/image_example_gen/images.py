@@ -12,6 +12,7 @@ import io
 import os
 import stat
 import warnings
+from typing import BinaryIO
 
 import numpy as np
 
@@ -70,8 +71,20 @@ def decode_file(path: str, max_pixels: int, frame: int | None = None) -> np.ndar
         raise Rejected(UNREADABLE, "not a regular file")
     if info.st_size == 0:
         raise Rejected(EMPTY, "0 bytes")
+    with open(path, "rb") as file:
+        return _decode_any(file, path, max_pixels, frame)
+
+
+def decode_bytes(data: bytes, max_pixels: int) -> np.ndarray:
+    """Decodes an encoded image as `decode_file` does."""
+    if not data:
+        raise Rejected(EMPTY, "0 bytes")
+    return _decode_any(io.BytesIO(data), "", max_pixels, None)
+
+
+def _decode_any(file: BinaryIO, path: str, max_pixels: int, frame: int | None) -> np.ndarray:
     try:
-        with open(path, "rb") as file, warnings.catch_warnings():
+        with warnings.catch_warnings():
             # What Pillow warns of is either quarantined below or harmless.
             warnings.simplefilter("ignore")
             if dicom.is_dicom(file.read(132), path):
@@ -90,13 +103,25 @@ def file_flags(path: str) -> tuple[str, ...]:
     """What an image file itself warns of, as codes for the ingest report; DICOM alone has some."""
     try:
         with open(path, "rb") as file:
-            return dicom.flags(file) if dicom.is_dicom(file.read(132), path) else ()
+            return _flags(file, path)
+    except OSError:
+        return ()
+
+
+def bytes_flags(data: bytes) -> tuple[str, ...]:
+    """What an encoded image warns of, as `file_flags`."""
+    return _flags(io.BytesIO(data), "")
+
+
+def _flags(file: BinaryIO, path: str) -> tuple[str, ...]:
+    try:
+        return dicom.flags(file) if dicom.is_dicom(file.read(132), path) else ()
     except Exception:  # noqa: BLE001
         # Whatever is wrong with the file, decoding it says so.
         return ()
 
 
-def _decode_dicom(file: io.BufferedReader, max_pixels: int, frame: int | None) -> np.ndarray:
+def _decode_dicom(file: BinaryIO, max_pixels: int, frame: int | None) -> np.ndarray:
     try:
         pixels = dicom.decode(file, frame, max_pixels)
     except dicom.TooLarge as error:
@@ -109,7 +134,7 @@ def _decode_dicom(file: io.BufferedReader, max_pixels: int, frame: int | None) -
     return pixels
 
 
-def _decode(file: io.BufferedReader, max_pixels: int) -> np.ndarray:
+def _decode(file: BinaryIO, max_pixels: int) -> np.ndarray:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     # Pillow's own guard, which also covers frames inside a file, follows the setting.

@@ -18,6 +18,9 @@ SourceName = Literal[
     "dicom",
     "mimic_cxr",
     "nih_cxr14",
+    "patch_camelyon",
+    "tfds",
+    "tfrecord",
     "camelyon17_wilds",
 ]
 
@@ -85,6 +88,31 @@ class DicomSettings(Settings):
     frames: Literal["all", "first", "middle"] = Field("all", description="of multi-frame files")
 
 
+class TfrecordSettings(Settings):
+    """How to read existing tf.Examples."""
+
+    files: str = Field("**/*.tfrecord*", description="pattern below root")
+    keys: dict[str, str] = Field(
+        {}, description="image, patient_id, site, domain, split, labels, subgroups: feature's name"
+    )
+    splits: dict[Literal["unlabeled", "train", "validation", "test"], str] = Field(
+        {}, description="official split: pattern of its files"
+    )
+
+
+class TfdsSettings(Settings):
+    """Which TensorFlow Datasets builder, and what of its features."""
+
+    name: str = Field("", description="name[/config][:version]; empty: root is the prepared folder")
+    keys: dict[str, str] = Field(
+        {}, description="image, patient_id, site, labels, subgroups: feature's name"
+    )
+    splits: dict[str, Literal["unlabeled", "train", "validation", "test"]] = Field(
+        {}, description="split of the builder: split here, where the names don't say it"
+    )
+    prepare: bool = Field(False, description="download and prepare what is not in root yet")
+
+
 class SourceSettings(Settings):
     """A data set: where it is, and what of it is used."""
 
@@ -109,6 +137,8 @@ class SourceSettings(Settings):
     )
     image_folder: ImageFolderSettings = ImageFolderSettings()
     dicom: DicomSettings = DicomSettings()
+    tfds: TfdsSettings = TfdsSettings()
+    tfrecord: TfrecordSettings = TfrecordSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
     @model_validator(mode="after")

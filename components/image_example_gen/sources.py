@@ -10,19 +10,22 @@ from components.image_example_gen.settings import DataSettings
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
-# data.source -> module and class; imported when asked for, so that a source may need heavy
-# libraries. A new source is a module with a class of rows.Source, a line here and a value of
-# DataSettings.source.
+# data.source -> module of this package, and class; imported when asked for, so that a source may
+# need heavy libraries. A new source is a module with a class of rows.Source, a line here and a
+# value of settings.SourceName.
 _SOURCES = {
-    "camelyon17_wilds": ("components.image_example_gen.layouts.camelyon17_wilds", "WildsSource"),
-    "chexpert": ("components.image_example_gen.layouts.chexpert", "ChexpertSource"),
-    "combined": ("components.image_example_gen.combined", "CombinedSource"),
-    "dicom": ("components.image_example_gen.layouts.dicom_folder", "DicomSource"),
-    "image_folder": ("components.image_example_gen.layouts.image_folder", "ImageFolderSource"),
-    "manifest": ("components.image_example_gen.manifest", "ManifestSource"),
-    "mimic_cxr": ("components.image_example_gen.layouts.mimic_cxr", "MimicCxrSource"),
-    "nih_cxr14": ("components.image_example_gen.layouts.nih_cxr14", "NihCxr14Source"),
-    "synthetic": ("components.image_example_gen.synthetic", "SyntheticSource"),
+    "camelyon17_wilds": ("layouts.camelyon17_wilds", "WildsSource"),
+    "chexpert": ("layouts.chexpert", "ChexpertSource"),
+    "combined": ("combined", "CombinedSource"),
+    "dicom": ("layouts.dicom_folder", "DicomSource"),
+    "image_folder": ("layouts.image_folder", "ImageFolderSource"),
+    "manifest": ("manifest", "ManifestSource"),
+    "mimic_cxr": ("layouts.mimic_cxr", "MimicCxrSource"),
+    "nih_cxr14": ("layouts.nih_cxr14", "NihCxr14Source"),
+    "patch_camelyon": ("layouts.patch_camelyon", "PatchCamelyonSource"),
+    "synthetic": ("synthetic", "SyntheticSource"),
+    "tfds": ("layouts.tfds", "TfdsSource"),
+    "tfrecord": ("layouts.tfrecord", "TfrecordSource"),
 }
 
 
@@ -31,7 +34,9 @@ def open_source(data: DataSettings, task: TaskSettings) -> Source:
     if data.source not in _SOURCES:
         raise InputError(f"data.source '{data.source}' is not one of {', '.join(_SOURCES)}")
     module, name = _SOURCES[data.source]
-    source = getattr(importlib.import_module(module), name)(data, task)
+    source = getattr(importlib.import_module(f"components.image_example_gen.{module}"), name)(
+        data, task
+    )
     if data.sites or data.shifted_sites:
         return SelectedSites(source, data)
     return source

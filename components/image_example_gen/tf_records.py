@@ -1,0 +1,183 @@
+"""TFRecord files and tf.Examples, read without TensorFlow: a place in a file at a time.
+
+Listing and checking a data set must take no five seconds of imports, so the framing and the
+message type, both frozen formats, are spelt out here.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import os
+import struct
+from collections.abc import Iterator
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_LENGTH = struct.Struct("<Q")
+_CHECKSUM = 4
+# No file is so well compressed that a record is a thousand times larger.
+_SWELL = 1032
+_OPEN_FILES = 8
+
+Value = bytes | int | float
+
+
+class DamagedRecords(Exception):
+    """A file that is cut short or no TFRecord file at all."""
+
+
+class RecordFile:
+    """One TFRecord file, plain or GZIP."""
+
+    def __init__(self, path: str):
+        with open(path, "rb") as file:
+            packed = file.read(2) == _GZIP_MAGIC
+        # Open for as long as this object is: readers come back for other places.
+        self._file = gzip.open(path, "rb") if packed else open(path, "rb")  # noqa: SIM115
+        self._largest = os.path.getsize(path) * (_SWELL if packed else 1)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def records(self) -> Iterator[tuple[int, bytes]]:
+        """Yields every record with its place.
+
+        Raises:
+            DamagedRecords: after the last whole record.
+        """
+        place = 0
+        self._seek(0)
+        while True:
+            head = self._read(_LENGTH.size + _CHECKSUM)
+            if not head:
+                return
+            data = self._body(head)
+            yield place, data
+            place += len(head) + len(data) + _CHECKSUM
+
+    def read(self, place: int) -> bytes:
+        """Returns the record at a place; in a GZIP file, walking forward is cheap and back is not.
+
+        Raises:
+            DamagedRecords: there is none.
+        """
+        self._seek(place)
+        return self._body(self._read(_LENGTH.size + _CHECKSUM))
+
+    def _body(self, head: bytes) -> bytes:
+        if len(head) < _LENGTH.size + _CHECKSUM:
+            raise DamagedRecords("cut short")
+        (length,) = _LENGTH.unpack_from(head)
+        if length > self._largest:
+            raise DamagedRecords("not a TFRecord file")
+        data = self._read(length)
+        if len(data) < length or len(self._read(_CHECKSUM)) < _CHECKSUM:
+            raise DamagedRecords("cut short")
+        return data
+
+    def _seek(self, place: int) -> None:
+        try:
+            self._file.seek(place)
+        except (OSError, EOFError) as error:
+            raise DamagedRecords("not readable") from error
+
+    def _read(self, count: int) -> bytes:
+        try:
+            return self._file.read(count)
+        except (OSError, EOFError) as error:
+            raise DamagedRecords("cut short") from error
+
+
+class RecordFiles:
+    """Keeps a few files open, the last used ones."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, RecordFile] = {}
+
+    def read(self, path: str, place: int) -> bytes:
+        """Returns a record."""
+        file = self._open.pop(path, None) or RecordFile(path)
+        self._open[path] = file
+        if len(self._open) > _OPEN_FILES:
+            self._open.pop(next(iter(self._open))).close()
+        return file.read(place)
+
+
+def parse_example(data: bytes) -> dict[str, list[Value]]:
+    """Returns the features of a serialized tf.Example.
+
+    Raises:
+        DamagedRecords: it is none.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        message = _example_class().FromString(data)
+    except DecodeError:
+        raise DamagedRecords("not a tf.Example") from None
+    values = {}
+    for name, feature in message.features.feature.items():
+        kind = feature.WhichOneof("kind")
+        values[name] = list(getattr(feature, kind).value) if kind else []
+    return values
+
+
+@functools.cache
+def _example_class() -> type:
+    """The message type of tensorflow/core/example/example.proto."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(
+        name="remedis_example.proto", package="remedis_example", syntax="proto3"
+    )
+
+    def message(name: str) -> descriptor_pb2.DescriptorProto:
+        return file.message_type.add(name=name)
+
+    for name, kind in (
+        ("BytesList", field.TYPE_BYTES),
+        ("FloatList", field.TYPE_FLOAT),
+        ("Int64List", field.TYPE_INT64),
+    ):
+        message(name).field.add(name="value", number=1, type=kind, label=field.LABEL_REPEATED)
+    feature = message("Feature")
+    feature.oneof_decl.add(name="kind")
+    for number, name in enumerate(("Bytes", "Float", "Int64"), start=1):
+        feature.field.add(
+            name=f"{name.lower()}_list",
+            number=number,
+            type=field.TYPE_MESSAGE,
+            type_name=f".remedis_example.{name}List",
+            label=field.LABEL_OPTIONAL,
+            oneof_index=0,
+        )
+    features = message("Features")
+    entry = features.nested_type.add(name="FeatureEntry")
+    entry.options.map_entry = True
+    entry.field.add(name="key", number=1, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
+    entry.field.add(
+        name="value",
+        number=2,
+        type=field.TYPE_MESSAGE,
+        type_name=".remedis_example.Feature",
+        label=field.LABEL_OPTIONAL,
+    )
+    features.field.add(
+        name="feature",
+        number=1,
+        type=field.TYPE_MESSAGE,
+        type_name=".remedis_example.Features.FeatureEntry",
+        label=field.LABEL_REPEATED,
+    )
+    message("Example").field.add(
+        name="features",
+        number=1,
+        type=field.TYPE_MESSAGE,
+        type_name=".remedis_example.Features",
+        label=field.LABEL_OPTIONAL,
+    )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("remedis_example.Example"))
