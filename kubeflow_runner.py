@@ -37,6 +37,7 @@ def _compile(arguments: argparse.Namespace, output: str = "") -> int:
         output=output or arguments.output,
         pipeline_root=arguments.pipeline_root,
         data_version=arguments.data_version,
+        image_root=arguments.image_root,
     )
     print(compiled.table())
     return 0
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
             source.add_argument("--pipeline", default="", help="an already compiled YAML file")
         command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
         command.add_argument("--image", default="", help="container image, REGISTRY/NAME:TAG")
+        command.add_argument("--image-root", default="/app", help="the repository in the image")
         command.add_argument("--pipeline-root", default="minio://mlpipeline/v2/artifacts")
         command.add_argument("--data-version", default="1", help="a new one ingests again")
     add = submitting.add_argument

@@ -1,0 +1,140 @@
+"""The compiled pipeline under KFP's local orchestrator, every step in a process of its own.
+
+Then single steps again, called as the Go driver and launcher of a cluster would call them. There
+is no cluster in these tests.
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import TINY
+from tests.kubeflow import kfp_local
+from tests.kubeflow.launcher import Launcher
+
+pytestmark = [pytest.mark.slow, pytest.mark.e2e]
+
+ROOT = Path(__file__).resolve().parents[2]
+# kfp.local takes the first five letters of a component's name for the prefix `comp-`.
+SHOWN = 5
+JUDGED_FROM_HERE = ("ModelGate", "Pusher", "EncoderPusher", "Reporter")
+
+
+class Outcome:
+    """A finished run: its volume, and what every step left."""
+
+    def __init__(self, volume):
+        self.volume = volume
+        self.file = volume / "pipeline.yaml"
+        self.pushed = volume / "pushed"
+        self.spec = next(yaml.safe_load_all(self.file.read_text()))
+
+    def steps(self):
+        left = kfp_local.outputs(self.volume / "artifacts")
+        names = self.spec["root"]["dag"]["tasks"]
+        return {name: left[name[SHOWN:]] for name in names if name[SHOWN:] in left}
+
+    def artifact(self, node, key):
+        (artifact,) = self.steps()[node]["artifacts"][key]["artifacts"]
+        return artifact
+
+
+def _run(*command, timeout):
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    volume = tmp_path_factory.mktemp("volume")
+    settings = (
+        *TINY,
+        f"kubernetes.workspace={volume}",
+        f"kubernetes.step.volumes=[{{claim: remedis, path: {volume}}}]",
+    )
+    compiled = _run(
+        *("kubeflow_runner.py", "compile", "--preset", "demo", "--image", "example.com/remedis:1"),
+        *("--output", str(volume / "pipeline.yaml"), "--image-root", str(ROOT)),
+        *("--pipeline-root", str(volume / "artifacts")),
+        *(part for item in settings for part in ("--set", item)),
+        timeout=300,
+    )
+    assert compiled.returncode == 0, compiled.stderr
+    done = _run(
+        *("tests/kubeflow/kfp_local.py", str(volume / "pipeline.yaml")),
+        str(volume / "artifacts"),
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    return Outcome(volume)
+
+
+def _report(folder):
+    return json.loads((Path(folder) / "report.json").read_text())
+
+
+def test_every_step_ran_and_both_models_were_pushed(outcome):
+    assert set(outcome.steps()) == set(outcome.spec["root"]["dag"]["tasks"])
+    for name, node in (("classifier", "Pusher"), ("encoder", "EncoderPusher")):
+        (version,) = (outcome.pushed / name).iterdir()
+        assert (version / "saved_model.pb").is_file()
+        metadata = outcome.artifact(node, "pushed_model")["metadata"]
+        assert metadata["pushed"] == 1
+        assert metadata["pushed_destination"] == str(version)
+
+
+def test_report_says_pushed_with_the_same_metrics_as_a_local_run(outcome, first_run):
+    report = _report(outcome.artifact("Reporter", "report")["uri"])
+    assert report["verdict"] == "pushed"
+    for domain in ("in_distribution", "shifted"):
+        expected = first_run.summary["metrics"][domain]["auc"]
+        assert report["metrics"][domain]["auc"]["patients"] == expected["patients"]
+        difference = report["metrics"][domain]["auc"]["value"] - expected["value"]
+        assert math.isclose(difference, 0, abs_tol=0.05)
+
+
+def test_refused_model_is_not_pushed_by_steps_called_as_on_a_cluster(outcome, tmp_path):
+    launcher = Launcher(outcome.spec, tmp_path)
+    for node, left in outcome.steps().items():
+        if node not in JUDGED_FROM_HERE:
+            launcher.adopt(node, left)
+    destination = tmp_path / "pushed"
+    for node in JUDGED_FROM_HERE:
+        done = launcher.run(node, gate_min_auc=1.0, push_destination=str(destination))
+        assert done.returncode == 0, done.stderr
+    assert not destination.exists()
+    assert launcher.metadata("ModelGate", "blessing")["blessed"] == 0
+    # The model's address in the blessing is the store's, not that of the launcher's copy.
+    assert launcher.metadata("ModelGate", "blessing")["current_model"].startswith("minio://")
+    assert launcher.metadata("Pusher", "pushed_model")["pushed"] == 0
+    report = _report(launcher.files("Reporter", "report"))
+    assert report["verdict"] == "not_blessed"
+    assert report["reasons"]
+
+
+def test_step_with_bad_input_says_so_in_one_line(outcome, tmp_path):
+    launcher = Launcher(outcome.spec, tmp_path)
+    component = outcome.spec["components"]["ImageExampleGen"]
+    label = component["executorLabel"]
+    arguments = outcome.spec["deploymentSpec"]["executors"][label]["container"]["args"]
+    task = outcome.spec["root"]["dag"]["tasks"]["ImageExampleGen"]
+    data = task["inputs"]["parameters"]["data"]["runtimeValue"]
+    settings = {**json.loads(data["constant"]), "source": "manifest", "root": "/nonexistent"}
+    data["constant"] = json.dumps(settings)
+    assert "{{$}}" in arguments
+    done = launcher.run("ImageExampleGen")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "/nonexistent" in done.stderr.splitlines()[-1]
