@@ -21,6 +21,8 @@ SourceName = Literal[
     "patch_camelyon",
     "tfds",
     "tfrecord",
+    "camelyon16",
+    "camelyon17",
     "camelyon17_wilds",
 ]
 
@@ -88,6 +90,27 @@ class DicomSettings(Settings):
     frames: Literal["all", "first", "middle"] = Field("all", description="of multi-frame files")
 
 
+class SlideSettings(Settings):
+    """How to cut whole slides into tiles."""
+
+    tile_size: int = Field(256, ge=32, le=4096, description="pixels of a tile's side")
+    mpp: float = Field(0.5, ge=0.1, le=20, description="microns per pixel of a tile")
+    overlap: int = Field(0, ge=0, description="pixels that neighbouring tiles share")
+    least_tissue: float = Field(0.5, ge=0, le=1, description="share of tissue that a tile needs")
+    least_tumor: float = Field(0.5, gt=0, le=1, description="share from which a tile is tumor")
+    most_tiles: int = Field(0, ge=0, description="of one slide, drawn by hash; 0: all")
+    assumed_mpp: float = Field(0, ge=0, le=20, description="of slides that don't say; 0: refuse")
+    partly_annotated: tuple[str, ...] = Field(
+        ("test_114",), description="slides, without .tif, whose outlines leave tumor out"
+    )
+
+    @model_validator(mode="after")
+    def _steps(self) -> Self:
+        if self.overlap >= self.tile_size:
+            raise ValueError(f"overlap {self.overlap}: less than tile_size {self.tile_size}")
+        return self
+
+
 class TfrecordSettings(Settings):
     """How to read existing tf.Examples."""
 
@@ -137,6 +160,7 @@ class SourceSettings(Settings):
     )
     image_folder: ImageFolderSettings = ImageFolderSettings()
     dicom: DicomSettings = DicomSettings()
+    slides: SlideSettings = SlideSettings()
     tfds: TfdsSettings = TfdsSettings()
     tfrecord: TfrecordSettings = TfrecordSettings()
     synthetic: SyntheticSettings = SyntheticSettings()

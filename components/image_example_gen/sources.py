@@ -14,6 +14,8 @@ from trainer_modules.settings import TaskSettings
 # need heavy libraries. A new source is a module with a class of rows.Source, a line here and a
 # value of settings.SourceName.
 _SOURCES = {
+    "camelyon16": ("layouts.camelyon16", "Camelyon16Source"),
+    "camelyon17": ("layouts.camelyon17", "Camelyon17Source"),
     "camelyon17_wilds": ("layouts.camelyon17_wilds", "WildsSource"),
     "chexpert": ("layouts.chexpert", "ChexpertSource"),
     "combined": ("combined", "CombinedSource"),

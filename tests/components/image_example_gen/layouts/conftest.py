@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from components.image_example_gen.settings import DataSettings
@@ -182,3 +183,59 @@ def camelyon17_wilds(tmp_path, write_image) -> Path:
         lines.append(f"{number},{patient:03d},4,{x},21792,{number // 5},{number},{center},{split}")
     (root / "metadata.csv").write_text("\n".join(lines) + "\n")
     return root
+
+
+@pytest.fixture(scope="session")
+def write_slide() -> Callable[..., Path]:
+    """Writes a tiled TIFF with three levels: glass, and purple tissue with a grain of its own."""
+    made: dict[tuple, bytes] = {}
+
+    def write(path: Path, seed: int, mpp: float | None = 0.25) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if (seed, mpp) in made:
+            path.write_bytes(made[seed, mpp])
+            return path
+        image = np.full((768, 1024, 3), 255, np.uint8)
+        grain = np.random.default_rng(seed).integers(-20, 21, (384, 640, 1))
+        image[128:512, 128:768] = np.array((200, 60, 140)) + grain
+        with tifffile.TiffWriter(path, bigtiff=True) as writer:
+            for level in range(3):
+                writer.write(
+                    image[:: 4**level, :: 4**level],
+                    tile=(64, 64),
+                    photometric="rgb",
+                    compression="zlib",
+                    resolution=(1e4 / (mpp * 4**level),) * 2 if mpp else None,
+                    resolutionunit="CENTIMETER" if mpp else None,
+                    subfiletype=1 if level else 0,
+                    metadata=None,
+                )
+        made[seed, mpp] = path.read_bytes()
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_outlines() -> Callable[..., Path]:
+    """Writes ASAP XML; each outline is a group and its points."""
+
+    def write(path: Path, *outlines: tuple[str, list[tuple[float, float]]]) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parts = []
+        for number, (group, points) in enumerate(outlines):
+            coordinates = "".join(
+                f'<Coordinate Order="{n}" X="{x}" Y="{y}" />' for n, (x, y) in enumerate(points)
+            )
+            parts.append(
+                f'<Annotation Name="Annotation {number}" Type="Polygon" PartOfGroup="{group}" '
+                f'Color="#F4FA58"><Coordinates>{coordinates}</Coordinates></Annotation>'
+            )
+        path.write_text(
+            '<?xml version="1.0"?>\n<ASAP_Annotations><Annotations>'
+            + "".join(parts)
+            + "</Annotations><AnnotationGroups /></ASAP_Annotations>"
+        )
+        return path
+
+    return write

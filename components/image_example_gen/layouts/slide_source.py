@@ -1,0 +1,232 @@
+"""Base of the sources that cut whole slides into tiles."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import functools
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from components.image_example_gen import slides
+from components.image_example_gen.cached_rows import CachedRows
+from components.image_example_gen.columns import UNKNOWN, SubgroupColumn
+from components.image_example_gen.label_names import LabelNames
+from components.image_example_gen.polygons import Outlines, read_asap
+from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.settings import DataSettings
+from trainer_modules import features
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SUBGROUPS = ("center", "slide")
+_SAMPLES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Slide:
+    """A slide and what is known of it.
+
+    Attributes:
+        path: below data.root.
+        patient: its id.
+        center: hospital, the site of its tiles.
+        split: official split, None where there is none.
+        annotation: path of its outlines, below data.root; empty without.
+        elsewhere: label of tissue outside the outlines, None where that is not known.
+    """
+
+    path: str
+    patient: str
+    center: str
+    split: str | None
+    annotation: str
+    elsewhere: float | None
+
+
+class SlideSource(abc.ABC):
+    """Rows of the tiles of all slides, slide by slide."""
+
+    def __init__(self, data: DataSettings, task: TaskSettings):
+        self._data = data
+        self._task = task
+        self._root = data.root
+        settings = data.slides
+        self._rule = slides.TileRule(
+            size=settings.tile_size,
+            mpp=settings.mpp,
+            overlap=settings.overlap,
+            least_tissue=settings.least_tissue,
+            most_tiles=settings.most_tiles,
+            assumed_mpp=settings.assumed_mpp,
+        )
+        self._names = LabelNames(["tumor"], data.label_columns)
+        self._subgroup_columns = [SubgroupColumn(s, data.subgroup_bins) for s in data.subgroups]
+        self._open = slides.OpenSlides()
+
+    @abc.abstractmethod
+    def find_slides(self) -> Sequence[Slide]:
+        """Lists the slides.
+
+        Raises:
+            InputError: the layout is not that of the data set.
+        """
+
+    def tables(self) -> Sequence[str]:
+        """Paths of tables whose every byte counts."""
+        return ()
+
+    def check(self) -> None:
+        """See `rows.Source`: layout, outlines and resolution of every slide; looks for no tissue.
+
+        A slide that can't be opened is one quarantined image.
+        """
+        if self._task.classes and self._task.labels:
+            raise InputError(
+                f"task.kind multiclass: {self._data.source} has one 0/1 label, tumor; use binary"
+            )
+        self._names.match(self._task.labels, self._data.source)
+        for name in self._data.subgroups:
+            if name not in SUBGROUPS:
+                raise InputError(
+                    f"data.subgroups names '{name}', {self._data.source} has {', '.join(SUBGROUPS)}"
+                )
+        readable = 0
+        for number, slide in enumerate(self._slides, start=1):
+            if slide.annotation:
+                read_asap(os.path.join(self._root, slide.annotation))
+            try:
+                opened = slides.open_slide(os.path.join(self._root, slide.path))
+            except slides.UnreadableSlide:
+                continue
+            with opened:
+                readable += 1
+                self._resolution(number, opened)
+        if not readable:
+            raise InputError(
+                f"none of the {len(self._slides)} slides below data.root '{self._root}' can be "
+                "opened: pyramidal TIFFs, whole ones, are expected"
+            )
+
+    def offers(self) -> Offer:
+        """See `rows.Source`."""
+        return Offer(self._names.known(), frozenset(SUBGROUPS))
+
+    def fingerprint(self) -> str:
+        """See `rows.Source`: names, sizes and times; tables and outlines with every byte."""
+        digest = hashlib.sha256()
+        for path in self.tables():
+            digest.update(_bytes_of(path))
+        for slide in self._slides:
+            info = os.stat(os.path.join(self._root, slide.path))
+            digest.update(f"{slide.path},{info.st_size},{info.st_mtime_ns};".encode())
+            if slide.annotation:
+                digest.update(_bytes_of(os.path.join(self._root, slide.annotation)))
+        return digest.hexdigest()
+
+    def rows(self) -> Iterator[Row]:
+        """See `rows.Source`; the tissue is looked for once."""
+        yield from self._cached
+
+    def load(self, image: str, max_pixels: int) -> np.ndarray:
+        """See `rows.Source`."""
+        from components.image_example_gen import images
+
+        path, _, place = image.rpartition("@")
+        full = os.path.join(self._root, path)
+        try:
+            if not place:
+                slides.open_slide(full).close()
+                raise images.Rejected(images.UNREADABLE, "the slide is damaged")
+            x, y, width, height = (int(part) for part in place.split(","))
+            return slides.read_tile(self._open.get(full), (x, y), (width, height), self._rule.size)
+        except slides.UnreadableSlide as error:
+            self._open.drop(full)
+            raise images.Rejected(images.UNREADABLE, f"slide: {error}") from None
+
+    def flags(self, image: str) -> tuple[str, ...]:
+        """See `rows.Source`: labels photographed with the slide are not in its tiles."""
+        return ()
+
+    @functools.cached_property
+    def _slides(self) -> list[Slide]:
+        if not os.path.isdir(self._root):
+            raise InputError(f"data.root '{self._root}' is not a folder: name the data set's")
+        found = list(self.find_slides())
+        root = os.path.realpath(self._root)
+        for number, slide in enumerate(found, start=1):
+            real = os.path.realpath(os.path.join(root, slide.path))
+            if os.path.commonpath([root, real]) != root:
+                raise InputError(
+                    f"slide {number} is a link that leads out of data.root; copy it there or name "
+                    "its real folder"
+                )
+        return found
+
+    @functools.cached_property
+    def _cached(self) -> CachedRows:
+        return CachedRows(self._cut())
+
+    def _cut(self) -> Iterator[Row]:
+        number = 0
+        for place, slide in enumerate(self._slides, start=1):
+            for image, label in self._tiles(place, slide):
+                number += 1
+                yield self._row(number, place, slide, image, label)
+
+    def _tiles(self, place: int, slide: Slide) -> Iterator[tuple[str, float | None]]:
+        """Yields references and labels of a slide's tiles; one without place if it is broken."""
+        outlines = Outlines((), ())
+        if slide.annotation:
+            outlines = read_asap(os.path.join(self._root, slide.annotation))
+        try:
+            with slides.open_slide(os.path.join(self._root, slide.path)) as opened:
+                found = slides.tiles(opened, self._rule, self._resolution(place, opened))
+        except slides.UnreadableSlide:
+            yield f"{slide.path}@", None
+            return
+        for tile in found:
+            reference = f"{slide.path}@{tile.x},{tile.y},{tile.width},{tile.height}"
+            yield reference, self._label(slide, outlines, tile)
+
+    def _label(self, slide: Slide, outlines: Outlines, tile: slides.Tile) -> float | None:
+        share = outlines.fraction(tile.x, tile.y, tile.width, tile.height, _SAMPLES)
+        if share >= self._data.slides.least_tumor:
+            return 1.0
+        # On the border of a lesion neither answer is right.
+        return None if share else slide.elsewhere
+
+    def _row(self, number: int, place: int, slide: Slide, image: str, label: float | None) -> Row:
+        about = {"center": slide.center, "slide": str(place)}
+        return Row(
+            number=number,
+            image=image,
+            patient_id=slide.patient,
+            site=slide.center or UNKNOWN,
+            domain=features.IN_DISTRIBUTION,
+            split=slide.split if self._data.official_split else None,
+            labels=(label,) * len(self._task.labels),
+            subgroups=tuple(
+                reader.parse(about[name])
+                for name, reader in zip(self._data.subgroups, self._subgroup_columns, strict=True)
+            ),
+        )
+
+    def _resolution(self, number: int, slide: object) -> tuple[float, float]:
+        mpp = slides.microns_per_pixel(slide, self._rule.assumed_mpp)
+        if mpp is None:
+            raise InputError(
+                f"slide {number} of data.root does not say how large its pixels are: give "
+                "data.slides.assumed_mpp, for example 0.25 for a 40x scan"
+            )
+        return mpp
+
+
+def _bytes_of(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
