@@ -43,7 +43,7 @@ class Launcher:
             "inputs": {
                 "artifacts": {
                     name: {"artifacts": [self._input(source["taskOutputArtifact"])]}
-                    for name, source in task["inputs"]["artifacts"].items()
+                    for name, source in task["inputs"].get("artifacts", {}).items()
                 },
                 "parameterValues": self._parameters(task, parameters),
             },
