@@ -10,7 +10,7 @@ RUN awk '/^[^ #]/ { keep = /^uv==/ } keep' requirements-dev.lock > uv.lock \
     && python -m pip install --no-cache-dir --require-hashes --requirement uv.lock \
     && python -m venv --without-pip /opt/venv \
     && uv pip sync --no-cache --python /opt/venv/bin/python --require-hashes --compile-bytecode \
-        requirements.lock
+        --build-constraints requirements.lock requirements.lock
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="remedis-tfx" \

@@ -169,7 +169,8 @@ judge_platform() {
   SUITE=host
   case "$(uname -s)-$(uname -m)" in
     Darwin-arm64) return ;;
-    Linux-x86_64 | Linux-aarch64) ;;
+    Linux-x86_64) ;;
+    Linux-aarch64) fail "TFX's wheels for Linux are x86-64 only; on this machine use the container image: docker build --platform linux/amd64 -t remedis-tfx . (Dockerfile)" ;;
     *) fail "no TensorFlow for $(uname -s) on $(uname -m); $IMAGE_HINT" ;;
   esac
   local glibc minor
@@ -240,7 +241,7 @@ fetch_libc() {
   for deb in "$apt"/debs/*.deb; do
     run dpkg-deb -x "$deb" "$apt/root" || explain "unpacking $(basename "$deb") failed" "the disk"
   done
-  # The folder's name differs by architecture: it is where the loader is.
+  # The loader's folder, whatever the architecture calls it, is the one that holds the rest.
   loader="$(find "$apt/root" -name 'ld-linux*.so.*' -type f | head -n 1)"
   [ -n "$loader" ] || fail "no loader in the C library of $OS_ID $SUITE; $IMAGE_HINT (log: $LOG)"
   cp -a "$(dirname "$loader")" "$STATE/libc.new"
@@ -309,10 +310,11 @@ sync_packages() {
     local index
     index="$("$TOOLS/bin/python" -I -m pip config get global.index-url 2>/dev/null)" && export UV_DEFAULT_INDEX="$index"
   fi
+  # A few pure-Python packages come as source; what builds them is held to the lock as well.
   # Compiled now, because importing TFX uncompiled takes half a minute, and where
   # PYTHONDONTWRITEBYTECODE is set it would do so every time.
   run "$TOOLS/bin/uv" pip sync --python "$VENV/bin/python" --require-hashes --compile-bytecode \
-    --link-mode "${UV_LINK_MODE:-hardlink}" "${LOCKS[@]}" ||
+    --build-constraints "$ROOT/requirements.lock" "${LOCKS[@]}" ||
     explain "installing the locked packages failed" "the package index"
 }
 

@@ -243,6 +243,10 @@ class TestRefusals:
         assert "Darwin" in line
         assert "Dockerfile" in line
 
+    def test_linux_on_arm(self, world):
+        world.tool("uname", '#!/bin/sh\n[ "$1" = -s ] && echo Linux || echo aarch64\n')
+        assert "--platform linux/amd64" in self.refused(world)
+
     def test_no_network(self, world):
         (world.folder / "uv-message").write_text(
             "error: Failed to fetch: `keras`\n  Caused by: dns error: Name or service not known\n"
