@@ -55,7 +55,7 @@ def test_both_locks_agree():
         ("label/pneumonia/weight", 3831126995, 7531318370037427038),
     ],
 )
-def test_fingerprints_are_those_of_the_farmhash_that_tfdv_asks_for(text, bits32, bits64):
+def test_fingerprints_are_those_of_the_version_that_tfdv_asks_for(text, bits32, bits64):
     # Computed with pyfarmhash 0.3.2, which the lock replaces (pyproject.toml, tool.uv).
     assert farmhash.fingerprint32(text) == bits32
     assert farmhash.fingerprint64(text) == bits64
