@@ -71,8 +71,11 @@ def decode_file(path: str, max_pixels: int, frame: int | None = None) -> np.ndar
         raise Rejected(UNREADABLE, "not a regular file")
     if info.st_size == 0:
         raise Rejected(EMPTY, "0 bytes")
-    with open(path, "rb") as file:
-        return _decode_any(file, path, max_pixels, frame)
+    try:
+        with open(path, "rb") as file:
+            return _decode_any(file, path, max_pixels, frame)
+    except OSError as error:
+        raise Rejected(UNREADABLE, type(error).__name__) from None
 
 
 def decode_bytes(data: bytes, max_pixels: int) -> np.ndarray:

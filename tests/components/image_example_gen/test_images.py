@@ -148,6 +148,19 @@ def test_what_is_no_file_is_quarantined(tmp_path):
         assert rejected.value.reason == reason
 
 
+@pytest.mark.parametrize("error", [PermissionError, OSError])
+def test_files_that_may_not_be_read_are_quarantined(error, tmp_path, monkeypatch):
+    (tmp_path / "jane_doe.png").write_bytes(PNG)
+
+    def refuse(path, *_):
+        raise error(13, "refused", path)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(Rejected) as rejected:
+        decode_file(str(tmp_path / "jane_doe.png"), LIMIT)
+    assert (rejected.value.reason, rejected.value.detail) == ("unreadable", error.__name__)
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP", "JPEG2000"])
 def test_mutated_files_give_pixels_or_a_reason(kind, tmp_path):
     rng = np.random.default_rng(1)
