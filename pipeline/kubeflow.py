@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,9 @@ def compile_pipeline(
       InputError: An output or image name that Kubeflow would refuse, or a pipeline it can't run.
     """
     _check_arguments(image, output, pipeline_root)
+    _refuse(kubeflow_check.misplaced(config))
     spec = _compile(config, image, pipeline_root, data_version, image_root)
-    nodes = list(spec["root"]["dag"]["tasks"])
-    problems = kubeflow_check.unsupported(spec) + kubeflow_check.misplaced(config, nodes)
-    if problems:
-        raise InputError("Kubeflow Pipelines can't run this:\n  " + "\n  ".join(problems))
+    _refuse(kubeflow_check.unsupported(spec) + kubeflow_check.unknown_nodes(config, spec))
     kubeflow_spec.add_outputs(spec)
     parameters = kubeflow_spec.add_parameters(spec, config)
     kubeflow_spec.add_resources(spec, config.kubernetes)
@@ -110,11 +109,19 @@ def compile_pipeline(
     return Compiled(config.name, tuple(steps), tuple(parameters))
 
 
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
+        raise InputError("Kubeflow Pipelines can't run this:\n  " + "\n  ".join(problems))
+
+
 def _check_arguments(image: str, output: str, pipeline_root: str) -> None:
     if not output.endswith(".yaml"):
         raise InputError(f"--output '{output}': give a file name ending in .yaml")
-    if not Path(output).resolve().parent.is_dir():
-        raise InputError(f"--output '{output}': the folder does not exist")
+    try:
+        with tempfile.TemporaryFile(dir=Path(output).resolve().parent):
+            pass
+    except OSError as error:
+        raise InputError(f"--output '{output}' can't be written: {error.strerror}") from None
     if not _IMAGE.fullmatch(image):
         raise InputError(f"--image '{image}': give REGISTRY/NAME:TAG (lower case, with a tag)")
     if not pipeline_root.startswith(_ROOT_SCHEMES) and not pipeline_root.startswith("/"):

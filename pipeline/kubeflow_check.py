@@ -43,24 +43,29 @@ def _of_node(task: Mapping[str, Any], executor: Mapping[str, Any]) -> Iterator[s
         yield "a loop over artifacts, which is not implemented there"
 
 
-def misplaced(config: RunConfig, nodes: list[str]) -> list[str]:
+def misplaced(config: RunConfig) -> list[str]:
     """Says which folders of the configuration lie on no volume of the node that uses them."""
     uses = [("ImageExampleGen", "data.root", config.data.root)]
     uses += [("Pretrainer", "model.init.path", config.model.init.path)]
     if config.push.enabled:
         for node in ("Pusher", "EncoderPusher", "ModelGate"):
             uses.append((node, "push.destination", config.push.destination))
-    found = [
+    return [
         f"node '{node}': {setting} '{path}' is on none of its volumes ({_mounted(step)}); mount "
         "one with kubernetes.step.volumes or choose a folder there"
         for node, setting, path in uses
         if path and not on_volume(path, step := config.kubernetes.of_node(node))
     ]
-    unknown = sorted(set(config.kubernetes.nodes) - set(nodes))
-    return found + [
+
+
+def unknown_nodes(config: RunConfig, spec: Mapping[str, Any]) -> list[str]:
+    """Says which pods are configured for nodes that the pipeline does not have."""
+    nodes = set(spec["components"])
+    # Without pushes their nodes may stay configured.
+    known = nodes if config.push.enabled else nodes | {"Pusher", "EncoderPusher"}
+    return [
         f"setting 'kubernetes.nodes.{name}': no such node; accepted: {', '.join(sorted(nodes))}"
-        for name in unknown
-        if not (name in ("Pusher", "EncoderPusher") and not config.push.enabled)
+        for name in sorted(set(config.kubernetes.nodes) - known)
     ]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from trainer_modules.settings import Settings
 
@@ -95,7 +95,12 @@ class StepOverrides(Settings):
     retries: Annotated[int, Field(ge=0, le=10)] | None = None
 
 
-_ID_KEY = SecretVariable(secret="remedis", key="id-key", variable="REMEDIS_ID_KEY", optional=True)
+_ID_KEY = {"secret": "remedis", "key": "id-key", "variable": "REMEDIS_ID_KEY", "optional": True}
+_NODES: dict[str, dict[str, Any]] = {
+    "ImageExampleGen": {"secret_variables": [_ID_KEY]},
+    "Pretrainer": {"cpu": "4", "memory": "16Gi"},
+    "Finetuner": {"cpu": "4", "memory": "16Gi"},
+}
 
 
 class KubernetesSettings(Settings):
@@ -109,13 +114,22 @@ class KubernetesSettings(Settings):
     )
     step: StepSettings = StepSettings()
     nodes: dict[str, StepOverrides] = Field(
-        {
-            "ImageExampleGen": StepOverrides(secret_variables=(_ID_KEY,)),
-            "Pretrainer": StepOverrides(cpu="4", memory="16Gi"),
-            "Finetuner": StepOverrides(cpu="4", memory="16Gi"),
-        },
+        default_factory=dict,
+        validate_default=True,
         description="by node name, what differs from kubernetes.step",
     )
+
+    @field_validator("nodes", mode="before")
+    @classmethod
+    def _over_defaults(cls, nodes: Any) -> Any:
+        """A GPU for one node must not take the secret from another."""
+        if not isinstance(nodes, dict):
+            return nodes
+        merged = {name: dict(defaults) for name, defaults in _NODES.items()}
+        for name, given in nodes.items():
+            is_section = isinstance(given, dict)
+            merged[name] = {**merged.get(name, {}), **given} if is_section else given
+        return merged
 
     def of_node(self, name: str) -> StepSettings:
         """The settings of one node's pod."""
