@@ -89,7 +89,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
             work.train_files, work.task, "train split", settings.label_fraction, work.seed
         )
         validation, truth = records.open_labelled(work.eval_files, work.task, "validation split")
-        batch_size = min(settings.batch_size, source.count)
+        batch_size = stage.batch_size(settings.batch_size, source.count, strategy)
         steps = input_pipeline.steps_per_epoch(source, batch_size)
         with strategy.scope():
             model = _build(work, batch_size, steps)

@@ -60,7 +60,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
     with stage.session(work) as strategy:
         settings: PretrainSettings = work.settings
         source = records.open_unlabelled(work.train_files, work.task, "pretraining splits")
-        batch_size = min(settings.batch_size, source.count)
+        batch_size = stage.batch_size(settings.batch_size, source.count, strategy)
         steps = input_pipeline.steps_per_epoch(source, batch_size)
         with strategy.scope():
             model, initialised = _build(work, batch_size, steps)

@@ -106,11 +106,25 @@ def session(stage: Stage) -> Iterator[tf.distribute.Strategy]:
         precision.machine_cpu_flags(),
     )
     before = keras.config.dtype_policy()
-    replicas = len(tf.config.list_logical_devices("GPU"))
-    logging.info("%s: precision %s, %d GPUs", stage.name, policy, replicas)
+    strategy = machine_strategy()
+    logging.info("%s: %s, %d replicas", stage.name, policy, strategy.num_replicas_in_sync)
     stage.model_run_dir.mkdir(parents=True, exist_ok=True)
     keras.config.set_dtype_policy(policy)
     try:
-        yield tf.distribute.MirroredStrategy() if replicas > 1 else tf.distribute.get_strategy()
+        yield strategy
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def machine_strategy() -> tf.distribute.Strategy:
+    """All GPUs of this machine as replicas when there are several."""
+    several = len(tf.config.list_logical_devices("GPU")) > 1
+    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+
+
+def batch_size(wanted: int, examples: int, strategy: tf.distribute.Strategy) -> int:
+    """The batch size of the settings, less for few examples, divisible among the replicas."""
+    replicas = strategy.num_replicas_in_sync
+    if examples < replicas:
+        raise InputError(f"{examples} examples for {replicas} replicas: each needs at least one")
+    return max(replicas, min(wanted, examples) // replicas * replicas)

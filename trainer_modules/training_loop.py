@@ -85,7 +85,8 @@ def fit(
     Returns:
         The history, resumed epochs included.
     """
-    model.optimizer.build(model.trainable_variables)
+    with model.distribute_strategy.scope():
+        model.optimizer.build(model.trainable_variables)
     recorder = _Recorder(plan, store, EventLog(folder), measure, model.count_params())
     recorder.set_model(model)
     epoch, step = recorder.restore()

@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -63,10 +64,14 @@ def trained(request, pretrained, tmp_path_factory):
     train = tiny_data.write_split(root / "Split-train", task, 48)
     validation = tiny_data.write_split(root / "Split-validation", task, 36, seed=1)
     encoder = str(pretrained / "pretrain" / "Format-Serving")
+    # One of them in mixed precision: the export is float32 all the same.
+    precision = {"multilabel": "mixed_bfloat16"}.get(request.param, "float32")
+    settings = tiny_data.FINETUNE | {"precision": precision}
     args = tiny_data.fn_args(
-        root, "finetune", task, tiny_data.FINETUNE, train, validation, base_model=encoder
+        root, "finetune", task, settings, train, validation, base_model=encoder
     )
     finetune.run_fn(args)
+    assert keras.config.dtype_policy().name == "float32"
     return root, task, args
 
 

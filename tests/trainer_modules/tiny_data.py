@@ -121,6 +121,7 @@ def run_python(code: str, *arguments: str, only_tensorflow: bool = False) -> dic
         env=environment,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
