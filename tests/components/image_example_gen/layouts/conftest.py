@@ -1,17 +1,37 @@
-"""Small synthetic copies of public layouts: real names, columns and quirks, noise as pixels."""
+"""What the tests of all layouts share; the data sets themselves are in the made_ modules."""
 
-import gzip
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources import open_source
+from tests.components.image_example_gen.layouts.made_cxr import chexpert, mimic_cxr, nih_cxr14
+from tests.components.image_example_gen.layouts.made_formats import (
+    archive,
+    folders,
+    foreign,
+    prepared,
+    write_examples,
+)
+from tests.components.image_example_gen.layouts.made_pathology import (
+    camelyon16,
+    camelyon17,
+    camelyon17_wilds,
+    patches,
+    write_outlines,
+    write_slide,
+)
 from trainer_modules.settings import TaskSettings
+
+__all__ = [
+    "archive", "camelyon16", "camelyon17", "camelyon17_wilds", "chexpert", "folders", "foreign",
+    "mimic_cxr", "nih_cxr14", "patches", "prepared", "write_examples", "write_outlines",
+    "write_slide",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -47,195 +67,3 @@ def opened() -> Callable:
         return source
 
     return open_
-
-
-CHEXPERT_HEADER = (
-    "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,"
-    "Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,Atelectasis,Pneumothorax,"
-    "Pleural Effusion,Pleural Other,Fracture,Support Devices"
-)
-# Edema is the 6th observation, Pleural Effusion the 11th.
-CHEXPERT_TRAIN = """\
-patient00001/study1/view1_frontal.jpg,Female,68,Frontal,AP,1.0,,,,,,,,0.0,,,,,1.0
-patient00002/study2/view1_frontal.jpg,Female,87,Frontal,AP,,,-1.0,1.0,,-1.0,-1.0,,-1.0,,-1.0,,1.0,
-patient00002/study1/view2_lateral.jpg,Female,83,Lateral,,,,,1.0,,,-1.0,,,,,,1.0,
-patient00003/study1/view1_frontal.jpg,Male,41,Frontal,PA,,,,,,1.0,,,,0.0,1.0,,,
-patient00004/study1/view1_frontal.jpg,Unknown,0,Frontal,AP,1.0,0.0,,,,0.0,,,,0.0,0.0,,,1.0
-"""
-CHEXPERT_VALID = """\
-patient64541/study1/view1_frontal.jpg,Male,73,Frontal,AP,0.0,1.0,1.0,1.0,0.0,0.0,0.0,0.0,0.0,0.0,\
-0.0,0.0,0.0,0.0
-patient64542/study1/view1_frontal.jpg,Male,70,Frontal,PA,0.0,0.0,0.0,0.0,0.0,1.0,0.0,0.0,0.0,0.0,\
-1.0,0.0,0.0,1.0
-"""
-
-
-@pytest.fixture
-def chexpert(tmp_path, write_image) -> Path:
-    """CheXpert-v1.0-small: 4 training patients, 2 validation patients."""
-    root = tmp_path / "CheXpert-v1.0-small"
-    seed = 0
-    for split, text in (("train", CHEXPERT_TRAIN), ("valid", CHEXPERT_VALID)):
-        lines = [f"{root.name}/{split}/{line}" for line in text.splitlines()]
-        for line in lines:
-            seed += 1
-            write_image(tmp_path / line.split(",")[0], seed)
-        (root / f"{split}.csv").write_text("\n".join([CHEXPERT_HEADER, *lines]) + "\n")
-    return root
-
-
-@pytest.fixture
-def mimic_cxr(tmp_path, write_image) -> Path:
-    """MIMIC-CXR-JPG: columns in different order from table to table, one study without labels."""
-    root = tmp_path / "mimic-cxr-jpg"
-    images = [  # dicom_id, study, subject, split, view
-        ("02aa804e-bde0afdd-112c0b34-7bc16630-4e384014", "50414267", "10000032", "train", "PA"),
-        (
-            "174413ec-4ec4c1f7-34ea26b7-c5f994f8-79ef1962",
-            "50414267",
-            "10000032",
-            "train",
-            "LATERAL",
-        ),
-        ("2a2277a9-b0ded155-c0de8eb9-c124d10e-82c5caab", "53189527", "10000032", "train", "AP"),
-        ("096052b7-d256dc40-453a102b-fa7d01c6-1b22c6b4", "56522600", "10000764", "validate", "AP"),
-        ("8061113f-c019f3ae-fd1b7c54-33e8690a-f4e4b1d0", "57375967", "10000898", "test", ""),
-        ("c1b4f9d8-3a6b3b1a-8b1b3c1e-2f9dd2a3-99a1d0e5", "57375968", "10000898", "test", "PA"),
-    ]
-    for seed, (image, study, subject, _, _) in enumerate(images):
-        path = root / f"files/p{subject[:2]}/p{subject}/s{study}/{image}.jpg"
-        write_image(path, 100 + seed)
-    _gzip(
-        root / "mimic-cxr-2.0.0-split.csv.gz",
-        ["dicom_id,study_id,subject_id,split"]
-        + [f"{image},{study},{subject},{split}" for image, study, subject, split, _ in images],
-    )
-    _gzip(
-        root / "mimic-cxr-2.0.0-metadata.csv.gz",
-        [
-            "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,"
-            "Columns,StudyDate,StudyTime,ProcedureCodeSequence_CodeMeaning"
-        ]
-        + [
-            f'{image},{subject},{study},"CHEST (PA, LAT)",{view},3056,2544,21800506,213014.5,CHEST'
-            for image, study, subject, _, view in reversed(images)
-        ],
-    )
-    _gzip(
-        root / "mimic-cxr-2.0.0-chexpert.csv.gz",
-        [
-            "subject_id,study_id,Atelectasis,Cardiomegaly,Consolidation,Edema,"
-            "Enlarged Cardiomediastinum,Fracture,Lung Lesion,Lung Opacity,No Finding,"
-            "Pleural Effusion,Pleural Other,Pneumonia,Pneumothorax,Support Devices",
-            "10000032,50414267,,,,,,,,,1.0,,,,,",
-            "10000032,53189527,,,,-1.0,,,,,,1.0,,,,",
-            "10000764,56522600,,,1.0,0.0,,,,,,,,-1.0,,",
-            "10000898,57375967,1.0,,,,,,,,,,,,,",
-        ],
-    )
-    return root
-
-
-def _gzip(path: Path, lines: list[str]) -> None:
-    with gzip.open(path, "wt", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
-
-
-@pytest.fixture
-def nih_cxr14(tmp_path, write_image) -> Path:
-    """ChestX-ray14: patient ages with Y and out of range, a comma in no quotes at the end."""
-    root = tmp_path / "nih"
-    (root / "images_001" / "images").mkdir(parents=True)
-    entries = [
-        ("00000001_000.png", "Cardiomegaly", 1, "058Y", "M", "PA", "images_001/images"),
-        ("00000001_001.png", "Cardiomegaly|Emphysema", 1, "058Y", "M", "PA", "images_001/images"),
-        ("00000002_000.png", "No Finding", 2, "081Y", "M", "PA", "images_001/images"),
-        ("00000003_000.png", "Hernia|Effusion", 3, "414Y", "F", "AP", "images_002/images"),
-        ("00000004_000.png", "Pleural_Thickening", 4, "006M", "F", "AP", "images_002/images"),
-    ]
-    header = (
-        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
-        "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],"
-    )
-    lines = [header]
-    for seed, (image, labels, patient, age, sex, view, folder) in enumerate(entries):
-        write_image(root / folder / image, 200 + seed)
-        lines.append(f"{image},{labels},0,{patient},{age},{sex},{view},2682,2749,0.143,0.143,")
-    (root / "Data_Entry_2017.csv").write_text("\n".join(lines) + "\n")
-    (root / "train_val_list.txt").write_text(
-        "00000001_000.png\n00000001_001.png\n00000002_000.png\n"
-    )
-    (root / "test_list.txt").write_text("00000003_000.png\n00000004_000.png")
-    return root
-
-
-@pytest.fixture
-def camelyon17_wilds(tmp_path, write_image) -> Path:
-    """WILDS's metadata.csv, whose first column has no name; two patients of each centre."""
-    root = tmp_path / "camelyon17_v1.0"
-    lines = [",patient,node,x_coord,y_coord,tumor,slide,center,split"]
-    for number in range(10):
-        center, patient, x = number % 5, number * 20 % 100 + number // 5, 3328 + 32 * number
-        slide = f"patient_{patient:03d}_node_4"
-        image = f"patches/{slide}/patch_{slide}_x_{x}_y_21792.png"
-        write_image(root / image, 300 + number, size=(96, 96), mode="RGB")
-        split = number // 5 if center in (0, 3, 4) else 0
-        lines.append(f"{number},{patient:03d},4,{x},21792,{number // 5},{number},{center},{split}")
-    (root / "metadata.csv").write_text("\n".join(lines) + "\n")
-    return root
-
-
-@pytest.fixture(scope="session")
-def write_slide() -> Callable[..., Path]:
-    """Writes a tiled TIFF with three levels: glass, and purple tissue with a grain of its own."""
-    made: dict[tuple, bytes] = {}
-
-    def write(path: Path, seed: int, mpp: float | None = 0.25) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if (seed, mpp) in made:
-            path.write_bytes(made[seed, mpp])
-            return path
-        image = np.full((768, 1024, 3), 255, np.uint8)
-        grain = np.random.default_rng(seed).integers(-20, 21, (384, 640, 1))
-        image[128:512, 128:768] = np.array((200, 60, 140)) + grain
-        with tifffile.TiffWriter(path, bigtiff=True) as writer:
-            for level in range(3):
-                writer.write(
-                    image[:: 4**level, :: 4**level],
-                    tile=(64, 64),
-                    photometric="rgb",
-                    compression="zlib",
-                    resolution=(1e4 / (mpp * 4**level),) * 2 if mpp else None,
-                    resolutionunit="CENTIMETER" if mpp else None,
-                    subfiletype=1 if level else 0,
-                    metadata=None,
-                )
-        made[seed, mpp] = path.read_bytes()
-        return path
-
-    return write
-
-
-@pytest.fixture
-def write_outlines() -> Callable[..., Path]:
-    """Writes ASAP XML; each outline is a group and its points."""
-
-    def write(path: Path, *outlines: tuple[str, list[tuple[float, float]]]) -> Path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        parts = []
-        for number, (group, points) in enumerate(outlines):
-            coordinates = "".join(
-                f'<Coordinate Order="{n}" X="{x}" Y="{y}" />' for n, (x, y) in enumerate(points)
-            )
-            parts.append(
-                f'<Annotation Name="Annotation {number}" Type="Polygon" PartOfGroup="{group}" '
-                f'Color="#F4FA58"><Coordinates>{coordinates}</Coordinates></Annotation>'
-            )
-        path.write_text(
-            '<?xml version="1.0"?>\n<ASAP_Annotations><Annotations>'
-            + "".join(parts)
-            + "</Annotations><AnnotationGroups /></ASAP_Annotations>"
-        )
-        return path
-
-    return write

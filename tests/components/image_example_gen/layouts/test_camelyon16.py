@@ -3,34 +3,8 @@ import pytest
 from matplotlib.path import Path as Outline
 
 from components.image_example_gen import images
+from tests.components.image_example_gen.layouts.made_pathology import HOLE, LESION
 from trainer_modules.errors import InputError
-
-# The tissue is 128..768 x 128..512; tiles of 64 pixels at 0.5 microns are 128 of the slide's.
-LESION = [(200.0, 150.0), (620.0, 170.0), (600.0, 500.0), (260.0, 420.0)]
-HOLE = [(384.0, 256.0), (512.0, 256.0), (512.0, 384.0), (384.0, 384.0)]
-
-
-@pytest.fixture
-def camelyon16(tmp_path, write_slide, write_outlines):
-    """The official folders: normal, tumor with outlines, and test slides with a reference."""
-    root = tmp_path / "CAMELYON16"
-    for seed, name in enumerate(
-        [
-            "training/normal/normal_001.tif",
-            "training/normal/normal_101.tif",
-            "training/tumor/tumor_001.tif",
-            "testing/images/test_001.tif",
-            "testing/images/test_002.tif",
-            "testing/images/test_003.tif",
-        ]
-    ):
-        write_slide(root / name, seed)
-    write_outlines(root / "training/lesion_annotations/tumor_001.xml", ("_0", LESION), ("_2", HOLE))
-    write_outlines(root / "testing/lesion_annotations/test_001.xml", ("_1", LESION))
-    (root / "testing/reference.csv").write_text(
-        "test_001,Tumor,IDC,Macro\ntest_002,Normal,None,None\ntest_003,Tumor,IDC,Micro\n"
-    )
-    return root
 
 
 def _open(opened, root, **more):

@@ -2,32 +2,6 @@ import pytest
 
 from trainer_modules.errors import InputError
 
-LESION = [(100.0, 100.0), (400.0, 100.0), (400.0, 600.0), (100.0, 600.0)]
-
-
-@pytest.fixture
-def camelyon17(tmp_path, write_slide, write_outlines):
-    """Slides of three hospitals and a test patient; the table mixes patients and slides."""
-    root = tmp_path / "CAMELYON17"
-    for seed, name in enumerate(
-        [
-            "training/center_0/patient_000_node_0.tif",
-            "training/center_0/patient_000_node_1.tif",
-            "training/center_1/patient_020_node_2.tif",
-            "training/center_4/patient_099_node_4.tif",
-            "testing/patient_145_node_0.tif",
-        ]
-    ):
-        write_slide(root / name, seed)
-    write_outlines(root / "lesion_annotations/patient_020_node_2.xml", ("metastases", LESION))
-    write_outlines(root / "lesion_annotations/patient_099_node_4.xml", ("metastases", LESION))
-    (root / "stage_labels.csv").write_text(
-        "patient,stage\npatient_000.zip,pN0\npatient_000_node_0.tif,negative\n"
-        "patient_000_node_1.tif,micro\npatient_020.zip,pN1\npatient_020_node_2.tif,macro\n"
-        "patient_099.zip,pN0(i+)\npatient_099_node_4.tif,itc\n"
-    )
-    return root
-
 
 def _open(opened, root, **more):
     settings = {"tile_size": 64, "mpp": 0.5}

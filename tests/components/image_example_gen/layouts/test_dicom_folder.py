@@ -1,55 +1,8 @@
 import numpy as np
-import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
+from tests.components.image_example_gen.layouts.made_formats import write_dicom
 from trainer_modules.errors import InputError
-
-TABLE = """\
-SOPInstanceUID,effusion,split,site
-1.2.3.1,1,train,north
-1.2.3.2,0,train,
-1.2.3.3,-1,test,south
-1.2.3.99,1,test,south
-"""
-
-
-def _write(path, number, frames=1, **tags):
-    rng = np.random.default_rng(number)
-    values = rng.integers(0, 256, (frames, 10, 12), dtype=np.uint8)
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
-    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPInstanceUID, dataset.StudyInstanceUID = f"1.2.3.{number}", f"1.2.{number}"
-    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 10, 12, 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
-    dataset.PixelRepresentation = 0
-    if frames > 1:
-        dataset.NumberOfFrames = frames
-    for name, value in tags.items():
-        setattr(dataset, name, value)
-    dataset.PixelData = values.tobytes()
-    dataset["PixelData"].VR = "OB"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pydicom.dcmwrite(path, dataset, enforce_file_format=True)
-    return values
-
-
-@pytest.fixture
-def archive(tmp_path):
-    """A PACS export: files without suffix in nested folders, a DICOMDIR, a report, a stray text."""
-    person = {"PatientName": "Roe^Jane", "PatientID": "MRN-1", "PatientSex": "F"}
-    _write(tmp_path / "S1/I0", 1, **person, PatientAge="093Y", ViewPosition="PA")
-    _write(tmp_path / "S1/I1.dcm", 2, frames=3, **person, BurnedInAnnotation="YES")
-    _write(tmp_path / "S2/I0", 3, PatientID="", PatientAge="044Y", BurnedInAnnotation="NO")
-    (tmp_path / "DICOMDIR").write_bytes(b"x")
-    (tmp_path / "S2/readme.txt").write_text("hello")
-    (tmp_path / "labels.csv").write_text(TABLE)
-    return tmp_path
 
 
 def _open(opened, root, labels=("effusion",), **more):
@@ -76,8 +29,8 @@ def test_rows_of_all_frames(opened, archive):
     assert list(source.rows()) == rows
 
 
-def test_frames_load(opened, archive, tmp_path):
-    values = _write(tmp_path / "S1/I1.dcm", 2, frames=3, PatientID="MRN-1")
+def test_frames_load(opened, archive):
+    values = write_dicom(archive / "S1/I1.dcm", 2, frames=3, PatientID="MRN-1")
     source = _open(opened, archive)
     np.testing.assert_array_equal(source.load("S1/I1.dcm#2", 10**6), values[2])
 

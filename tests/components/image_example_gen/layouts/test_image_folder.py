@@ -5,25 +5,6 @@ import pytest
 from trainer_modules.errors import InputError
 
 
-@pytest.fixture
-def folders(tmp_path, write_image):
-    """Class folders below split folders, as in the Kermany chest films."""
-    for seed, name in enumerate(
-        [
-            "train/NORMAL/IM-0115-0001.jpeg",
-            "train/PNEUMONIA/person1_bacteria_1.jpeg",
-            "train/PNEUMONIA/person1_bacteria_2.jpeg",
-            "val/NORMAL/NORMAL2-IM-1427-0001.jpeg",
-            "test/PNEUMONIA/deep/person3_virus_15.jpeg",
-            "test/NORMAL/IM-0001-0001.jpeg",
-        ]
-    ):
-        write_image(tmp_path / "chest_xray" / name, 400 + seed)
-    (tmp_path / "chest_xray/train/NORMAL/.DS_Store").write_bytes(b"x")
-    (tmp_path / "chest_xray/.cache").mkdir()
-    return tmp_path / "chest_xray"
-
-
 def _open(opened, root, labels=("pneumonia",), **more):
     return opened(labels, source="image_folder", root=root, **more)
 

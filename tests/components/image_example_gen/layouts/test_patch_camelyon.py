@@ -7,29 +7,6 @@ import pytest
 
 from trainer_modules.errors import InputError
 
-SIZES = {"train": 5, "valid": 2, "test": 3}
-
-
-@pytest.fixture
-def patches(tmp_path):
-    """The six files and their tables, with eight-pixel patches."""
-    rng = np.random.default_rng(0)
-    number = 0
-    for split, count in SIZES.items():
-        stem = tmp_path / f"camelyonpatch_level_2_split_{split}"
-        with h5py.File(f"{stem}_x.h5", "w") as file:
-            file["x"] = rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
-        with h5py.File(f"{stem}_y.h5", "w") as file:
-            file["y"] = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1) % 2
-        lines = [",coord_y,coord_x,tumor_patch,center_tumor_patch,wsi"]
-        for place in range(count):
-            number += 1
-            slide = f"camelyon16_{split}_normal_{place // 2:03d}"
-            lines.append(f"{place},{number},{number},{bool(place % 2)},{bool(place % 2)},{slide}")
-        with open(f"{stem}_meta.csv", "w") as file:
-            file.write("\n".join(lines) + "\n")
-    return tmp_path
-
 
 def _open(opened, root, labels=("tumor",), **more):
     return opened(labels, source="patch_camelyon", root=root, **more)

@@ -1,75 +1,7 @@
-import logging
-
 import numpy as np
 import pytest
 
 from trainer_modules.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """Two data sets in one data_dir, written by TensorFlow Datasets itself."""
-    import tensorflow_datasets as tfds
-
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    rng = np.random.default_rng(0)
-
-    class TinyPets(tfds.core.GeneratorBasedBuilder):
-        """One class an image, and whose pet it is."""
-
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self):
-            features = tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),
-                    "label": tfds.features.ClassLabel(names=["cat", "Small Dog"]),
-                    "owner": tfds.features.Text(),
-                }
-            )
-            return tfds.core.DatasetInfo(
-                builder=self, features=features, supervised_keys=("image", "label")
-            )
-
-        def _split_generators(self, manager):
-            return {name: self._generate_examples(name, n) for name, n in self.sizes.items()}
-
-        sizes = {"train": 4, "test": 2}  # noqa: RUF012
-
-        def _generate_examples(self, name, count):
-            for number in range(count):
-                image = rng.integers(0, 256, (10, 12, 3), dtype=np.uint8)
-                owner = f"{name}{number // 2}"
-                yield number, {"image": image, "label": number % 2, "owner": owner}
-
-    class TinyFindings(tfds.core.GeneratorBasedBuilder):
-        """Several classes an image, numbered classes, and a split of one's own."""
-
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self):
-            classes = tfds.features.ClassLabel(names=["edema", "mass", "nodule"])
-            features = tfds.features.FeaturesDict(
-                {
-                    "scan": tfds.features.Image(shape=(10, 12, 1)),
-                    "findings": tfds.features.Sequence(classes),
-                    "target": tfds.features.ClassLabel(num_classes=2),
-                }
-            )
-            return tfds.core.DatasetInfo(builder=self, features=features)
-
-        def _split_generators(self, manager):
-            return {"pool": self._generate_examples()}
-
-        def _generate_examples(self):
-            for number, findings in enumerate([["edema"], [], ["mass", "edema"]]):
-                image = np.full((10, 12, 1), number, np.uint8)
-                yield number, {"scan": image, "findings": findings, "target": number % 2}
-
-    folder = tmp_path_factory.mktemp("tfds")
-    for builder in (TinyPets, TinyFindings):
-        builder(data_dir=str(folder)).download_and_prepare()
-    return folder
 
 
 def _open(opened, root, labels, tfds=None, **more):

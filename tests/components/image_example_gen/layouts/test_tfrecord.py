@@ -10,56 +10,8 @@ from PIL import Image
 
 from components.image_example_gen import images
 from components.image_example_gen.tf_records import RecordFile, parse_example
+from tests.components.image_example_gen.layouts.made_formats import encoded_png
 from trainer_modules.errors import InputError
-
-
-def _png(seed, size=(12, 10)):
-    buffer = io.BytesIO()
-    values = np.random.default_rng(seed).integers(0, 256, size[::-1], dtype=np.uint8)
-    Image.fromarray(values).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-@pytest.fixture(scope="module")
-def write_examples():
-    """Writes tf.Examples with TensorFlow's own writer."""
-    import tensorflow as tf
-
-    def write(path, records, compression=""):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tf.io.TFRecordWriter(str(path), compression) as writer:
-            for record in records:
-                example = tf.train.Example()
-                for name, values in record.items():
-                    feature = example.features.feature[name]
-                    for value in values if isinstance(values, list) else [values]:
-                        if isinstance(value, bytes):
-                            feature.bytes_list.value.append(value)
-                        elif isinstance(value, float):
-                            feature.float_list.value.append(value)
-                        else:
-                            feature.int64_list.value.append(value)
-                writer.write(example.SerializeToString())
-
-    return write
-
-
-@pytest.fixture
-def foreign(tmp_path, write_examples):
-    """Records that someone else wrote, plain and packed."""
-    for compression, split in (("", "train"), ("GZIP", "test")):
-        records = [
-            {
-                "image": _png(number),
-                "subject": f"s{number // 2}".encode(),
-                "image/class/label": number % 2,
-                "meta/age": 40.0 + number,
-            }
-            for number in range(4)
-        ]
-        write_examples(tmp_path / f"{split}-00000.tfrecord", records, compression)
-    return tmp_path
-
 
 KEYS = {"image": "image", "patient_id": "subject", "tumor": "image/class/label", "age": "meta/age"}
 
@@ -78,7 +30,7 @@ def test_key_map(opened, foreign):
     assert [row.split for row in rows] == ["test"] * 4 + ["train"] * 4
     assert [row.subgroups[0] for row in rows[:2]] == ["40", "41"]
     for row, number in zip(rows, [0, 1, 2, 3] * 2, strict=True):
-        expected = np.asarray(Image.open(io.BytesIO(_png(number))))
+        expected = np.asarray(Image.open(io.BytesIO(encoded_png(number))))
         np.testing.assert_array_equal(source.load(row.image, 10**6), expected)
 
 
@@ -92,7 +44,7 @@ def test_places_may_be_read_in_any_order(opened, foreign):
 
 def test_own_records_need_no_map(opened, tmp_path, write_examples):
     record = {
-        "image/encoded": _png(1), "patient_id": b"p", "site": b"a", "domain": b"shifted",
+        "image/encoded": encoded_png(1), "patient_id": b"p", "site": b"a", "domain": b"shifted",
         "label/tumor": 0.0, "label/tumor/weight": 0.0, "subgroup/sex": b"F",
     }  # fmt: skip
     write_examples(tmp_path / "Split-shifted/images.tfrecord.gz", [record], "GZIP")
@@ -102,21 +54,25 @@ def test_own_records_need_no_map(opened, tmp_path, write_examples):
 
 def test_classes_by_index_and_by_name(opened, tmp_path, write_examples):
     records = [
-        {"image": _png(1), "kind": 1},
-        {"image": _png(2), "kind": b"cat"},
-        {"image": _png(3)},
+        {"image": encoded_png(1), "kind": 1},
+        {"image": encoded_png(2), "kind": b"cat"},
+        {"image": encoded_png(3)},
     ]
     write_examples(tmp_path / "a.tfrecord", records)
     more = {"kind": "multiclass", "classes": ("cat", "dog"), "keys": {"image": "image"}}
     rows = list(_open(opened, tmp_path, ("kind",), **more).rows())
     assert [row.labels[0] for row in rows] == [1.0, 0.0, None]
-    write_examples(tmp_path / "b.tfrecord", [{"image": _png(1), "kind": 2}])
+    write_examples(tmp_path / "b.tfrecord", [{"image": encoded_png(1), "kind": 2}])
     with pytest.raises(InputError, match="record 4: 'kind' is '2'; accepted: an index below 2"):
         _open(opened, tmp_path, ("kind",), **more)
 
 
 def test_records_without_image_are_quarantined(opened, tmp_path, write_examples):
-    records = [{"image": _png(1), "tumor": 1}, {"tumor": 1}, {"image": b"no image", "tumor": 0}]
+    records = [
+        {"image": encoded_png(1), "tumor": 1},
+        {"tumor": 1},
+        {"image": b"no image", "tumor": 0},
+    ]
     write_examples(tmp_path / "a.tfrecord", records)
     source = _open(opened, tmp_path, keys={"image": "image"})
     names = [row.image for row in source.rows()]
