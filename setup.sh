@@ -98,11 +98,13 @@ lock_state() {
 # A set-up that was killed may leave its uv behind, still writing to .venv. Whoever holds the lock is
 # the only set-up, so any uv of this very folder is such a one.
 end_orphans() {
-  local orphan
-  ps -axo pid=,args= 2>/dev/null | awk -v uv="$TOOLS/bin/uv" '$2 == uv { print $1 }' | while read -r orphan; do
-    kill "$orphan" 2>/dev/null
-    while kill -0 "$orphan" 2>/dev/null; do sleep 0.2; done
-  done
+  local orphans
+  orphans="$(ps -axwwo pid=,args= 2>/dev/null | awk -v uv="$TOOLS/bin/uv" '$2 == uv { print $1 }')"
+  [ -n "$orphans" ] || return 0
+  # shellcheck disable=SC2086 # one argument a number
+  kill -9 $orphans 2>/dev/null
+  # Its helpers end when it does, a moment later.
+  sleep 0.5
 }
 
 # ---------------------------------------------------------------- running steps, explaining failures

@@ -187,6 +187,14 @@ class TestInterruption:
         assert world.setup()[0] == 0
         assert not held.exists()
 
+    def test_uv_of_a_killed_set_up_is_ended(self, world):
+        uv = world.checkout / ".setup/tools/bin/uv"
+        uv.parent.mkdir(parents=True)
+        shutil.copy(shutil.which("sleep"), uv)
+        orphan = subprocess.Popen([uv, "30"])
+        assert world.setup()[0] == 0
+        assert orphan.wait(timeout=1) != 0
+
     def test_two_at_once_install_once(self, world):
         both = [world.start(UV_SECONDS="0.5") for _ in range(2)]
         outputs = [process.communicate(timeout=30)[1] for process in both]
