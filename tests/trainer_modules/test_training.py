@@ -124,6 +124,11 @@ def test_exports_answer_in_a_process_with_tensorflow_alone(pretrained, trained):
     np.testing.assert_allclose(answer["called"], answer["embedding"], rtol=1e-6)
 
 
+def test_exports_hold_nothing_that_xla_must_compile(pretrained, trained):
+    for folder in (trained[2].serving_model_dir, pretrained / "pretrain" / "Format-Serving"):
+        assert b"_XlaMustCompile" not in (pathlib.Path(folder) / "saved_model.pb").read_bytes()
+
+
 def test_cards_describe_the_models(pretrained, trained):
     root, task, _ = trained
     encoder = read_json(pretrained / "pretrain" / "Format-Serving" / "assets.extra" / "card.json")
@@ -136,10 +141,9 @@ def test_cards_describe_the_models(pretrained, trained):
     assert card["model"]["units"] == [1, 1]
 
 
+@pytest.mark.parametrize("trained", ["binary"], indirect=True)
 def test_the_exported_graph_scores_what_validation_scored(trained):
     root, task, args = trained
-    if task["kind"] != "binary":
-        pytest.skip("one target suffices")
     model = tf.saved_model.load(args.serving_model_dir)
     card = read_json(pathlib.Path(args.serving_model_dir) / "assets.extra" / "card.json")
     files = sorted(str(path) for path in (root / "Split-validation").iterdir())
@@ -157,6 +161,7 @@ def test_the_exported_graph_scores_what_validation_scored(trained):
     assert card["trained_on"]["validation_auc"] == pytest.approx(auc, abs=1e-3)
 
 
+@pytest.mark.parametrize("trained", ["binary"], indirect=True)
 def test_an_encoder_of_another_network_is_refused(trained):
     args = trained[2]
     wider = args.custom_config["settings"]["model"] | {"root_filters": 16}
@@ -166,16 +171,16 @@ def test_an_encoder_of_another_network_is_refused(trained):
         finetune.run_fn(type(args)(**changed))
 
 
+@pytest.mark.parametrize("trained", ["binary"], indirect=True)
 def test_without_an_encoder_finetuning_is_refused(trained):
     args = type(trained[2])(**vars(trained[2]) | {"base_model": None})
     with pytest.raises(InputError, match="base_model is empty"):
         finetune.run_fn(args)
 
 
+@pytest.mark.parametrize("trained", ["binary"], indirect=True)
 def test_a_linear_probe_leaves_the_encoder_as_it_was(pretrained, trained):
     root, task, args = trained
-    if task["kind"] != "binary":
-        pytest.skip("one task suffices")
     settings = args.custom_config["settings"]
     probe = settings | {"finetune": settings["finetune"] | {"mode": "linear_probe"}}
     changed = vars(args) | {
