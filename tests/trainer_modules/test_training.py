@@ -143,7 +143,7 @@ def test_cards_describe_the_models(pretrained, trained):
 
 @pytest.mark.parametrize("trained", ["binary"], indirect=True)
 def test_the_exported_graph_scores_what_validation_scored(trained):
-    root, task, args = trained
+    root, _, args = trained
     model = tf.saved_model.load(args.serving_model_dir)
     card = read_json(pathlib.Path(args.serving_model_dir) / "assets.extra" / "card.json")
     files = sorted(str(path) for path in (root / "Split-validation").iterdir())
@@ -180,7 +180,7 @@ def test_without_an_encoder_finetuning_is_refused(trained):
 
 @pytest.mark.parametrize("trained", ["binary"], indirect=True)
 def test_a_linear_probe_leaves_the_encoder_as_it_was(pretrained, trained):
-    root, task, args = trained
+    root, _, args = trained
     settings = args.custom_config["settings"]
     probe = settings | {"finetune": settings["finetune"] | {"mode": "linear_probe"}}
     changed = vars(args) | {
