@@ -9,7 +9,8 @@ import pytest
 
 from components.image_example_gen import sources
 from components.image_example_gen.settings import DataSettings, SyntheticSettings
-from components.image_example_gen.synthetic_film import FINDINGS, draw
+from components.image_example_gen.synthetic_film import draw
+from components.image_example_gen.synthetic_findings import FINDINGS
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
