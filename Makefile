@@ -4,11 +4,13 @@ RUFF := .venv/bin/ruff
 SOURCES := local_runner.py kubeflow_runner.py benchmarks components pipeline tests trainer_modules
 # `make lock UPGRADE=--upgrade` moves to the newest versions that requirements*.in allow.
 UPGRADE ?=
+IMAGE ?= remedis-tfx
+ACCELERATOR ?= cpu
 COMPILE := .setup/tools/bin/uv pip compile --quiet --universal --python-version 3.11 \
   --generate-hashes --no-header $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench lock clean
+.PHONY: help setup demo test test-fast lint format bench image lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,8 +38,12 @@ format: setup ## Put the sources in house style
 bench: setup ## Measure speed against the alternatives
 	@for bench in benchmarks/bench_*.py; do $(PYTHON_VENV) "$$bench" || exit; done
 
+image: ## Build the container image; ACCELERATOR=cuda: with NVIDIA's libraries
+	@docker build --build-arg ACCELERATOR=$(ACCELERATOR) --tag $(IMAGE) .
+
 lock: setup ## Resolve requirements*.in into the hashed locks
 	@$(COMPILE) requirements.in --output-file requirements.lock
+	@$(COMPILE) requirements-cuda.in --constraint requirements.lock --output-file requirements-cuda.lock
 	@$(COMPILE) requirements-dev.in --constraint requirements.lock --output-file requirements-dev.lock
 
 clean: ## Remove caches and the demo's run (.venv and .setup stay)
