@@ -4,7 +4,7 @@ Only the tags listed here are read at all; names, dates and free text are never 
 go through the modality transform (rescale slope and intercept, or its table), then through the
 first VOI LUT or window; without one, the values' own range is stretched. MONOCHROME1 is inverted,
 palettes and YBR become RGB, signed values and 1 to 16 bits are understood. Compressed transfer
-syntaxes are decoded by pydicom's plugins.
+syntaxes are decoded by pydicom's plugins (`dicom_plugins`).
 
 Text that is burnt into the pixels can't be seen here. Where a file says it has some, or does not
 say that it has none, `flags` tells.
@@ -12,18 +12,23 @@ say that it has none, `flags` tells.
 
 from __future__ import annotations
 
-import logging
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from components.image_example_gen.dicom_plugins import (
+    Damaged,
+    Unusable,
+    read_frame,
+    require_decoder,
+    silence,
+)
+
 if TYPE_CHECKING:
     from pydicom import Dataset
-    from pydicom.pixels.decoders.base import Decoder
+
+__all__ = ["Damaged", "TooLarge", "Unusable", "decode", "flags", "is_dicom", "read_tags"]
 
 BURNED_IN = "burned_in_annotation"
 BURNED_IN_UNKNOWN = "burned_in_annotation_not_stated"
@@ -45,10 +50,6 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _BLOCK = 1 << 20
 # Colour of 16 bits, and room for what is not pixels.
 _BYTES_A_PIXEL = 8
-
-
-class Unusable(Exception):
-    """A DICOM file that holds no image one can use; the message names no identity."""
 
 
 class TooLarge(Unusable):
@@ -74,7 +75,7 @@ def read_tags(file: BinaryIO, names: tuple[str, ...]) -> Dataset:
     config.settings.reading_validation_mode = config.IGNORE
     file.seek(0)
     try:
-        with _silence():
+        with silence():
             return pydicom.dcmread(
                 file, stop_before_pixels=True, force=True, specific_tags=list(names)
             )
@@ -111,57 +112,10 @@ def decode(file: BinaryIO, frame: int | None, max_pixels: int) -> np.ndarray:
         raise Unusable(f"{frames} frames, one is accepted here; source dicom reads every frame")
     if not 0 <= (frame or 0) < frames:
         raise Unusable(f"no frame {frame}, there are {frames}")
-    syntax = _require_decoder(header)
-    with _silence():
-        values = _values(file, frame or 0, syntax, deflated)
+    syntax = require_decoder(header)
+    with silence():
+        values = read_frame(file, frame or 0, syntax, deflated)
         return _displayed(values, header, frame or 0)
-
-
-def _values(file: BinaryIO, frame: int, syntax: str, deflated: bool) -> np.ndarray:
-    import pydicom
-    from pydicom.pixels import get_decoder, pixel_array
-
-    file.seek(0)
-    decoder = get_decoder(syntax)
-    try:
-        if deflated:
-            return pixel_array(pydicom.dcmread(file), index=frame)
-        return pixel_array(file, index=frame, transfer_syntax_uid=syntax)
-    except AttributeError as error:
-        if "no pixel data" in str(error).lower():
-            raise Unusable("DICOM without pixels") from None
-        raise
-    except RuntimeError:
-        # Every plugin that is installed gave up. Where there is one more, it may know the variant.
-        if decoder.missing_dependencies:
-            raise Unusable(_needs_plugin(decoder)) from None
-        raise
-
-
-def _require_decoder(header: Dataset) -> str:
-    """Returns the transfer syntax, after checking that something decodes it."""
-    from pydicom.pixels import get_decoder
-    from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    syntax = header.file_meta.get("TransferSyntaxUID") if hasattr(header, "file_meta") else None
-    if not syntax:
-        # Files without a preamble: pydicom found out how they are written.
-        implicit, little = header.original_encoding
-        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        syntax = ImplicitVRLittleEndian if implicit else explicit
-    syntax = UID(syntax)
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        raise Unusable(f"transfer syntax {syntax.name} ({syntax}) is not supported") from None
-    if not decoder.is_available:
-        raise Unusable(_needs_plugin(decoder))
-    return syntax
-
-
-def _needs_plugin(decoder: Decoder) -> str:
-    needs = "; or ".join(decoder.missing_dependencies)
-    return f"transfer syntax {decoder.UID.name} needs another plugin to be installed: {needs}"
 
 
 def _displayed(values: np.ndarray, header: Dataset, frame: int) -> np.ndarray:
@@ -266,17 +220,3 @@ def _is_deflated(file: BinaryIO, max_pixels: int) -> bool:
         if room <= 0:
             raise TooLarge(f"unpacks to more than data.max_pixels {max_pixels} can need")
     return True
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keeps pydicom's warnings, which quote values, out of the logs."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

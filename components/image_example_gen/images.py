@@ -129,6 +129,8 @@ def _decode_dicom(file: BinaryIO, max_pixels: int, frame: int | None) -> np.ndar
         pixels = dicom.decode(file, frame, max_pixels)
     except dicom.TooLarge as error:
         raise Rejected(TOO_LARGE, str(error)) from None
+    except dicom.Damaged as error:
+        raise Rejected(UNREADABLE, str(error)) from None
     except dicom.Unusable as error:
         raise Rejected(UNSUPPORTED, str(error)) from None
     if min(pixels.shape[:2]) < MIN_SIDE:

@@ -48,6 +48,8 @@ def read_asap(path: str) -> Outlines:
             points = np.array(
                 [(float(c.get("X")), float(c.get("Y"))) for c in annotation.iter("Coordinate")]
             )
+            if not np.isfinite(points).all():
+                raise ValueError("not finite")
             group = str(annotation.get("PartOfGroup"))
             if str(annotation.get("Type")).lower() not in _SHAPES or len(points) < 3:
                 continue

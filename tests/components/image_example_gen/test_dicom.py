@@ -3,6 +3,7 @@
 import io
 import logging
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -22,7 +23,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from components.image_example_gen import dicom, images
+from components.image_example_gen import dicom, dicom_plugins, images
 
 LIMIT = 10**7
 
@@ -272,6 +273,30 @@ def test_damaged_files(name):
     with pytest.raises(images.Rejected) as error:
         images.decode_file(get_testdata_file(name), LIMIT)
     assert error.value.reason == images.UNREADABLE
+
+
+def test_a_file_that_kills_its_decoder_is_only_quarantined():
+    # Two bytes of a JPEG that make GDCM abort its process.
+    data = bytearray(Path(get_testdata_file("SC_rgb_small_odd_jpeg.dcm")).read_bytes())
+    data[1543], data[1807] = 201, 145
+    for _ in range(2):
+        with pytest.raises(images.Rejected, match="the decoder broke") as error:
+            images.decode_bytes(bytes(data), LIMIT)
+        assert error.value.reason == images.UNREADABLE
+    # The next file finds a decoder again.
+    with open(get_testdata_file("MR_small_jpeg_ls_lossless.dcm"), "rb") as file:
+        assert dicom.decode(file, None, LIMIT).shape == (64, 64)
+
+
+def test_a_decoder_that_hangs_is_ended(monkeypatch):
+    # A process that has still to start can't answer at once.
+    monkeypatch.setattr(dicom_plugins, "_child", dicom_plugins._Child())
+    monkeypatch.setattr(dicom_plugins, "_SECONDS", 0)
+    with (
+        open(get_testdata_file("MR_small_jpeg_ls_lossless.dcm"), "rb") as file,
+        pytest.raises(dicom.Damaged, match="the decoder broke"),
+    ):
+        dicom.decode(file, None, LIMIT)
 
 
 def test_too_many_pixels_are_not_decoded():

@@ -108,6 +108,7 @@ BOMB = '<!DOCTYPE a [<!ENTITY x "y">]>' + _xml("&x;").removeprefix('<?xml versio
         (BOMB, r"not an ASAP annotation file \(EntitiesForbidden\)"),
         (_xml(_annotation("_7", TRIANGLE)), "of the group '_7'; known are"),
         (_xml(_annotation("_0", [("a", 1), (2, 3), (4, 5)])), "a coordinate is not a number"),
+        (_xml(_annotation("_0", [("inf", 1), (2, 3), (4, 5)])), "a coordinate is not a number"),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, message):

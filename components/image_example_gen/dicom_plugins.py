@@ -1,0 +1,208 @@
+"""Which of pydicom's plugins decodes a frame, and where.
+
+GDCM alone knows lossless JPEG and JPEG-LS, and it aborts the whole process on some damaged files.
+So it runs in a process of its own, which may die or hang; everything else is tried here before.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    import numpy as np
+    from pydicom import Dataset
+    from pydicom.pixels.decoders.base import Decoder
+
+_APART = "gdcm"
+_SECONDS = 120
+_VARIANT = "variant"
+
+
+class Unusable(Exception):
+    """A DICOM file that holds no image one can use; the message names no identity."""
+
+
+class Damaged(Unusable):
+    """A file that breaks its decoder."""
+
+
+def require_decoder(header: Dataset) -> str:
+    """Returns the transfer syntax.
+
+    Raises:
+        Unusable: nothing decodes it; the message names what could.
+    """
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    syntax = header.file_meta.get("TransferSyntaxUID") if hasattr(header, "file_meta") else None
+    if not syntax:
+        # Files without a preamble: pydicom found out how they are written.
+        implicit, little = header.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        syntax = ImplicitVRLittleEndian if implicit else explicit
+    syntax = UID(syntax)
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise Unusable(f"transfer syntax {syntax.name} ({syntax}) is not supported") from None
+    if not decoder.is_available:
+        raise Unusable(_needs_plugin(decoder))
+    return syntax
+
+
+def read_frame(file: BinaryIO, frame: int, syntax: str, deflated: bool) -> np.ndarray:
+    """Returns the values of a frame as they are stored, colours as RGB.
+
+    Args:
+        file: open for reading.
+        frame: counted from 0.
+        syntax: what `require_decoder` returned.
+        deflated: whether the whole dataset is compressed.
+
+    Raises:
+        Unusable: there are no pixels, no plugin for them, or they broke the decoder.
+    """
+    import pydicom
+    from pydicom.pixels import get_decoder, pixel_array
+
+    file.seek(0)
+    if deflated:
+        return pixel_array(pydicom.dcmread(file), index=frame)
+    decoder = get_decoder(syntax)
+    if not syntax.is_compressed:
+        return _with_plugin(file, frame, syntax, "")
+    for plugin in decoder.available_plugins:
+        if plugin != _APART:
+            try:
+                return _with_plugin(file, frame, syntax, plugin)
+            except RuntimeError:
+                continue  # a variant of the syntax that this plugin does not know
+    if _APART in decoder.available_plugins:
+        try:
+            return _child.run(file, frame, syntax)
+        except RuntimeError:
+            pass
+    # All that is installed gave up. Where there is one more, it may know the variant.
+    if decoder.missing_dependencies:
+        raise Unusable(_needs_plugin(decoder))
+    raise Damaged(f"transfer syntax {syntax.name}: the data are damaged")
+
+
+def _with_plugin(file: BinaryIO, frame: int, syntax: str, plugin: str) -> np.ndarray:
+    from pydicom.pixels import pixel_array
+
+    file.seek(0)
+    try:
+        return pixel_array(file, index=frame, transfer_syntax_uid=syntax, decoding_plugin=plugin)
+    except AttributeError as error:
+        if "no pixel data" in str(error).lower():
+            raise Unusable("DICOM without pixels") from None
+        raise
+
+
+def _needs_plugin(decoder: Decoder) -> str:
+    needs = "; or ".join(decoder.missing_dependencies)
+    return f"transfer syntax {decoder.UID.name} needs another plugin to be installed: {needs}"
+
+
+class _Child:
+    """The process that GDCM may bring down; started when first needed, and again after a death."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen | None = None
+        self._line: Connection | None = None
+        self._owner = 0
+
+    def run(self, file: BinaryIO, frame: int, syntax: str) -> np.ndarray:
+        """Decodes a frame over there.
+
+        Raises:
+            RuntimeError: GDCM does not know the variant.
+            Damaged: it died of the data, or got lost in them.
+        """
+        source = getattr(file, "name", None)
+        if not isinstance(source, str):
+            file.seek(0)
+            source = file.read()
+        # A forked worker inherits its parent's child, which is not its own to talk to.
+        if self._process is None or self._owner != os.getpid():
+            self._start()
+        try:
+            self._line.send((source, frame, str(syntax)))
+            if self._line.poll(_SECONDS):
+                values, problem = self._line.recv()
+                if problem == _VARIANT:
+                    raise RuntimeError("GDCM does not know the variant")
+                if problem:
+                    raise Damaged(f"the data are damaged ({problem})")
+                return values
+        except (EOFError, OSError):
+            pass
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        raise Damaged("the data are damaged so badly that the decoder broke")
+
+    def _start(self) -> None:
+        # Neither a fork, which would hang on TensorFlow's threads, nor multiprocessing's spawn,
+        # which would run the caller's script again.
+        self._line, theirs = multiprocessing.Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        self._owner = os.getpid()
+
+
+_child = _Child()
+
+
+def _serve(line: Connection) -> None:
+    """Answers requests until the other end is gone."""
+    while True:
+        try:
+            source, frame, syntax = line.recv()
+        except EOFError:
+            return
+        try:
+            is_data = isinstance(source, bytes)
+            with io.BytesIO(source) if is_data else open(source, "rb") as file, silence():
+                answer = _with_plugin(file, frame, syntax, _APART), ""
+        except RuntimeError:
+            answer = None, _VARIANT
+        except Exception as error:  # noqa: BLE001 (damaged files raise nearly anything)
+            answer = None, type(error).__name__
+        line.send(answer)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keeps pydicom's warnings, which quote values, out of the logs."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])))
