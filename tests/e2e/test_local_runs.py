@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 TRAINED = ["Pretrainer", "Finetuner"]
 JUDGED = ["Predictor", "Evaluator"]
-GATED = ["ModelGate", "Pusher", "EncoderPusher", "Reporter"]
+GATED = ["ModelGate", "EncoderPusher", "Pusher", "Reporter"]
 
 
 class TestARunAndItsReruns:
