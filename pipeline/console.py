@@ -57,7 +57,7 @@ class RunConsole:
 
 
 class _ProgressStream(io.TextIOBase):
-    """Stands in for `sys.stdout`: everything goes to the log, progress lines to the terminal too."""
+    """Stands in for `sys.stdout`: all goes to the log, progress lines to the terminal too."""
 
     def __init__(self, log: IO[str], show: Callable[[str], None]) -> None:
         self._log = log

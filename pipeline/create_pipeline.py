@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
-from components.data_gate.component import DataGate
-from components.model_gate.component import ModelGate
 from tfx import v1 as tfx
 
+from components.data_gate.component import DataGate
 from components.evaluator.component import Evaluator
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.contract import statistics_features
+from components.model_gate.component import ModelGate
 from components.predictor.component import Predictor
 from components.reporter.component import Reporter
 from pipeline.beam_options import beam_pipeline_args
@@ -118,6 +118,7 @@ def _components(
             config.evaluation,
             shifted_required=config.gate.shifted.required,
         ),
+        code_digest=code_digest("components/evaluator"),
     )
     # The verdict: patient-clustered intervals, the gap, subgroups, the last pushed model.
     model_gate = ModelGate(

@@ -247,6 +247,8 @@ def _publish_report(run: _Run) -> dict[str, Any]:
         for part, (node, key) in _REPORT_PARTS.items()
         if (artifact := run.artifact(node, key)) is not None
     }
+    if (model := run.artifact("Finetuner", "model")) is not None:
+        parts["model"] = f"{model.uri}/Format-Serving"
     if run.data_gate_report is not None:
         parts["data_gate_report"] = run.data_gate_report
     return render_report(

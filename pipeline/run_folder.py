@@ -6,13 +6,11 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.image_example_gen.privacy import KEY_VARIABLE, ensure_key_file
 from trainer_modules.errors import InputError
-
-ID_KEY_VARIABLE = "REMEDIS_ID_KEY"
 
 
 class RunFolder:
@@ -71,15 +69,11 @@ class RunFolder:
 
         Empty when the environment brings the key, which then never touches the disk.
         """
-        if os.environ.get(ID_KEY_VARIABLE):
+        if os.environ.get(KEY_VARIABLE):
             return ""
         path = self.root / "private" / "id.key"
-        if not path.exists():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as stream:
-                stream.write(secrets.token_hex(32))
-        return str(path)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        return ensure_key_file(str(path))
 
     def import_schema(self, source: Path) -> str:
         """Copies a schema to a name made of its content, so that TFX's cache sees an edit.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec
 
@@ -12,3 +14,14 @@ class Evaluator(tfx.components.Evaluator):
     """Same inputs, outputs and parameters as TFX's Evaluator."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(self, *, code_digest: str, **arguments: Any):
+        """Wires the Evaluator.
+
+        Args:
+          code_digest: Digest of this package, so that an edit makes cached results stale.
+          **arguments: What TFX's Evaluator takes.
+        """
+        super().__init__(**arguments)
+        # TFX's specification has no room for it, and its cache key covers every property.
+        self.spec.exec_properties["code_digest"] = code_digest

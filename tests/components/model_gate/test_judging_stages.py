@@ -76,6 +76,7 @@ def run(folder: Path, examples: Path, model: Path, settings: GateSettings) -> di
         model=exported.outputs["result"],
         example_splits=list(EVALUATED_SPLITS),
         eval_config=evaluation_config(TASK, ("sex",), EvaluationSettings()),
+        code_digest="digest",
     )
     gate = ModelGate(
         model=exported.outputs["result"],
