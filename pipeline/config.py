@@ -5,13 +5,10 @@ Imports no TensorFlow, so that a mistake is answered before anything heavy is lo
 
 from __future__ import annotations
 
-import difflib
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import pydantic
 import yaml
 from pydantic import Field
 
@@ -20,6 +17,7 @@ from components.image_example_gen.settings import DataSettings
 from components.model_gate.settings import GateSettings
 from pipeline.evaluation_settings import EvaluationSettings
 from pipeline.kubernetes_settings import KubernetesSettings
+from trainer_modules import settings_files
 from trainer_modules.errors import InputError
 from trainer_modules.settings import (
     FinetuneSettings,
@@ -88,7 +86,7 @@ def read_settings(
     if bool(preset) == bool(path):
         raise InputError("give either a preset or a configuration file")
     source = Path(path) if path else _preset_path(preset)
-    tree = _read_yaml(source)
+    tree = settings_files.read_mapping(source, "configuration file")
     for override in overrides:
         _apply(tree, override)
     return tree, source.name
@@ -96,11 +94,7 @@ def read_settings(
 
 def build_config(tree: Mapping[str, Any], source: str) -> RunConfig:
     """Validates settings; `source` names their origin in messages."""
-    try:
-        return RunConfig.model_validate(tree)
-    except pydantic.ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
-        raise InputError(f"{source}: " + "\n  ".join(lines)) from None
+    return settings_files.validated(RunConfig, tree, source)
 
 
 def dump_config(config: RunConfig) -> str:
@@ -110,28 +104,15 @@ def dump_config(config: RunConfig) -> str:
 
 def setting_names() -> list[str]:
     """Every dotted name that `--set` accepts."""
-    return sorted(_leaves(RunConfig))
+    return settings_files.setting_names(RunConfig)
 
 
 def _preset_path(preset: str) -> Path:
     names = preset_names()
     if preset not in names:
-        raise InputError(
-            f"preset '{preset}' does not exist{_nearest(preset, names)}; accepted: {', '.join(names)}"
-        )
+        near = settings_files.nearest(preset, names)
+        raise InputError(f"preset '{preset}' does not exist{near}; accepted: {', '.join(names)}")
     return PRESETS / f"{preset}.yaml"
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"configuration file '{path}' can't be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"configuration file '{path}' is not YAML: {error}") from None
-    if not isinstance(tree, dict):
-        raise InputError(f"configuration file '{path}': a mapping of settings is expected")
-    return tree
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:
@@ -152,41 +133,3 @@ def _apply(tree: dict[str, Any], override: str) -> None:
             raise InputError(f"--set '{override}': '{parent}' holds a value, not settings")
         node = child
     node[leaf] = "" if value is None and text == "" else value
-
-
-def _explain(item: Mapping[str, Any]) -> str:
-    name = ".".join(str(part) for part in item["loc"]) or "settings"
-    if item["type"] == "extra_forbidden":
-        return f"setting '{name}' does not exist{_nearest(name, setting_names())}"
-    if item["type"] == "missing":
-        return f"setting '{name}' is missing"
-    received = "" if isinstance(item["input"], dict) else f" received {item['input']!r};"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"setting '{name}':{received} {message[0].lower()}{message[1:]}"
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    leaf = name.rpartition(".")[2]
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.75) or [
-        candidate
-        for near in difflib.get_close_matches(
-            leaf, [candidate.rpartition(".")[2] for candidate in names], n=1
-        )
-        for candidate in names
-        if candidate.rpartition(".")[2] == near
-    ]
-    return f"; nearest valid name: '{close[0]}'" if close else ""
-
-
-def _leaves(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        kinds = [field.annotation, *typing.get_args(field.annotation)]
-        nested = [
-            kind
-            for kind in kinds
-            if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
-        ]
-        if nested:
-            yield from _leaves(nested[0], f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"

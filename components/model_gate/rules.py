@@ -65,9 +65,9 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     rules += _groups(evidence.groups, settings)
     rules += _non_inferiority(evidence, settings)
     rules.append(_evaluator(evidence, settings))
-    rules.append(_serving(evidence))
+    rules.append(_serving(evidence, settings))
     refusals = [rule for rule in rules if rule.status not in (PASS, NOT_REQUIRED)]
-    # Every model has at least the serving and probability rules to pass; none at all is no proof.
+    # Every model has at least the probability rule to pass; none at all is no proof.
     blessed = not refusals and any(rule.status == PASS for rule in rules)
     return Verdict(blessed, [rule.message for rule in refusals], rules)
 
@@ -245,8 +245,10 @@ def _evaluator(evidence: Evidence, settings: GateSettings) -> RuleResult:
     return _plain(name, FAIL, "TFMA's thresholds did not pass (see the Evaluator's output)")
 
 
-def _serving(evidence: Evidence) -> RuleResult:
+def _serving(evidence: Evidence, settings: GateSettings) -> RuleResult:
     name, serving = "serving check", evidence.serving
+    if serving is None and not settings.require_serving:
+        return _plain(name, NOT_REQUIRED, "a serving check is not asked for")
     if serving is None:
         return _plain(name, NOT_ENOUGH_DATA, "the exported model was not tried out")
     return _plain(name, PASS if serving.ok else FAIL, serving.message)

@@ -43,6 +43,9 @@ class GateSettings(Settings):
     )
     subgroups: SubgroupRules = SubgroupRules()
     require_evaluator: bool = Field(True, description="TFMA's own thresholds must pass too")
+    require_serving: bool = Field(
+        True, description="the exported model must pass the load-and-call check"
+    )
     resamples: int = Field(1000, ge=200)
     confidence: float = Field(0.95, gt=0.5, lt=1)
     serving_examples: int = Field(16, ge=1, description="images of the load-and-call check")

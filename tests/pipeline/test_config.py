@@ -72,7 +72,7 @@ def test_override(override, value):
         ("pretrain.epochs=many", "'pretrain.epochs': received 'many'"),
         ("model.depth=51", "'model.depth': received 51; input should be 18, 34, 50, 101 or 152"),
         ("model.family=vit", "'model.family': received 'vit'"),
-        ("data.source=manifest", "data.root is empty"),
+        ("data.source=manifest", "setting 'data': root is empty"),
         ("data.split.train=0.9", "sum to"),
         ("gate.in_distribution.min_auc=1.5", "less than or equal to 1"),
         ("gate.max_gap=.nan", "finite"),

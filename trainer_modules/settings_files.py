@@ -1,0 +1,96 @@
+"""Settings out of a YAML file, and what to say about a wrong one.
+
+Shared by the run configuration and by the policy of the stand-alone gate: a mistake gets the same
+answer wherever it is made.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+import yaml
+
+from trainer_modules.errors import InputError
+from trainer_modules.settings import Settings
+
+Section = TypeVar("Section", bound=Settings)
+
+
+def read_mapping(path: Path, what: str) -> dict[str, Any]:
+    """Reads a YAML file of settings; `what` names its purpose in messages.
+
+    Raises:
+        InputError: The file can't be read, is not YAML or holds no mapping.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{what} '{path}' can't be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{what} '{path}' is not YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise InputError(f"{what} '{path}': a mapping of settings is expected")
+    return tree
+
+
+def validated(model: type[Section], tree: Mapping[str, Any], source: str) -> Section:
+    """Builds settings from a tree; `source` names its origin in messages.
+
+    Raises:
+        InputError: Listing every wrong setting with the value received and what is accepted.
+    """
+    try:
+        return model.model_validate(tree)
+    except pydantic.ValidationError as error:
+        names = setting_names(model)
+        lines = [_explain(item, names) for item in error.errors()]
+        raise InputError(f"{source}: " + "\n  ".join(lines)) from None
+
+
+def setting_names(model: type[pydantic.BaseModel]) -> list[str]:
+    """Every dotted name of a setting."""
+    return sorted(_leaves(model))
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """A clause that names the accepted name most like the one given; empty when none is."""
+    leaf = name.rpartition(".")[2]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.75) or [
+        candidate
+        for near in difflib.get_close_matches(
+            leaf, [candidate.rpartition(".")[2] for candidate in names], n=1
+        )
+        for candidate in names
+        if candidate.rpartition(".")[2] == near
+    ]
+    return f"; nearest valid name: '{close[0]}'" if close else ""
+
+
+def _explain(item: Mapping[str, Any], names: Sequence[str]) -> str:
+    name = ".".join(str(part) for part in item["loc"]) or "settings"
+    if item["type"] == "extra_forbidden":
+        return f"setting '{name}' does not exist{nearest(name, names)}"
+    if item["type"] == "missing":
+        return f"setting '{name}' is missing"
+    received = "" if isinstance(item["input"], dict) else f" received {item['input']!r};"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"setting '{name}':{received} {message[0].lower()}{message[1:]}"
+
+
+def _leaves(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kinds = [field.annotation, *typing.get_args(field.annotation)]
+        nested = [
+            kind
+            for kind in kinds
+            if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+        ]
+        if nested:
+            yield from _leaves(nested[0], f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
