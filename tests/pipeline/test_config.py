@@ -83,7 +83,7 @@ def test_override(override, value):
     ],
 )
 def test_wrong_setting_is_refused_with_what_is_accepted(override, expected):
-    with pytest.raises(InputError, match="demo.yaml|--set") as caught:
+    with pytest.raises(InputError, match=r"demo\.yaml|--set") as caught:
         load_config(preset="demo", overrides=[override])
     assert expected in str(caught.value)
 
@@ -104,7 +104,7 @@ def test_unknown_preset_names_the_nearest():
 def test_unusable_configuration_file(tmp_path, content):
     path = tmp_path / "c.yaml"
     path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(InputError, match="c.yaml"):
+    with pytest.raises(InputError, match=r"c\.yaml"):
         load_config(path=str(path))
 
 
