@@ -27,6 +27,12 @@ _BLOCK_PIXELS = 2048
 # slide in two.
 _LEAST_SATURATION = 12
 _OPEN_SLIDES = 4
+# 300,000 x 300,000, nine times the area of a large slide.
+_MOST_PIXELS = 90_000_000_000
+_LONGEST_SIDE = 1_000_000
+_LARGEST_TILE = 8192
+# Tiles that are enlarged further than this show nothing of what the resolution promises.
+_MOST_ENLARGED = 4
 
 
 class UnreadableSlide(Exception):
@@ -74,9 +80,26 @@ def open_slide(path: str) -> openslide.OpenSlide:
     import openslide
 
     try:
-        return openslide.OpenSlide(path)
+        slide = openslide.OpenSlide(path)
     except (openslide.OpenSlideError, OSError) as error:
         raise UnreadableSlide(type(error).__name__) from None
+    # OpenSlide believes a header whatever it claims, and ends the process when memory runs out.
+    width, height = slide.dimensions
+    sides = [
+        _number(slide, f"openslide.level[{level}].tile-{side}")
+        for level in range(slide.level_count)
+        for side in ("width", "height")
+    ]
+    too_large = max(width, height) > _LONGEST_SIDE or width * height > _MOST_PIXELS
+    if too_large or max(sides) > _LARGEST_TILE:
+        slide.close()
+        raise UnreadableSlide("its header claims an impossible size")
+    return slide
+
+
+def _number(slide: openslide.OpenSlide, name: str) -> int:
+    text = slide.properties.get(name, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def microns_per_pixel(slide: openslide.OpenSlide, assumed: float) -> tuple[float, float] | None:
@@ -148,6 +171,8 @@ def tiles(slide: openslide.OpenSlide, rule: TileRule, mpp: tuple[float, float]) 
     Raises:
         UnreadableSlide: the slide is damaged.
     """
+    if rule.mpp * _MOST_ENLARGED < min(mpp):
+        raise UnreadableSlide(f"its pixels of {min(mpp):g} microns are too coarse for {rule.mpp:g}")
     tissue = tissue_map(slide)
     width, height = slide.dimensions
     sides = [max(1, round(rule.size * rule.mpp / m)) for m in mpp]

@@ -143,6 +143,27 @@ def test_what_is_no_slide(tmp_path, write_slide):
         slides.open_slide(str(tmp_path / "missing.tif"))
 
 
+def test_too_coarse_a_slide_is_refused(write_slide):
+    with (
+        slides.open_slide(write_slide(_canvas(256, 256), mpp=4)) as slide,
+        pytest.raises(slides.UnreadableSlide, match=r"4 microns are too coarse for 0.5"),
+    ):
+        slides.tiles(slide, _rule(), (4.0, 4.0))
+
+
+def test_a_header_that_lies_is_not_believed(write_slide):
+    path = write_slide(_canvas(256, 256), levels=1)
+    data = bytearray(Path(path).read_bytes())
+    with tifffile.TiffFile(path) as file:
+        tags = file.pages[0].tags
+        places = {name: tags[name].valueoffset for name in ("ImageWidth", "ImageLength")}
+    for place in places.values():
+        data[place : place + 4] = (2_000_000).to_bytes(4, "little")
+    Path(path).write_bytes(data)
+    with pytest.raises(slides.UnreadableSlide):
+        slides.open_slide(path)
+
+
 def test_a_truncated_slide_says_so(write_slide):
     noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3)).astype(np.uint8)
     path = write_slide(noise, levels=1)
