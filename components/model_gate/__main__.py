@@ -1,0 +1,78 @@
+"""The gate as a tool of its own: judges any model, or a table of its predictions.
+
+Arguments only; nothing heavy is imported before they are known to be right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from trainer_modules.errors import InputError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Judges; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        from components.model_gate import standalone
+
+        document = standalone.judge_predictions(
+            arguments.predictions, arguments.policy, arguments.threshold, arguments.subgroup
+        )
+        return standalone.announce(document, arguments.output)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m components.model_gate",
+        description="Decides whether a model may be released, on evidence by patients.",
+        epilog="exit status: 0 blessed; 4 refused; 2 bad input; 1 a bug. The verdict is JSON on "
+        "stdout, the rules in words on stderr. docs/model_gate.md shows examples.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--predictions",
+        required=True,
+        metavar="FILE",
+        help="CSV or Parquet with the columns patient_id, domain (in_distribution or shifted), "
+        "label (0, 1, or empty) and score (a probability); optional: site, subgroup columns, "
+        "baseline_score, and split, whose 'validation' rows choose the threshold",
+    )
+    parser.add_argument("--policy", default="", metavar="FILE", help="YAML of rules")
+    parser.add_argument("--output", default="", metavar="FILE", help="the JSON here as well")
+    parser.add_argument(
+        "--threshold",
+        type=_probability,
+        help="decision threshold (default: chosen on validation rows, 0.5 without any)",
+    )
+    parser.add_argument(
+        "--subgroup",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="judge by this column; may be repeated (default: every further column of at most 50 "
+        "values)",
+    )
+    return parser
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"received {text}; 0 to 1 is accepted")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

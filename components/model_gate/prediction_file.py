@@ -1,0 +1,130 @@
+"""Reads a CSV or Parquet file of predictions into columns of text, and refuses damaged ones.
+
+No message quotes a cell: which column holds the patients' ids is not yet known here.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer_modules.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_CELL = 1000
+_PARQUET = b"PAR1"
+_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def read_predictions(path: str) -> pd.DataFrame:
+    """Every column as stripped text, an empty cell as an empty string.
+
+    The index is the number of the line in a CSV file, of the row in a Parquet file.
+
+    Raises:
+        InputError: The file is neither, or is damaged.
+    """
+    file = Path(path)
+    try:
+        with file.open("rb") as stream:
+            parquet = stream.read(len(_PARQUET)) == _PARQUET
+    except OSError as error:
+        raise InputError(f"predictions '{path}' can't be read: {error.strerror}") from None
+    table = _read_parquet(file) if parquet else _read_csv(file)
+    if table.empty:
+        raise InputError(f"predictions '{path}' hold no rows")
+    return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    try:
+        # utf-8-sig: a spreadsheet program's byte order mark is no part of the first name.
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            _check_header(path, header)
+            for row in reader:
+                if not row:
+                    continue
+                _check_row(path, reader.line_num, row, len(header))
+                lines.append(reader.line_num)
+                rows.append([cell.strip() for cell in row])
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"predictions '{path}' are not UTF-8 text: byte 0x{error.object[error.start]:02x} at "
+            f"{error.start}; save them as CSV in UTF-8, or as Parquet"
+        ) from None
+    except csv.Error as error:
+        raise InputError(f"predictions '{path}' are not CSV: {error}") from None
+    return pd.DataFrame(rows, index=lines, columns=header, dtype=object)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        read = pq.ParquetFile(path)
+        _check_header(path, read.schema_arrow.names)
+        table = read.read()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"predictions '{path}' are not readable Parquet: {error}") from None
+    columns = {}
+    for name in table.column_names:
+        cells = table.column(name).to_pylist()
+        columns[name.strip()] = ["" if cell is None else _text(cell) for cell in cells]
+    texts = pd.DataFrame(columns, dtype=object)
+    texts.index += 1
+    for name in texts.columns:
+        if (long := texts[name].str.len() > MAX_CELL).any():
+            raise _huge(path, f"row {long.idxmax()}")
+    return texts
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", errors="replace").strip()
+    return str(cell).strip()
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    if not header:
+        raise InputError(f"predictions '{path}' are empty: a first line of column names is needed")
+    if len(header) == 1:
+        for delimiter, name in _OTHER_DELIMITERS.items():
+            if delimiter in header[0]:
+                raise InputError(
+                    f"predictions '{path}': columns are separated by {name}, commas are accepted"
+                )
+    twice = [at + 1 for at, name in enumerate(header) if name in header[:at]]
+    if twice:
+        raise InputError(
+            f"predictions '{path}': columns {twice} have the name of an earlier one, names must "
+            "differ"
+        )
+
+
+def _check_row(path: Path, line: int, row: Sequence[str], width: int) -> None:
+    # First the length: an unclosed quote swallows rows, and both errors would follow from it.
+    if any(len(cell) > MAX_CELL for cell in row):
+        raise _huge(path, f"line {line}")
+    if len(row) != width:
+        raise InputError(
+            f"predictions '{path}', line {line}: {len(row)} cells, the header has {width}"
+        )
+
+
+def _huge(path: Path, where: str) -> InputError:
+    return InputError(
+        f"predictions '{path}', {where}: a cell holds more than {MAX_CELL} characters (is a quote "
+        "not closed?)"
+    )

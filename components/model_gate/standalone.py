@@ -1,0 +1,88 @@
+"""Judges a model outside the pipeline; loads TensorFlow only when a model is to be called."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from components.model_gate import prediction_file, prediction_table, report, rules
+from components.model_gate.evidence import Baseline, collect
+from components.model_gate.policy import load_policy
+from trainer_modules.errors import InputError
+
+BLESSED = 0
+REFUSED = 4
+
+
+def judge_predictions(
+    path: str, policy: str = "", threshold: float | None = None, subgroups: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The verdict on a table of predictions, as the document that `verdict.json` holds.
+
+    Raises:
+        InputError: The table or the policy is not acceptable.
+    """
+    settings = load_policy(policy, serves=False)
+    predictions = prediction_table.prepare(
+        prediction_file.read_predictions(path), threshold, subgroups
+    )
+    evidence = collect(
+        predictions.table,
+        prediction_table.TASK,
+        predictions.subgroups,
+        settings,
+        baseline_table=predictions.baseline,
+        baseline=None if predictions.baseline is None else Baseline(prediction_table.BASELINE),
+    )
+    evidence = dataclasses.replace(
+        evidence, not_probabilities=evidence.not_probabilities + predictions.unscored
+    )
+    verdict = rules.judge(evidence, settings)
+    return report.verdict_document(verdict, evidence, settings) | {
+        "judged": {
+            "rows": len(predictions.table),
+            "patients": int(predictions.table["patient_id"].nunique()),
+            "threshold": predictions.threshold,
+            "threshold_chosen": predictions.chosen,
+            "subgroups": list(predictions.subgroups),
+            "ignored_columns": list(predictions.ignored),
+        }
+    }
+
+
+def announce(document: dict[str, Any], output: str) -> int:
+    """Writes the verdict: JSON to stdout (and a file), lines for people to stderr.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        InputError: The file can't be written.
+    """
+    text = json.dumps(document, indent=1, allow_nan=False)
+    if output:
+        _write(Path(output), text + "\n")
+    for rule in document["rules"]:
+        print(f"{rule['status']:<15} {rule['name']}: {rule['message']}", file=sys.stderr)
+    for column in document.get("judged", {}).get("ignored_columns", ()):
+        print(f"note: column '{column}' has too many values for a subgroup", file=sys.stderr)
+    blessed = document["blessed"]
+    print("blessed" if blessed else "NOT blessed", file=sys.stderr)
+    print(text)
+    return BLESSED if blessed else REFUSED
+
+
+def _write(path: Path, text: str) -> None:
+    # Replaced in one step: whoever waits for the file never reads half a verdict.
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f"--output '{path}' can't be written: {error.strerror}") from None

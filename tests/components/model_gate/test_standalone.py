@@ -1,0 +1,322 @@
+"""The gate as a tool: anyone's table of predictions in, JSON and an exit status out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.model_gate.__main__ import main
+from components.model_gate.policy import load_policy
+from trainer_modules.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[3]
+HEAVY = {"tensorflow", "tfx", "keras", "apache_beam", "tensorflow_model_analysis"}
+FAST = "resamples: 300\n"
+
+
+@pytest.fixture(scope="module")
+def predictions() -> pd.DataFrame:
+    """Predictions of a scikit-learn model on synthetic patients of two images each."""
+    from sklearn.linear_model import LogisticRegression
+
+    random = np.random.default_rng(0)
+    patients = 600
+    number = np.repeat(np.arange(patients), 2)
+    severity = random.normal(size=patients)
+    label = (severity + random.normal(size=patients) * 0.5 > 0).astype(int)[number]
+    images = severity[number][:, None] + random.normal(size=(2 * patients, 3)) * 0.5
+    train = number < 200
+    model = LogisticRegression().fit(images[train], label[train])
+    table = pd.DataFrame(
+        {
+            "patient_id": [f"SECRET-{one:04d}" for one in number],
+            "domain": np.where(number < 450, "in_distribution", "shifted"),
+            "label": label,
+            "score": model.predict_proba(images)[:, 1],
+            "site": np.where(number % 2 == 0, "north", "south"),
+            "sex": np.where(number % 3 == 0, "F", "M"),
+            "split": np.where(number < 300, "validation", "test"),
+        }
+    )
+    return table[~train].reset_index(drop=True)
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Judges a table in this process; gives the status, the verdict and the lines for people."""
+
+    def judge(table: pd.DataFrame | bytes, *arguments: str, policy: str = FAST):
+        path = tmp_path / "predictions.csv"
+        if isinstance(table, bytes):
+            path.write_bytes(table)
+        else:
+            table.to_csv(path, index=False)
+        rules = tmp_path / "policy.yaml"
+        rules.write_text(policy)
+        status = main(["--predictions", str(path), "--policy", str(rules), *arguments])
+        shown = capsys.readouterr()
+        assert "SECRET" not in shown.out + shown.err
+        return status, json.loads(shown.out) if shown.out else None, shown.err
+
+    return judge
+
+
+def failed(verdict) -> set[tuple[str, str]]:
+    return {(rule["name"], rule["slice"]) for rule in verdict["rules"] if rule["status"] == "fail"}
+
+
+def test_good_model_is_blessed(run, predictions):
+    from sklearn.metrics import roc_auc_score
+
+    status, verdict, lines = run(predictions)
+    assert (status, verdict["blessed"], verdict["reasons"]) == (0, True, [])
+    assert lines.endswith("\nblessed\n")
+    for domain, metrics in verdict["metrics"].items():
+        rows = predictions[(predictions["domain"] == domain) & (predictions["split"] == "test")]
+        expected = roc_auc_score(rows["label"], rows["score"])
+        assert metrics["auc"]["value"] == pytest.approx(expected, abs=1e-12)
+        assert metrics["auc"]["patients"] == rows["patient_id"].nunique() == 150
+    groups = {(one["column"], one["value"]) for one in verdict["subgroups"]}
+    assert groups == {
+        ("site", "north"),
+        ("site", "south"),
+        ("subgroup/sex", "F"),
+        ("subgroup/sex", "M"),
+    }
+    assert verdict["judged"]["threshold_chosen"] == "on 200 validation rows (youden)"
+
+
+def shuffled(table: pd.DataFrame) -> pd.DataFrame:
+    label = np.random.default_rng(1).permutation(table["label"].to_numpy())
+    return table.assign(label=label)
+
+
+def broken_under_shift(table: pd.DataFrame) -> pd.DataFrame:
+    shifted = table["domain"] == "shifted"
+    return table.assign(score=table["score"].where(~shifted, 1 - table["score"]))
+
+
+def overconfident(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(score=table["score"] ** 8)
+
+
+def with_nan(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(score=table["score"].where(table.index != 700))
+
+
+def with_nan_where_the_threshold_is_chosen(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(score=table["score"].where(table.index != 0))
+
+
+def blind_for_women(table: pd.DataFrame) -> pd.DataFrame:
+    noise = np.random.default_rng(2).random(len(table))
+    return table.assign(score=table["score"].where(table["sex"] == "M", noise))
+
+
+def worse_than_the_baseline(table: pd.DataFrame) -> pd.DataFrame:
+    noise = np.random.default_rng(3).normal(size=len(table)) * 0.3
+    worse = (table["score"] + noise).clip(0, 1)
+    return table.assign(score=worse, baseline_score=table["score"])
+
+
+@pytest.mark.parametrize(
+    ("damage", "rule"),
+    [
+        (shuffled, ("auc floor", "in_distribution")),
+        (broken_under_shift, ("auc floor", "shifted")),
+        (broken_under_shift, ("gap ceiling", "in_distribution - shifted")),
+        (overconfident, ("ece ceiling", "in_distribution")),
+        (with_nan, ("probabilities", "")),
+        (with_nan_where_the_threshold_is_chosen, ("probabilities", "")),
+        (blind_for_women, ("subgroup floor", "in_distribution, subgroup/sex=F")),
+        (worse_than_the_baseline, ("non-inferiority", "in_distribution")),
+    ],
+)
+def test_planted_bad_model_is_refused_for_its_reason(run, predictions, damage, rule):
+    policy = FAST + "in_distribution: {max_ece: 0.1}\nsubgroups: {min_auc: 0.6}\n"
+    status, verdict, lines = run(damage(predictions), policy=policy)
+    assert (status, verdict["blessed"]) == (4, False)
+    assert rule in failed(verdict)
+    assert len(verdict["reasons"]) >= 1
+    assert lines.endswith("NOT blessed\n")
+
+
+def test_only_the_calibration_speaks_against_the_overconfident_model(run, predictions):
+    policy = FAST + "in_distribution: {max_ece: 0.1}\n"
+    assert failed(run(overconfident(predictions), policy=policy)[1]) == {
+        ("ece ceiling", "in_distribution")
+    }
+
+
+@pytest.mark.parametrize(
+    "kept", [lambda t: t["domain"] == "shifted", lambda t: (t["domain"] == "shifted") | t["label"]]
+)
+def test_domain_without_data_or_with_one_class_is_not_blessed(run, predictions, kept):
+    table = predictions[kept(predictions).astype(bool)].drop(columns="split")
+    status, verdict, _ = run(table)
+    assert status == 4
+    lacking = [rule for rule in verdict["rules"] if rule["status"] == "not_enough_data"]
+    assert "in_distribution" in {rule["slice"] for rule in lacking}
+
+
+def test_policy_that_asks_for_what_is_not_there_blesses_nothing(run, predictions):
+    status, verdict, _ = run(predictions, policy=FAST + "require_serving: true\n")
+    assert status == 4
+    assert verdict["reasons"] == ["the exported model was not tried out"]
+
+
+GOOD = "patient_id,domain,label,score\na,in_distribution,0,0.1\nb,shifted,1,0.9\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "are empty"),
+        ("patient_id,domain,label,score\n", "hold no rows"),
+        (GOOD.replace("score", "scores"), "'score' is missing among 4 columns; nearest name in"),
+        (GOOD.partition("\n")[2], "column 'patient_id' is missing"),
+        (GOOD.replace(",", ";"), "separated by semicolons, commas are accepted"),
+        (GOOD.replace(",", "\t"), "separated by tabs"),
+        (GOOD.replace("score", "label"), "columns [4] have the name of an earlier one"),
+        (GOOD.encode("utf-16"), "not UTF-8 text: byte 0xff at 0"),
+        (GOOD.replace("a,", "\xe9,").encode("latin-1"), "not UTF-8 text: byte 0xe9"),
+        (GOOD.replace("a,", "a" * 2000 + ","), "line 2: a cell holds more than 1000 characters"),
+        (GOOD.replace("a,", '"' + "a" * 200_000 + '",'), "field larger than field limit"),
+        (GOOD.replace("a,", '"a,'), "not CSV: unexpected end of data"),
+        (GOOD.replace("0.1", "0.1,7"), "line 2: 5 cells, the header has 4"),
+        (GOOD.replace(",0.9", ""), "line 3: 3 cells, the header has 4"),
+        (GOOD.replace("a,in", ",in"), "row 2 (1 such rows): column 'patient_id' is empty"),
+        (GOOD.replace("shifted", "extern"), "received 'extern'; accepted: in_distribution, shif"),
+        (GOOD.replace("shifted", "b"), "column 'domain' received a patient's id"),
+        (GOOD.replace("1,0.9", "2,0.9"), "row 3 (1 such rows): column 'label' received '2'"),
+        (GOOD.replace("0,0.1", "1,0.1"), "needs examples of both classes, it has only 1"),
+        (GOOD.replace("0.9", "1.5"), "received '1.5'; a probability from 0 to 1 is accepted (no"),
+        (GOOD.replace("0.9", "-inf"), "received '-inf'"),
+        (GOOD.replace("0.9", "0x1"), "received '0x1'; a probability from 0 to 1"),
+        (GOOD.replace("0.9", "high" * 50), "received 'highhighhighhighhighhighhighhi'"),
+        (b"PAR1 is how Parquet begins", "not readable Parquet"),
+    ],
+)
+def test_bad_table_is_refused_with_what_is_accepted(run, content, expected):
+    status, verdict, lines = run(content if isinstance(content, bytes) else content.encode())
+    assert (status, verdict) == (2, None)
+    assert lines.startswith("error: predictions")
+    assert expected in lines
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"split": "train"}, "column 'split' received 'train'; accepted: validation, test, shif"),
+        ({"split": "validation"}, "none is left to judge"),
+        ({"patient_id": "SECRET"}, "1 patients have rows in 'validation'"),
+    ],
+)
+def test_bad_split_is_refused(run, predictions, change, expected):
+    status, _, lines = run(predictions.assign(**change))
+    assert status == 2
+    assert expected in lines
+
+
+def test_missing_files(run, tmp_path, capsys):
+    assert main(["--predictions", str(tmp_path / "none.csv")]) == 2
+    assert "can't be read: No such file" in capsys.readouterr().err
+    status, _, lines = run(GOOD.encode(), "--policy", str(tmp_path / "none.yaml"))
+    assert status == 2
+    assert "policy" in lines
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("max_gapp: 0.1", "setting 'max_gapp' does not exist; nearest valid name: 'max_gap'"),
+        ("shifted: {min_acu: 1}", "nearest valid name: 'shifted.min_auc'"),
+        ("max_gap: 2", "setting 'max_gap': received 2; input should be less than or equal to 1"),
+        ("max_gap: .nan", "finite"),
+        ("", "a mapping of settings is expected"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_wrong_policy_is_refused(tmp_path, policy, expected):
+    path = tmp_path / "policy.yaml"
+    path.write_text(policy)
+    with pytest.raises(InputError, match="policy") as caught:
+        load_policy(str(path), serves=False)
+    assert expected in str(caught.value)
+
+
+def test_default_policy_is_stricter_than_the_settings_without_one():
+    default, bare = load_policy("", serves=True), load_policy("", serves=False)
+    assert (default.require_serving, bare.require_serving) == (True, False)
+    assert default.in_distribution.min_auc > default.shifted.min_auc > default.subgroups.min_auc
+    assert default.in_distribution.required
+    assert default.shifted.required
+    assert default.in_distribution.max_ece < 1
+
+
+def test_groups_of_few_patients_are_not_named(run, predictions):
+    few = predictions["patient_id"].isin(predictions["patient_id"].unique()[-3:])
+    table = predictions.assign(
+        ward=predictions["patient_id"].where(few, "common"), image=predictions["patient_id"]
+    )
+    status, verdict, lines = run(table)
+    assert status == 0
+    assert verdict["judged"]["ignored_columns"] == ["image"]
+    assert "column 'image' has too many values" in lines
+    wards = {one["value"] for one in verdict["subgroups"] if one["column"] == "subgroup/ward"}
+    assert wards == {"common", "(fewer than 5 patients)"}
+
+
+def test_parquet_and_csv_get_one_verdict(run, predictions, tmp_path, capsys):
+    path = tmp_path / "predictions.parquet"
+    predictions.assign(label=predictions["label"].astype(float)).to_parquet(path)
+    policy = tmp_path / "policy.yaml"
+    expected = run(predictions)[1]
+    written = tmp_path / "folder" / "verdict.json"
+    arguments = ["--predictions", str(path), "--policy", str(policy), "--output", str(written)]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out) == expected == json.loads(written.read_text())
+
+
+def test_threshold_is_that_given_or_one_half(run, predictions):
+    table = predictions[predictions["split"] == "test"].drop(columns="split")
+    default = run(table)[1]["judged"]
+    assert (default["threshold"], default["threshold_chosen"]) == (0.5, "default")
+    low = run(table, "--threshold", "0.01")[1]
+    assert low["judged"]["threshold"] == 0.01
+    expected = (table["score"] >= 0.01)[(table["label"] == 1) & (table["domain"] == "shifted")]
+    assert low["metrics"]["shifted"]["sensitivity"]["value"] == pytest.approx(expected.mean())
+
+
+def test_named_subgroups_only(run, predictions):
+    verdict = run(predictions, "--subgroup", "sex")[1]
+    assert verdict["judged"]["subgroups"] == ["sex"]
+    status, _, lines = run(predictions, "--subgroup", "sexx")
+    assert status == 2
+    assert "'sexx' is missing among 7 columns; nearest name in the file: 'sex'" in lines
+
+
+def test_process_refuses_with_status_4_without_loading_tensorflow(tmp_path, predictions):
+    path = tmp_path / "predictions.csv"
+    shuffled(predictions).to_csv(path, index=False)
+    code = (
+        "import sys; from components.model_gate.__main__ import main;"
+        f"status = main(['--predictions', {str(path)!r}]);"
+        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr); sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 4, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
+    assert not json.loads(done.stdout)["blessed"]
+
+
+def test_help_loads_nothing_but_the_arguments():
+    command = [sys.executable, "-X", "importtime", "-m", "components.model_gate", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "usage: python -m components.model_gate" in done.stdout
+    assert not {"numpy", "pandas", "pydantic", *HEAVY} & set(done.stderr.replace("|", " ").split())
