@@ -17,13 +17,23 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Judges; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = _arguments(argv)
     try:
         from components.model_gate import standalone
 
-        document = standalone.judge_predictions(
-            arguments.predictions, arguments.policy, arguments.threshold, arguments.subgroup
-        )
+        if arguments.model:
+            document = standalone.judge_model(
+                arguments.model,
+                arguments.examples,
+                arguments.baseline,
+                arguments.policy,
+                arguments.subgroup,
+                arguments.classes,
+            )
+        else:
+            document = standalone.judge_predictions(
+                arguments.predictions, arguments.policy, arguments.threshold, arguments.subgroup
+            )
         return standalone.announce(document, arguments.output)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -31,6 +41,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.model and not arguments.examples:
+        parser.error("--model needs --examples: records to judge it on")
+    if arguments.model and arguments.threshold is not None:
+        parser.error("--threshold belongs to --predictions: an exported model has its own")
+    if arguments.predictions:
+        for name in ("examples", "baseline", "classes"):
+            if getattr(arguments, name):
+                parser.error(f"--{name} belongs to --model, not to --predictions")
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,13 +65,37 @@ def _parser() -> argparse.ArgumentParser:
         "stdout, the rules in words on stderr. docs/model_gate.md shows examples.",
         allow_abbrev=False,
     )
-    parser.add_argument(
+    judged = parser.add_mutually_exclusive_group(required=True)
+    judged.add_argument(
         "--predictions",
-        required=True,
+        default="",
         metavar="FILE",
         help="CSV or Parquet with the columns patient_id, domain (in_distribution or shifted), "
         "label (0, 1, or empty) and score (a probability); optional: site, subgroup columns, "
         "baseline_score, and split, whose 'validation' rows choose the threshold",
+    )
+    judged.add_argument(
+        "--model", default="", metavar="DIR", help="a SavedModel with the tf_examples signature"
+    )
+    parser.add_argument(
+        "--examples",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="GZIP TFRecords of test examples for --model; may be repeated",
+    )
+    parser.add_argument(
+        "--baseline",
+        default="",
+        metavar="DIR",
+        help="a SavedModel that --model must not fall behind, or a folder of pushed versions",
+    )
+    parser.add_argument(
+        "--classes",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="A,B,C",
+        help="of a multiclass --model, in the order of the label's numbers (default: its card's)",
     )
     parser.add_argument("--policy", default="", metavar="FILE", help="YAML of rules")
     parser.add_argument("--output", default="", metavar="FILE", help="the JSON here as well")

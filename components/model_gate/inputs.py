@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.model_gate.baseline import last_pushed
+from components.model_gate.baseline import PushedModel, last_pushed
 from components.model_gate.evidence import Baseline, Serving
 from components.model_gate.serving_check import check_serving
 from components.model_gate.settings import GateSettings
@@ -42,17 +42,24 @@ def baseline_predictions(
         Its version, or why it can't be compared, and its predictions (None in either case
         without a model to compare).
     """
-    import pandas as pd
-    import tensorflow as tf
-
-    from components.predictor import inference
-
     try:
         pushed = last_pushed(baseline_dir, candidate_dir)
     except OSError as error:
         return Baseline(problem=f"folder '{baseline_dir}' can't be read: {error}"), None
     if pushed is None:
         return Baseline(), None
+    return predicted_by(pushed, files, task)
+
+
+def predicted_by(
+    pushed: PushedModel, files: Files, task: TaskSettings
+) -> tuple[Baseline, pd.DataFrame | None]:
+    """Runs a model that is to be compared; one that can't be run is a reason, no error."""
+    import pandas as pd
+    import tensorflow as tf
+
+    from components.predictor import inference
+
     try:
         model = inference.ExamplesModel(str(pushed.folder), task.targets)
         batches = [

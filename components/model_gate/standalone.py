@@ -55,6 +55,50 @@ def judge_predictions(
     }
 
 
+def judge_model(
+    model_dir: str,
+    examples: Sequence[str],
+    baseline: str = "",
+    policy: str = "",
+    subgroups: Sequence[str] = (),
+    classes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The verdict on an exported model, run on record files and tried out in a clean process.
+
+    Raises:
+        InputError: The model, the examples, the baseline's folder or the policy can't be used.
+    """
+    settings = load_policy(policy, serves=True)
+    # Before TensorFlow loads: its start-up notes would stand among the lines for people.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from components.model_gate import called_model, inputs
+
+    other = called_model.baseline_model(baseline, model_dir) if baseline else None
+    called = called_model.call_model(model_dir, examples, subgroups, classes)
+    compared, baseline_table = None, None
+    if other is not None:
+        compared, baseline_table = inputs.predicted_by(other, called.files, called.task)
+    evidence = collect(
+        called.table,
+        called.task,
+        called.subgroups,
+        settings,
+        baseline=compared,
+        baseline_table=baseline_table,
+        serving=inputs.serving(model_dir, called.files, called.table, called.task, settings),
+    )
+    verdict = rules.judge(evidence, settings)
+    return report.verdict_document(verdict, evidence, settings) | {
+        "judged": {
+            "rows": len(called.table),
+            "patients": int(called.table["patient_id"].nunique()),
+            "targets": list(called.task.targets),
+            "subgroups": list(called.subgroups),
+            "ignored_columns": list(called.ignored),
+        }
+    }
+
+
 def announce(document: dict[str, Any], output: str) -> int:
     """Writes the verdict: JSON to stdout (and a file), lines for people to stderr.
 

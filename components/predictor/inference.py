@@ -24,20 +24,21 @@ Columns = dict[str, np.ndarray]
 class ExamplesModel:
     """An exported classifier called through its `tf_examples` signature."""
 
-    def __init__(self, model_dir: str, targets: Sequence[str]):
+    def __init__(self, model_dir: str, targets: Sequence[str] | None = None):
         """Loads the model and checks that it gives a probability and a decision per target.
 
         Args:
             model_dir: Folder of a SavedModel.
-            targets: Names of the outputs that the task asks for.
+            targets: Names of the outputs that the task asks for; None: every output that has a
+                decision.
 
         Raises:
             InputError: The folder holds no readable SavedModel, or the signature or one of its
                 outputs is missing.
         """
         self._where = f"model '{model_dir}'"
-        self.targets = tuple(targets)
         self._signature = self._load(model_dir)
+        self.targets = self._decided() if targets is None else tuple(targets)
         self._check_outputs()
 
     def predict(self, serialized: tf.Tensor) -> Columns:
@@ -76,6 +77,16 @@ class ExamplesModel:
                 f"'{features.EXAMPLES_SIGNATURE}' (serialized tf.Examples to probabilities)"
             )
         return signatures[features.EXAMPLES_SIGNATURE]
+
+    def _decided(self) -> tuple[str, ...]:
+        found = set(self._signature.structured_outputs)
+        targets = sorted(name for name in found if features.decision(name) in found)
+        if not targets:
+            raise InputError(
+                f"{self._where}: signature '{features.EXAMPLES_SIGNATURE}' gives {sorted(found)}, "
+                f"it must give a probability NAME and its decision '{features.decision('NAME')}'"
+            )
+        return tuple(targets)
 
     def _check_outputs(self) -> None:
         inputs = self._signature.structured_input_signature[1]

@@ -1,0 +1,188 @@
+"""A model of anyone's called on record files: what it predicts, by what it is judged.
+
+What a run's configuration says is here read off the model (its targets) and the records (their
+labels and subgroups).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.model_gate.baseline import PushedModel, last_pushed
+from components.model_gate.prediction_table import MAX_GROUPS, without_small_groups
+from trainer_modules import features
+from trainer_modules.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CARD = Path("assets.extra", "card.json")
+_PEEKED = 256
+# Splits on which a model was made or its threshold chosen: evidence from them would flatter it.
+_NOT_JUDGED = tuple(
+    split for split in features.SPLITS if split not in (features.TEST, features.SHIFTED)
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Called:
+    """A model's predictions and what they are of."""
+
+    table: pd.DataFrame
+    task: TaskSettings
+    subgroups: tuple[str, ...]
+    ignored: tuple[str, ...]
+    files: dict[str, list[str]]
+
+
+def call_model(
+    model_dir: str,
+    patterns: Sequence[str],
+    subgroups: Sequence[str] = (),
+    classes: Sequence[str] = (),
+) -> Called:
+    """Runs a model over record files.
+
+    Args:
+        model_dir: Folder of a SavedModel with the `tf_examples` signature.
+        patterns: Patterns of GZIP-compressed TFRecord files of test examples.
+        subgroups: Subgroups to judge by; none: all that the records have.
+        classes: Classes of a multiclass model in the order of the label's numbers; none: as the
+            model's card has them.
+
+    Raises:
+        InputError: The model or the records can't be used.
+    """
+    import pandas as pd
+    import tensorflow as tf
+
+    from components.predictor import inference
+
+    files = _files(patterns)
+    model = inference.ExamplesModel(model_dir)
+    try:
+        found = _features(files)
+        task = _task(model_dir, model.targets, found, classes)
+        named = _named(found, subgroups)
+        table = pd.concat(
+            [pd.DataFrame(batch) for batch in inference.predict_files(model, files, task, named)],
+            ignore_index=True,
+        )
+    except (tf.errors.OpError, TypeError) as error:
+        raise InputError(f"model '{model_dir}' can't be run on the examples: {error}") from None
+    if unknown := int((~table[features.DOMAIN].isin(features.DOMAINS)).sum()):
+        raise InputError(
+            f"examples: feature '{features.DOMAIN}' of {unknown} of {len(table)} records is none "
+            f"of {', '.join(features.DOMAINS)}"
+        )
+    kept, ignored = [], []
+    for name in named:
+        many = table[features.subgroup(name)].nunique() > MAX_GROUPS
+        (ignored if many else kept).append(name)
+    for column in (features.SITE, *(features.subgroup(name) for name in kept)):
+        table = without_small_groups(table, column)
+    return Called(table, task, tuple(kept), tuple(ignored), {path: [path] for path in files})
+
+
+def baseline_model(folder: str, candidate: str) -> PushedModel:
+    """A SavedModel to compare with: the folder itself, or the newest version in it.
+
+    Raises:
+        InputError: There is none, or none other than the candidate.
+    """
+    if (Path(folder) / "saved_model.pb").is_file():
+        return PushedModel(Path(folder).name, Path(folder))
+    try:
+        pushed = last_pushed(folder, candidate)
+    except OSError as error:
+        raise InputError(f"--baseline '{folder}' can't be read: {error}") from None
+    if pushed is None:
+        raise InputError(
+            f"--baseline '{folder}' holds no other model; give a SavedModel or a folder that "
+            "Pusher writes versions to"
+        )
+    return pushed
+
+
+def _files(patterns: Sequence[str]) -> list[str]:
+    files: set[str] = set()
+    for pattern in patterns:
+        found = [path for path in glob.glob(pattern, recursive=True) if Path(path).is_file()]
+        if not found:
+            raise InputError(f"--examples '{pattern}' matches no file")
+        files.update(found)
+    for path in sorted(files):
+        for split in _NOT_JUDGED:
+            if f"Split-{split}" in Path(path).parts:
+                raise InputError(
+                    f"--examples: '{path}' is of split '{split}', on which the model was made; "
+                    f"accepted: {features.TEST}, {features.SHIFTED}"
+                )
+    return sorted(files)
+
+
+def _features(files: Sequence[str]) -> set[str]:
+    """Names of the features of some records of each file."""
+    import tensorflow as tf
+
+    names: set[str] = set()
+    for path in files:
+        try:
+            for record in tf.data.TFRecordDataset(path, "GZIP").take(_PEEKED).as_numpy_iterator():
+                names.update(tf.train.Example.FromString(record).features.feature)
+        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"examples '{path}' are no GZIP-compressed TFRecords of tf.Examples: {error}"
+            ) from None
+    if not names:
+        raise InputError("--examples: the files hold no records")
+    return names
+
+
+def _task(
+    model_dir: str, targets: Sequence[str], found: set[str], classes: Sequence[str]
+) -> TaskSettings:
+    if not classes and all(features.label(target) in found for target in targets):
+        kind = "binary" if len(targets) == 1 else "multilabel"
+        return TaskSettings(kind=kind, labels=tuple(targets))
+    prefix = features.label("")
+    labels = sorted(
+        name.removeprefix(prefix)
+        for name in found
+        if name.startswith(prefix) and not name.endswith("/weight")
+    )
+    order = tuple(classes) or _card_targets(model_dir)
+    if len(labels) == 1 and len(targets) > 1:
+        if set(order) == set(targets):
+            return TaskSettings(kind="multiclass", labels=tuple(labels), classes=order)
+        raise InputError(
+            f"model '{model_dir}' gives the classes {list(targets)}: give them by --classes in the "
+            f"order of the numbers of '{prefix}{labels[0]}' (received {list(order)})"
+        )
+    raise InputError(
+        f"model '{model_dir}' gives {list(targets)}, the examples have the labels {labels}: each "
+        "output needs a label of its name"
+    )
+
+
+def _card_targets(model_dir: str) -> tuple[str, ...]:
+    try:
+        card = json.loads((Path(model_dir) / _CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ()
+    targets = card.get("targets", ()) if isinstance(card, dict) else ()
+    return tuple(str(target) for target in targets)
+
+
+def _named(found: set[str], asked: Sequence[str]) -> tuple[str, ...]:
+    prefix = features.subgroup("")
+    present = tuple(sorted(n.removeprefix(prefix) for n in found if n.startswith(prefix)))
+    if missing := [name for name in asked if name not in present]:
+        raise InputError(f"--subgroup: the examples lack {missing}, they have {list(present)}")
+    return tuple(asked) or present

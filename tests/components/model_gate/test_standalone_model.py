@@ -1,0 +1,154 @@
+"""The gate as a tool on exported models: the same verdict, JSON and exit status as on a table."""
+
+import json
+
+import numpy as np
+import pytest
+
+from components.model_gate import called_model, standalone
+from components.model_gate.__main__ import main
+from components.model_gate.evidence import Serving
+from trainer_modules.errors import InputError
+
+POLICY = "resamples: 300\n"
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory, write_records) -> str:
+    """A pattern of the records of 40 patients in each domain, two images each."""
+    folder = tmp_path_factory.mktemp("examples")
+    for split, domain in (("test", "in_distribution"), ("shifted", "shifted")):
+        random = np.random.default_rng(len(split))
+        rows = [
+            {
+                "brightness": int(np.clip(90 + 75 * (n // 2 % 2) + 20 * random.normal(), 0, 255)),
+                "image/id": f"{domain}{n}",
+                "patient_id": f"SECRET-{domain}{n // 2}",
+                "site": "ab"[n // 4 % 2],
+                "domain": domain,
+                "subgroup/sex": "FM"[n // 8 % 2],
+                "label/edema": float(n // 2 % 2),
+            }
+            for n in range(80)
+        ]
+        write_records(folder / f"Split-{split}" / "data.gz", rows)
+    return str(folder / "Split-*" / "*.gz")
+
+
+@pytest.fixture
+def judge(monkeypatch, tmp_path, capsys, examples):
+    """Judges without the clean process, which tests of its own cover."""
+
+    def answer(*arguments: str):
+        tried = Serving(True, "serving check: fine", 1.0, 1000, 0.0)
+        monkeypatch.setattr("components.model_gate.inputs.serving", lambda *_: tried)
+        policy = tmp_path / "policy.yaml"
+        policy.write_text(POLICY)
+        status = main([*arguments, "--examples", examples, "--policy", str(policy)])
+        shown = capsys.readouterr()
+        assert "SECRET" not in shown.out + shown.err
+        return status, json.loads(shown.out) if shown.out else None, shown.err
+
+    return answer
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory, export_classifier) -> str:
+    return export_classifier(tmp_path_factory.mktemp("good"), {"edema": 6.0})
+
+
+def test_good_model_is_blessed_and_a_reversed_one_refused(judge, good, tmp_path, export_classifier):
+    status, verdict, lines = judge("--model", good)
+    assert (status, verdict["reasons"]) == (0, []), lines
+    assert verdict["judged"]["targets"] == ["edema"]
+    assert verdict["metrics"]["shifted"]["auc"]["patients"] == 40
+    assert {one["column"] for one in verdict["subgroups"]} == {"site", "subgroup/sex"}
+
+    bad = export_classifier(tmp_path / "bad", {"edema": -6.0})
+    status, verdict, _ = judge("--model", bad, "--baseline", good)
+    assert status == 4
+    failed = {rule["name"] for rule in verdict["rules"] if rule["status"] == "fail"}
+    assert {"auc floor", "non-inferiority"} <= failed
+    assert verdict["baseline"]["difference"]["shifted"]["upper"] < -0.5
+
+
+def test_bad_models_and_folders_are_bad_input(judge, good, tmp_path, export_classifier):
+    other = export_classifier(tmp_path / "other", {"tumour": 1.0})
+    for arguments, expected in (
+        (["--model", str(tmp_path)], "is not a readable SavedModel"),
+        (["--model", other], "gives ['tumour'], the examples have the labels ['edema']"),
+        (["--model", good, "--baseline", str(tmp_path / "none")], "holds no other model"),
+        (["--model", good, "--subgroup", "age"], "lack ['age'], they have ['sex']"),
+        (["--model", good, "--examples", str(tmp_path / "*.gz")], "matches no file"),
+    ):
+        status, verdict, lines = judge(*arguments)
+        assert (status, verdict) == (2, None)
+        assert expected in lines
+
+
+def test_records_of_other_splits_are_refused(tmp_path, good):
+    path = tmp_path / "Split-validation" / "data.gz"
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="is of split 'validation', on which the model was made"):
+        called_model.call_model(good, [str(path)])
+    plain = tmp_path / "plain.gz"
+    plain.write_bytes(b"no records" * 10)
+    with pytest.raises(InputError, match="no GZIP-compressed TFRecords"):
+        called_model.call_model(good, [str(plain)])
+
+
+def test_classes_in_the_order_of_the_card_or_as_given(tmp_path, write_records, export_classifier):
+    rows = [
+        {
+            "brightness": n,
+            "image/id": str(n),
+            "patient_id": str(n),
+            "domain": "shifted",
+            "label/grade": float(n % 2),
+        }
+        for n in range(4)
+    ]
+    records = write_records(tmp_path / "data.gz", rows)
+    model = export_classifier(tmp_path / "model", {"b": 1.0, "a": -1.0})
+    with pytest.raises(InputError, match=r"gives the classes \['a', 'b'\]: give them by --classes"):
+        called_model.call_model(model, [records])
+    assert called_model.call_model(model, [records], classes=["b", "a"]).task.classes == ("b", "a")
+    card = tmp_path / "model" / "assets.extra" / "card.json"
+    card.parent.mkdir()
+    card.write_text(json.dumps({"targets": ["b", "a"]}))
+    called = called_model.call_model(model, [records])
+    assert called.task.classes == ("b", "a")
+    assert called.table["label/b"].tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--model", "m"],
+        ["--model", "m", "--predictions", "p"],
+        ["--model", "m", "--examples", "e", "--threshold", "0.5"],
+        ["--predictions", "p", "--baseline", "b"],
+        ["--predictions", "p", "--threshold", "2"],
+    ],
+)
+def test_contradictory_arguments(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_served_alone_as_judged(good, examples, tmp_path, export_classifier):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    verdict = standalone.judge_model(good, [examples], policy=str(policy))
+    assert verdict["blessed"], verdict["reasons"]
+    assert verdict["serving"]["max_difference"] < 1e-5
+    other = export_classifier(tmp_path / "other", {"edema": 6.0}, serving_offset=0.1)
+    verdict = standalone.judge_model(other, [examples], policy=str(policy))
+    assert [rule["name"] for rule in verdict["rules"] if rule["status"] == "fail"] == [
+        "serving check"
+    ]
