@@ -4,6 +4,7 @@ Then single steps again, called as the Go driver and launcher of a cluster would
 is no cluster in these tests.
 """
 
+import copy
 import json
 import math
 import os
@@ -124,17 +125,34 @@ def test_refused_model_is_not_pushed_by_steps_called_as_on_a_cluster(outcome, tm
     assert report["reasons"]
 
 
-def test_step_with_bad_input_says_so_in_one_line(outcome, tmp_path):
-    launcher = Launcher(outcome.spec, tmp_path)
-    component = outcome.spec["components"]["ImageExampleGen"]
-    label = component["executorLabel"]
-    arguments = outcome.spec["deploymentSpec"]["executors"][label]["container"]["args"]
-    task = outcome.spec["root"]["dag"]["tasks"]["ImageExampleGen"]
-    data = task["inputs"]["parameters"]["data"]["runtimeValue"]
-    settings = {**json.loads(data["constant"]), "source": "manifest", "root": "/nonexistent"}
-    data["constant"] = json.dumps(settings)
-    assert "{{$}}" in arguments
+def _launcher_with_setting(outcome, folder, node, **settings):
+    """A launcher whose step `node` was compiled with other settings."""
+    launcher = Launcher(copy.deepcopy(outcome.spec), folder)
+    parameters = launcher.spec["root"]["dag"]["tasks"][node]["inputs"]["parameters"]
+    name = next(name for name in ("data", "settings") if name in parameters)
+    compiled = parameters[name]["runtimeValue"]
+    compiled["constant"] = json.dumps({**json.loads(compiled["constant"]), **settings})
+    return launcher
+
+
+def test_refused_data_stop_the_container_with_status_3_and_the_reasons(outcome, tmp_path):
+    launcher = _launcher_with_setting(outcome, tmp_path, "DataGate", min_per_class=10_000)
+    for node, left in outcome.steps().items():
+        launcher.adopt(node, left)
+    done = launcher.run("DataGate")
+    assert done.returncode == 3, done.stderr
+    said = done.stderr.partition("stopped by DataGate:\n- ")[2]
+    assert "opacity" in said
+    assert "Traceback" not in said
+
+
+def test_step_with_bad_input_says_so_in_one_line(outcome, tmp_path, monkeypatch):
+    monkeypatch.setenv("REMEDIS_ID_KEY", "a key for tests")
+    launcher = _launcher_with_setting(
+        outcome, tmp_path, "ImageExampleGen", source="manifest", root="/nonexistent"
+    )
     done = launcher.run("ImageExampleGen")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("error: ")
-    assert "/nonexistent" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2, done.stderr
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("error: ")
+    assert "/nonexistent" in said

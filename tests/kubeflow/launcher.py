@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[2]
 STORE = "minio://bucket"
 
 
@@ -21,7 +22,7 @@ class Launcher:
     """A store of artifacts, and steps that read and write it."""
 
     def __init__(self, spec: dict[str, Any], root: Path) -> None:
-        self._spec, self._root = spec, root
+        self.spec, self._root = spec, root
         self._artifacts: dict[tuple[str, str], dict[str, Any]] = {}
 
     def adopt(self, node: str, outputs: dict[str, Any]) -> None:
@@ -36,9 +37,9 @@ class Launcher:
 
     def run(self, node: str, **parameters: object) -> subprocess.CompletedProcess:
         """Runs a step's container command; its outputs become inputs of later steps."""
-        task = self._spec["root"]["dag"]["tasks"][node]
-        component = self._spec["components"][node]
-        container = self._spec["deploymentSpec"]["executors"][component["executorLabel"]]
+        task = self.spec["root"]["dag"]["tasks"][node]
+        component = self.spec["components"][node]
+        container = self.spec["deploymentSpec"]["executors"][component["executorLabel"]]
         message = {
             "inputs": {
                 "artifacts": {
@@ -55,6 +56,7 @@ class Launcher:
         ]
         done = subprocess.run(
             [sys.executable, *command[1:]],
+            cwd=ROOT,
             capture_output=True,
             text=True,
             env={**os.environ, "REMEDIS_LAUNCHER_ROOT": str(self._root)},
@@ -76,7 +78,7 @@ class Launcher:
         return self._artifacts[source["producerTask"], source["outputArtifactKey"]]
 
     def _parameters(self, task: dict[str, Any], given: dict[str, object]) -> dict[str, object]:
-        declared = self._spec["root"]["inputDefinitions"]["parameters"]
+        declared = self.spec["root"]["inputDefinitions"]["parameters"]
         values = {}
         for name, source in task["inputs"]["parameters"].items():
             root = source.get("componentInputParameter")
