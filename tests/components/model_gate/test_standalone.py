@@ -320,3 +320,26 @@ def test_help_loads_nothing_but_the_arguments():
     assert done.returncode == 0
     assert "usage: python -m components.model_gate" in done.stdout
     assert not {"numpy", "pandas", "pydantic", *HEAVY} & set(done.stderr.replace("|", " ").split())
+
+
+def test_the_page_tells_the_default_policy_and_its_example_loads(tmp_path):
+    page = (ROOT / "docs" / "model_gate.md").read_text()
+    example = tmp_path / "policy.yaml"
+    example.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert load_policy(str(example), serves=False).in_distribution.min_sensitivity == 0.85
+    default = load_policy("", serves=False)
+    cells = {
+        line.split("|")[1].strip(): line.split("|")[3].strip()
+        for line in page.splitlines()
+        if line.startswith("| `") and line.count("|") == 4
+    }
+    told = (default.in_distribution, default.shifted)
+    assert cells["`in_distribution.min_auc`, `shifted.min_auc`"] == ", ".join(
+        f"{rules.min_auc:g}" for rules in told
+    )
+    assert cells["`*.max_ece`"] == ", ".join(f"{rules.max_ece:g}" for rules in told)
+    assert {f"{rules.min_patients}" for rules in told} == {cells["`*.min_patients`"]}
+    assert cells["`max_gap`"] == f"{default.max_gap:g}"
+    assert cells["`max_regression`"] == f"{default.max_regression:g}"
+    groups = default.subgroups
+    assert cells["`subgroups.min_auc`"] == f"{groups.min_auc:g}, {groups.min_patients}"
