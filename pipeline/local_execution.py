@@ -127,11 +127,38 @@ def _mark_partial_run(
 
 
 def _reuse_last_run(connection: metadata.ConnectionConfigType, ir: pipeline_pb2.Pipeline) -> None:
-    try:
-        with metadata.Metadata(connection) as store:
-            partial_run_utils.snapshot(store, ir)
-    except (LookupError, ValueError) as error:
-        raise InputError(
-            "--from-node reuses what an earlier run in this output folder made, and there is "
-            f"none to reuse: {error}. Run once without --from-node."
-        ) from error
+    """Makes the results of skipped nodes those of this run."""
+    required = {
+        item.pipeline_node.node_info.id
+        for item in ir.nodes
+        if item.pipeline_node.execution_options.skip.reuse_artifacts_mode
+        == pipeline_pb2.NodeExecutionOptions.Skip.REQUIRED
+    }
+    with metadata.Metadata(connection) as handle:
+        base = _newest_run_with(handle, required)
+        if base is None:
+            raise InputError(
+                "--from-node reuses what an earlier run in this output folder made of "
+                f"{', '.join(sorted(required))}, and no run has: run once without --from-node"
+            )
+        partial_run_utils.snapshot(handle, ir, base)
+
+
+def _newest_run_with(handle: metadata.Metadata, nodes: set[str]) -> str | None:
+    """Id of the newest run in which all these nodes succeeded.
+
+    TFX itself takes the newest run, whatever it left out: a partial one would hide the whole one.
+    """
+    store = handle.store
+    runs = store.get_contexts_by_type(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME)
+    for run in sorted(runs, key=lambda context: context.create_time_since_epoch, reverse=True):
+        succeeded = {
+            context.name.rpartition(".")[2]
+            for execution in store.get_executions_by_context(run.id)
+            if execution.last_known_state in _STATES
+            for context in store.get_contexts_by_execution(execution.id)
+            if context.type == constants.NODE_CONTEXT_TYPE_NAME
+        }
+        if nodes <= succeeded:
+            return run.name
+    return None
