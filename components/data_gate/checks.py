@@ -49,6 +49,31 @@ class Shared:
     rows: tuple[int, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """Images of one split with the same perceptual hash: how many, and the first rows."""
+
+    split: str
+    images: int
+    rows: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two looks of different splits, and how many bits tell them apart."""
+
+    bits: int
+    looks: tuple[Look, Look]
+
+
+@dataclasses.dataclass(frozen=True)
+class NearDuplicates:
+    """How many pairs there are (up to the limit of a search), and the closest of them."""
+
+    count: int
+    pairs: tuple[Pair, ...] = ()
+
+
 def anomalies(
     found: Sequence[Anomaly],
     task_features: Collection[str],
@@ -82,6 +107,28 @@ def patient_overlap(shared: Sequence[Shared], action: Action) -> Check:
 def duplicates(shared: Sequence[Shared], action: Action) -> Check:
     """The same pixels in more than one split."""
     return _overlap("duplicates", "image", "images", shared, action)
+
+
+def near_duplicates(found: NearDuplicates, action: Action) -> Check:
+    """Pictures of two splits that look alike: resized, compressed anew, brighter."""
+    name = "near_duplicates"
+    if not found.count:
+        return Check(name, True, action, "no picture looks like one of another split")
+    details = tuple(
+        {"bits": pair.bits, "looks": [dataclasses.asdict(look) for look in pair.looks]}
+        for pair in found.pairs
+    )
+    shown = _listed([_alike(pair) for pair in found.pairs], found.count)
+    count = "1 pair of pictures looks" if found.count == 1 else f"{found.count} pairs look"
+    return Check(name, False, action, f"{count} alike across splits: {shown}", details)
+
+
+def _alike(pair: Pair) -> str:
+    sides = [
+        f"{look.split} ({'row' if look.images == 1 else 'rows'} {', '.join(map(str, look.rows))})"
+        for look in pair.looks
+    ]
+    return f"{' and '.join(sides)}, {pair.bits} bits apart"
 
 
 def _overlap(name: str, noun: str, plural: str, shared: Sequence[Shared], action: Action) -> Check:
@@ -169,6 +216,6 @@ def reasons(checks: Sequence[Check]) -> list[str]:
     return [f"{check.name}: {check.message}" for check in checks if check.stops]
 
 
-def _listed(items: Sequence[str]) -> str:
-    more = len(items) - _SHOWN
+def _listed(items: Sequence[str], total: int | None = None) -> str:
+    more = (len(items) if total is None else total) - _SHOWN
     return "; ".join(items[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from components.data_gate import artifacts, checks
 from components.data_gate.drift import drift
 from components.data_gate.index import Index
+from components.data_gate.near import near_duplicates
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.contract import record_features, task_features
 from trainer_modules import features
@@ -50,6 +51,9 @@ def judge(
         ),
         checks.patient_overlap(index.shared(features.PATIENT_ID), settings.patient_overlap),
         checks.duplicates(index.shared("digest"), settings.duplicates),
+        checks.near_duplicates(
+            near_duplicates(index, settings.near_duplicate_bits), settings.near_duplicates
+        ),
         checks.class_counts(labels, examples, settings.min_per_class),
         checks.identifying_metadata(
             names,

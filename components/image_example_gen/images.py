@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from components.image_example_gen import dicom
+from components.image_example_gen.fingerprint import perceptual_hash
 
 MISSING = "missing"
 EMPTY = "empty"
@@ -52,6 +53,7 @@ class StoredImage:
     mean: float
     std: float
     digest: str
+    phash: str
 
 
 def decode_file(path: str, max_pixels: int, frame: int | None = None) -> np.ndarray:
@@ -215,4 +217,5 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
         mean=float(pixels.mean() / 255),
         std=float(pixels.std() / 255),
         digest=digest.hexdigest(),
+        phash=perceptual_hash(image),
     )

@@ -56,7 +56,7 @@ def index_schema(labels: Sequence[str], subgroups: Sequence[str]) -> pa.Schema:
     """Columns of the index, the table of what was ingested."""
     import pyarrow as pa
 
-    texts = ("image_id", "patient_id", "split", "site", "domain", "digest")
+    texts = ("image_id", "patient_id", "split", "site", "domain", "digest", "phash")
     return pa.schema(
         [(name, pa.string()) for name in texts]
         + [("row", pa.int64()), ("height", pa.int32()), ("width", pa.int32())]
@@ -81,6 +81,7 @@ def to_index_row(
         "site": planned.site,
         "domain": planned.domain,
         "digest": stored.digest,
+        "phash": stored.phash,
         "row": planned.number,
         "height": stored.height,
         "width": stored.width,

@@ -33,6 +33,7 @@ def row(number: int, split: str, patient: str, picture: str, **changes) -> dict:
         "site": "s",
         "domain": domain,
         "digest": hashlib.sha256(picture.encode()).hexdigest(),
+        "phash": hashlib.sha256(f"look {picture}".encode()).hexdigest(),
         "row": number,
         "height": 10,
         "width": 12,
