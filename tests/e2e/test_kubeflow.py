@@ -147,7 +147,7 @@ def test_refused_data_stop_the_container_with_status_3_and_the_reasons(outcome, 
 
 
 def test_step_with_bad_input_says_so_in_one_line(outcome, tmp_path, monkeypatch):
-    monkeypatch.setenv("REMEDIS_ID_KEY", "a key for tests")
+    monkeypatch.setenv("REMEDIS_ID_KEY", "a key for tests only")
     launcher = _launcher_with_setting(
         outcome, tmp_path, "ImageExampleGen", source="manifest", root="/nonexistent"
     )
