@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from trainer_modules.settings import AugmentSettings
 
+_STREAM = 0x2545F491  # any constant: keeps these draws apart from those of the geometry
 _LUMA = (0.2989, 0.587, 0.114)
 
 
@@ -29,7 +30,7 @@ def random_finish(view: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -
     Returns:
         [S, S, 3] float32 in [0, 1].
     """
-    return _compiled(settings)(view, tf.random.stateless_uniform([13], seed, alg="philox"))
+    return _compiled(settings)(view, seed)
 
 
 @functools.cache
@@ -37,7 +38,10 @@ def _compiled(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.
     """One function per settings, so that eager calls compile once."""
 
     @tf.function(jit_compile=True)
-    def finish(view: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+    def finish(view: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        # Drawn in here: outside, a handful of numbers costs as much as the blur.
+        own_seed = tf.bitwise.bitwise_xor(seed, tf.constant([_STREAM, 0], seed.dtype))
+        draws = tf.random.stateless_uniform([13], own_seed, alg="philox")
         planes = tf.clip_by_value(tf.transpose(view, (2, 0, 1)), 0.0, 1.0)
         for operation in (_flip, _jitter, _gray, _blur):
             planes = operation(planes, draws, settings)

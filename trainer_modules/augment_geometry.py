@@ -17,6 +17,7 @@ from trainer_modules.settings import AugmentSettings
 _CROP_ATTEMPTS = 100
 _ANTIALIAS_FROM = 2  # times smaller
 _LEVELS = 256
+_STREAMS = (0x19660D1, 0x3C6EF35F)  # any constants: keep the draws of one seed apart
 
 
 def random_geometry(
@@ -33,14 +34,18 @@ def random_geometry(
     Returns:
         [size, size, 3] float32; bicubic resampling may leave [0, 1] a little.
     """
-    seeds = tf.unstack(tf.random.split(seed, 3, alg="philox"))
-    draws = tf.random.stateless_uniform([3], seeds[0], alg="philox")
+    elastic = settings.elastic_probability > 0 and settings.elastic_alpha > 0
+    if not (settings.equalize_probability or settings.rotation_degrees or elastic):
+        return resize_box(image, random_box(tf.shape(image), seed, settings), size)
+    own_seed, noise_seed = (
+        tf.bitwise.bitwise_xor(seed, tf.constant([stream, 0], seed.dtype)) for stream in _STREAMS
+    )
+    draws = tf.unstack(tf.random.stateless_uniform([3], own_seed, alg="philox"))
     if settings.equalize_probability > 0:
         image = tf.cond(
             draws[0] < settings.equalize_probability, lambda: equalize(image), lambda: image
         )
-    box = random_box(tf.shape(image), seeds[1], settings)
-    elastic = settings.elastic_probability > 0 and settings.elastic_alpha > 0
+    box = random_box(tf.shape(image), seed, settings)
     if settings.rotation_degrees == 0 and not elastic:
         return resize_box(image, box, size)
     angle = (2 * draws[1] - 1) * math.radians(settings.rotation_degrees)
@@ -49,7 +54,7 @@ def random_geometry(
         displacement = tf.cond(
             draws[2] < settings.elastic_probability,
             lambda: augment_warp.elastic_displacement(
-                box, seeds[2], settings.elastic_alpha, settings.elastic_sigma, size
+                box, noise_seed, settings.elastic_alpha, settings.elastic_sigma, size
             ),
             lambda: tf.zeros([2, size, size]),
         )

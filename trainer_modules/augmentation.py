@@ -27,10 +27,8 @@ def augment(image: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings, size: 
     Returns:
         [size, size, 3] float32 in [0, 1].
     """
-    seeds = tf.random.split(seed, 2, alg="philox")
-    image = augment_geometry.to_uint8(image)
-    view = augment_geometry.random_geometry(image, seeds[0], settings, size)
-    return augment_color.random_finish(view, seeds[1], settings)
+    view = augment_geometry.random_geometry(augment_geometry.to_uint8(image), seed, settings, size)
+    return augment_color.random_finish(view, seed, settings)
 
 
 def evaluation_view(image: tf.Tensor, size: int, crop_fraction: float = 0.875) -> tf.Tensor:
