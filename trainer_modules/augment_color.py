@@ -1,4 +1,4 @@
-"""Flip, colour jitter, grayscale and blur of a view, compiled into one function by XLA.
+"""Flip, stain and colour jitter, grayscale and blur of a view, compiled into one function by XLA.
 
 The view is handled as three planes: its operations then vectorise, which makes them several times
 faster than TensorFlow's image kernels. They only ever run in the input pipeline, never in an
@@ -11,11 +11,14 @@ import functools
 import math
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from trainer_modules.settings import AugmentSettings
 
 _STREAM = 0x2545F491  # any constant: keeps these draws apart from those of the geometry
+_RGB_OF_STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
+"""Optical density of hematoxylin, eosin and residual per channel (Ruifrok, Johnston 2001)."""
 _LUMA = (0.2989, 0.587, 0.114)
 
 
@@ -41,9 +44,9 @@ def _compiled(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.
     def finish(view: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         # Drawn in here: outside, a handful of numbers costs as much as the blur.
         own_seed = tf.bitwise.bitwise_xor(seed, tf.constant([_STREAM, 0], seed.dtype))
-        draws = tf.random.stateless_uniform([13], own_seed, alg="philox")
+        draws = tf.random.stateless_uniform([19], own_seed, alg="philox")
         planes = tf.clip_by_value(tf.transpose(view, (2, 0, 1)), 0.0, 1.0)
-        for operation in (_flip, _jitter, _gray, _blur):
+        for operation in (_flip, _stain, _jitter, _gray, _blur):
             planes = operation(planes, draws, settings)
         return tf.transpose(planes, (1, 2, 0))
 
@@ -54,6 +57,13 @@ def _flip(planes, draws, settings):
     if settings.flip_probability == 0:
         return planes
     return tf.where(draws[12] < settings.flip_probability, tf.reverse(planes, [2]), planes)
+
+
+def _stain(planes, draws, settings):
+    if settings.stain == 0:
+        return planes
+    changes = settings.stain * (2 * draws[13:19] - 1)
+    return tf.clip_by_value(stain_jitter(planes, 1 + changes[:3], changes[3:]), 0.0, 1.0)
 
 
 def _jitter(planes, draws, settings):
@@ -88,6 +98,27 @@ def _blur(planes, draws, settings):
         lambda: gaussian_blur(planes, sigma, radius),
         lambda: planes,
     )
+
+
+def stain_jitter(planes: tf.Tensor, factors: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
+    """Changes how strongly a slide took each stain (Tellez et al. 2018, arXiv 1808.05883).
+
+    Args:
+        planes: [3, H, W] in [0, 1].
+        factors: [3], multipliers of the hematoxylin, eosin and residual density.
+        offsets: [3], densities to add.
+    """
+    to_stains = np.linalg.inv(np.array(_RGB_OF_STAINS)).T.astype("float32")
+    to_channels = np.array(_RGB_OF_STAINS, "float32").T
+    densities = -tf.math.log(tf.maximum(tf.unstack(planes), 1 / 255))
+    stains = _mix(to_stains, tf.unstack(densities))
+    stains = [stain * factors[i] + offsets[i] for i, stain in enumerate(stains)]
+    return tf.exp(-tf.stack(_mix(to_channels, stains)))
+
+
+def _mix(matrix: np.ndarray, planes: list[tf.Tensor]) -> list[tf.Tensor]:
+    """A 3x3 matrix times three planes, without the transposes of a matrix product."""
+    return [sum(row[i] * plane for i, plane in enumerate(planes)) for row in matrix]
 
 
 def color_jitter(planes: tf.Tensor, factors: tf.Tensor, order: tf.Tensor) -> tf.Tensor:

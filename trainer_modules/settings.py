@@ -98,17 +98,18 @@ class AugmentSettings(Settings):
     """Random views of one image (method: SimCLR appendix A; REMEDIS adds equalise and elastic).
 
     A probability of 0 (or a range of 0) switches an operation off. Applied in this order:
-    equalise, elastic, rotation, crop, flip, colour jitter, grayscale, blur.
+    equalise, elastic, rotation, crop, flip, stain, colour jitter, grayscale, blur.
     """
 
     equalize_probability: float = Field(0.0, ge=0, le=1)
     elastic_probability: float = Field(0.0, ge=0, le=1)
-    elastic_alpha: float = Field(0.0, ge=0, description="displacement amplitude, pixels")
+    elastic_alpha: float = Field(0.0, ge=0, description="root mean square displacement, pixels")
     elastic_sigma: float = Field(4.0, gt=0, description="smoothing of the field, pixels")
     rotation_degrees: float = Field(0.0, ge=0, le=180)
     crop_area: tuple[float, float] | None = (0.08, 1.0)
     crop_aspect: tuple[float, float] = (3 / 4, 4 / 3)
     flip_probability: float = Field(0.5, ge=0, le=1)
+    stain: float = Field(0.0, ge=0, lt=1, description="H&E stain jitter; colours gray images")
     jitter_probability: float = Field(0.8, ge=0, le=1)
     brightness: float = Field(0.8, ge=0, lt=1)
     contrast: float = Field(0.8, ge=0, lt=1)

@@ -219,6 +219,41 @@ def test_brightness_and_contrast(view, factor):
     np.testing.assert_allclose(contrast, (view - mean) * factor + mean, atol=1e-5)
 
 
+HEMATOXYLIN, EOSIN, RESIDUAL = np.array(
+    [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]]
+)
+
+
+def slide(hematoxylin, eosin, residual):
+    """Transmitted light of a slide with these densities of three stains."""
+    density = sum(
+        np.multiply.outer(amount, stain)
+        for amount, stain in zip(
+            (hematoxylin, eosin, residual), (HEMATOXYLIN, EOSIN, RESIDUAL), strict=True
+        )
+    )
+    return np.exp(-density)
+
+
+def test_stain_jitter_changes_the_amount_of_each_stain(rng):
+    amounts = rng.uniform(0.1, 0.8, (3, 20, 20))
+    factors, offsets = np.array([1.2, 0.7, 1.1]), np.array([0.1, -0.02, 0.0])
+    found = pixels(
+        augment_color.stain_jitter(
+            planes_of(slide(*amounts).astype("float32")),
+            tf.constant(factors, tf.float32),
+            tf.constant(offsets, tf.float32),
+        )
+    )
+    expected = slide(*(amounts * factors[:, None, None] + offsets[:, None, None]))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_stain_jitter_of_black_is_finite():
+    found = augment_color.stain_jitter(tf.zeros([3, 4, 4]), tf.ones([3]), tf.zeros([3])).numpy()
+    np.testing.assert_allclose(found, 1 / 255, rtol=1e-4)
+
+
 def in_hsv(image, change):
     """Applies `change(h, s, v)` to every pixel with the standard library's conversions."""
     flat = [

@@ -101,6 +101,7 @@ def differs(view, plain):
         ({"equalize_probability": 0.3}, differs, 0.3),
         ({"elastic_probability": 0.6, "elastic_alpha": 2.0}, differs, 0.6),
         ({"rotation_degrees": 20.0}, differs, 1.0),
+        ({"stain": 0.1}, differs, 1.0),
         ({"crop_area": (0.08, 0.9)}, differs, 1.0),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
