@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("pipeline", "components", "trainer_modules", "schemas", "local_runner.py")
-# A pipeline of seconds on SYNTHETIC images. Its gate asks only for what 2 epochs can give.
+# A pipeline of seconds on SYNTHETIC images. Its gate asks only for what so little can give.
 TINY = (
     "data.synthetic.patients=220",
     "data.synthetic.shifted_patients=90",
@@ -26,7 +26,7 @@ TINY = (
     "model.image_size=32",
     "model.units=[1,1]",
     "model.root_filters=8",
-    "pretrain.epochs=2",
+    "pretrain.epochs=3",
     "pretrain.batch_size=64",
     "finetune.epochs=3",
     "finetune.batch_size=32",
