@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,9 @@ from components.model_gate.statistics import (
     Interval,
     bootstrap,
     gap,
+    holm,
     paired_difference,
+    share_below,
 )
 from components.model_gate.weighted_metrics import Records
 from trainer_modules import features
@@ -42,6 +44,26 @@ class Group:
 
 
 @dataclasses.dataclass(frozen=True)
+class GroupDifference:
+    """Candidate minus baseline within a group.
+
+    Attributes:
+        domain: The domain.
+        column: `site` or a subgroup column.
+        value: Its value.
+        auc: Difference of the AUCs, with its paired interval.
+        p_value: Of being worse by more than the margin, Holm-corrected over the groups; NaN when
+            the interval is undefined.
+    """
+
+    domain: str
+    column: str
+    value: str
+    auc: Interval
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Baseline:
     """The model to which the candidate is compared.
 
@@ -49,11 +71,13 @@ class Baseline:
         version: Its version, None when nothing was pushed before.
         problem: Why it could not be compared; empty when it could.
         differences: Candidate minus baseline AUC by domain.
+        groups: The same by group, where the settings ask for it.
     """
 
     version: str | None = None
     problem: str = ""
     differences: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+    groups: Sequence[GroupDifference] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +135,7 @@ def collect(
     boots = _bootstraps(table, task, settings)
     baseline = baseline or Baseline()
     if baseline_table is not None:
-        baseline = _compared(baseline, baseline_table, table, boots, task, settings)
+        baseline = _compared(baseline, baseline_table, table, boots, task, subgroups, settings)
     both = [boots.get(domain) for domain in features.DOMAINS]
     return Evidence(
         metrics={
@@ -147,24 +171,32 @@ def _groups(
     table: pd.DataFrame, task: TaskSettings, subgroups: Sequence[str], settings: GateSettings
 ) -> list[Group]:
     groups = []
+    for domain, column, value, rows in _group_rows(table, subgroups):
+        records = _records(rows, task)
+        if not records.examples:
+            continue
+        boot = bootstrap(records, settings.resamples, seed=0)
+        auc = boot.interval("auc", settings.confidence)
+        finite = np.isfinite(records.score[records.weight > 0]).all()
+        # NaN predictions are the model's fault, not a want of data: judged, they fail.
+        enough = records.patients >= settings.subgroups.min_patients and (
+            np.isfinite(auc.value) or not finite
+        )
+        status = JUDGED if enough else NOT_ENOUGH_DATA
+        groups.append(Group(domain, column, value, auc, status))
+    return groups
+
+
+def _group_rows(
+    table: pd.DataFrame, subgroups: Sequence[str]
+) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
+    """Domain, column, value and rows of each site and subgroup."""
     columns = [features.SITE, *(features.subgroup(name) for name in subgroups)]
     for domain in features.DOMAINS:
         part = table[table[features.DOMAIN] == domain]
         for column in columns:
             for value, rows in part.groupby(column, sort=True):
-                records = _records(rows, task)
-                if not records.examples:
-                    continue
-                boot = bootstrap(records, settings.resamples, seed=0)
-                auc = boot.interval("auc", settings.confidence)
-                finite = np.isfinite(records.score[records.weight > 0]).all()
-                # NaN predictions are the model's fault, not a want of data: judged, they fail.
-                enough = records.patients >= settings.subgroups.min_patients and (
-                    np.isfinite(auc.value) or not finite
-                )
-                status = JUDGED if enough else NOT_ENOUGH_DATA
-                groups.append(Group(domain, column, str(value), auc, status))
-    return groups
+                yield domain, column, str(value), rows
 
 
 def _compared(
@@ -173,6 +205,7 @@ def _compared(
     table: pd.DataFrame,
     boots: Mapping[str, Bootstrap],
     task: TaskSettings,
+    subgroups: Sequence[str],
     settings: GateSettings,
 ) -> Baseline:
     predictions = [
@@ -193,7 +226,38 @@ def _compared(
         domain: paired_difference(boot, old[domain], "auc", settings.confidence)
         for domain, boot in boots.items()
     }
-    return dataclasses.replace(baseline, differences=differences)
+    groups = _group_differences(table, swapped, task, subgroups, settings)
+    return dataclasses.replace(baseline, differences=differences, groups=groups)
+
+
+def _group_differences(
+    table: pd.DataFrame,
+    swapped: pd.DataFrame,
+    task: TaskSettings,
+    subgroups: Sequence[str],
+    settings: GateSettings,
+) -> list[GroupDifference]:
+    """Differences of the groups of enough patients; none when no margin is set."""
+    margin = settings.subgroups.max_regression
+    if margin == 1:
+        return []
+    found = []
+    pairs = zip(_group_rows(table, subgroups), _group_rows(swapped, subgroups), strict=True)
+    for (domain, column, value, rows), (*_, old_rows) in pairs:
+        records = _records(rows, task)
+        if records.patients < settings.subgroups.min_patients:
+            continue
+        new = bootstrap(records, settings.resamples, seed=0)
+        old = bootstrap(_records(old_rows, task), settings.resamples, seed=0)
+        auc = paired_difference(new, old, "auc", settings.confidence)
+        p_value = share_below(new, old, "auc", -margin) if auc.judged else float("nan")
+        found.append(GroupDifference(domain, column, value, auc, p_value))
+    # Groups that can't be judged are no part of the family, or they would spoil the order.
+    judged = [one for one in found if one.auc.judged]
+    adjusted = iter(holm([one.p_value for one in judged]))
+    return [
+        dataclasses.replace(one, p_value=next(adjusted)) if one.auc.judged else one for one in found
+    ]
 
 
 def _not_probabilities(table: pd.DataFrame, task: TaskSettings) -> int:

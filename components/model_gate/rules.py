@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.model_gate.evidence import JUDGED, Evidence, Group
+from components.model_gate.evidence import JUDGED, Baseline, Evidence, Group
 from components.model_gate.settings import DomainRules, GateSettings
 from components.model_gate.statistics import MAX_EXCLUDED, Interval
 from trainer_modules import features
@@ -64,6 +64,7 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     rules.append(_gap(evidence, settings))
     rules += _groups(evidence.groups, settings)
     rules += _non_inferiority(evidence, settings)
+    rules += _group_non_inferiority(evidence.baseline, settings)
     rules.append(_evaluator(evidence, settings))
     rules.append(_serving(evidence, settings))
     refusals = [rule for rule in rules if rule.status not in (PASS, NOT_REQUIRED)]
@@ -232,6 +233,25 @@ def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rul
                 f"{interval.lower:+.3f} is {relation} {-margin:g} ({_numbers(interval, '+.3f')})"
             )
         yield _result(name, domain, "auc", interval, -margin, status, message)
+
+
+def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterator[RuleResult]:
+    """Each group must be shown not to be worse by more than the margin, errors of all together."""
+    name, margin = "subgroup non-inferiority", settings.subgroups.max_regression
+    alpha = (1 - settings.confidence) / 2
+    for group in baseline.groups:
+        where = f"{group.domain}, {group.column}={group.value}"
+        if not group.auc.judged:  # as with the floors: too few of a class is no verdict
+            yield _not_asked(name, where, "auc", group.auc, "too few examples of a class")
+            continue
+        passed = group.p_value <= alpha
+        relation = "shown" if passed else "not shown"
+        message = (
+            f"{where} AUC minus that of model {baseline.version}: {relation} to be above "
+            f"{-margin:g}, Holm-corrected p {group.p_value:.2g} against {alpha:g} "
+            f"({_numbers(group.auc, '+.3f')})"
+        )
+        yield _result(name, where, "auc", group.auc, -margin, PASS if passed else FAIL, message)
 
 
 def _evaluator(evidence: Evidence, settings: GateSettings) -> RuleResult:

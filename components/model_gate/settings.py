@@ -25,6 +25,13 @@ class SubgroupRules(Settings):
 
     min_auc: float = Field(0.5, ge=0, le=1, description="floor of the point value")
     min_patients: int = Field(20, ge=2, description="smaller groups are listed, not judged")
+    max_regression: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="non-inferiority margin in AUC to the last pushed model within each group, "
+        "Holm-corrected over the groups; 1: not asked for",
+    )
 
 
 class GateSettings(Settings):

@@ -8,7 +8,7 @@ are too narrow.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -105,6 +105,27 @@ def paired_difference(
         candidate.records.patients,
         candidate.records.examples,
     )
+
+
+def share_below(candidate: Bootstrap, baseline: Bootstrap, name: str, bound: float) -> float:
+    """Share of the resamples on which candidate minus baseline falls below a bound.
+
+    The one-sided p-value of the hypothesis that the difference lies below: at most alpha where
+    the percentile interval of confidence 1 - 2 alpha lies above the bound.
+    """
+    draws = _minus(candidate, baseline, name)[1]
+    defined = draws[np.isfinite(draws)]
+    return float(np.mean(defined < bound)) if len(defined) else float("nan")
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p-values: at most alpha together, with that family-wise error."""
+    values = np.asarray(p_values, np.float64)
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted.tolist()
 
 
 def gap(in_distribution: Bootstrap, shifted: Bootstrap, name: str, confidence: float) -> Interval:

@@ -152,6 +152,23 @@ def test_only_the_calibration_speaks_against_the_overconfident_model(run, predic
     }
 
 
+def test_model_worse_than_the_baseline_in_a_subgroup_only(run, predictions):
+    policy = FAST + "max_regression: 0.2\nsubgroups: {min_auc: 0.5, max_regression: 0.1}\n"
+    equal = predictions.assign(baseline_score=predictions["score"])
+    status, verdict, _ = run(equal, policy=policy)
+    assert (status, verdict["reasons"]) == (0, [])
+    assert sum(rule["name"] == "subgroup non-inferiority" for rule in verdict["rules"]) == 8
+
+    noise = np.random.default_rng(4).normal(size=len(equal)) * 0.3
+    worse = equal["score"].where(equal["sex"] == "M", (equal["score"] + noise).clip(0, 1))
+    status, verdict, _ = run(equal.assign(score=worse), policy=policy)
+    assert status == 4
+    assert failed(verdict) == {
+        ("subgroup non-inferiority", "in_distribution, subgroup/sex=F"),
+        ("subgroup non-inferiority", "shifted, subgroup/sex=F"),
+    }
+
+
 @pytest.mark.parametrize(
     "kept", [lambda t: t["domain"] == "shifted", lambda t: (t["domain"] == "shifted") | t["label"]]
 )
@@ -342,4 +359,5 @@ def test_the_page_tells_the_default_policy_and_its_example_loads(tmp_path):
     assert cells["`max_gap`"] == f"{default.max_gap:g}"
     assert cells["`max_regression`"] == f"{default.max_regression:g}"
     groups = default.subgroups
+    assert cells["`subgroups.max_regression`"] == f"{groups.max_regression:g}"
     assert cells["`subgroups.min_auc`"] == f"{groups.min_auc:g}, {groups.min_patients}"

@@ -178,3 +178,25 @@ def test_speed_on_ten_thousand_images():
     statistics.bootstrap(records, 2000, seed=0)
     # Seconds of processor time: two cores have 20 of them in 10 s.
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("p_values", "expected"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # 3 * .01, max(1 * .04, 2 * .03)
+        ([0.5, 0.9], [1.0, 1.0]),
+        ([0.02], [0.02]),
+        ([], []),
+    ],
+)
+def test_holm(p_values, expected):
+    assert statistics.holm(p_values) == pytest.approx(expected)
+
+
+def test_share_below_agrees_with_the_interval(make_table):
+    tables = [make_table("shifted", strength=strength) for strength in (2.0, 1.0)]
+    new, old = (
+        statistics.bootstrap(Records.from_table(table, ["edema"]), 400, 0) for table in tables
+    )
+    lower = statistics.paired_difference(new, old, "auc", 0.9).lower
+    assert statistics.share_below(new, old, "auc", lower) == pytest.approx(0.05, abs=0.005)
