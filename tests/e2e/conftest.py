@@ -92,7 +92,7 @@ class Checkout:
             capture_output=True,
             text=True,
             timeout=timeout,
-            env={**os.environ, "REMEDIS_ID_KEY": "a key for tests"},
+            env={**os.environ, "REMEDIS_ID_KEY": "a key for tests of whole runs"},
         )
         return Outcome(done.returncode, done.stdout + done.stderr, output)
 
