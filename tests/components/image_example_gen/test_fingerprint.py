@@ -7,6 +7,7 @@ import io
 import os
 import pathlib
 
+import imagehash
 import numpy as np
 import pytest
 from PIL import Image
@@ -54,6 +55,14 @@ CHANGES = {
     "darker": lambda image: brighter(image, 0.8),
     "all": lambda image: recompressed(brighter(image.resize((96, 96)), 0.9), 75),
 }
+
+
+def test_the_hash_is_that_of_imagehash():
+    for seed in range(10):
+        image = picture(seed, 40 + 9 * seed)
+        expected = imagehash.phash(image, hash_size=16, highfreq_factor=2).hash.ravel()
+        # Rounding may turn a coefficient that is next to the median.
+        assert (bits(image) != expected).sum() <= 1
 
 
 @pytest.mark.parametrize("change", CHANGES)
