@@ -94,7 +94,7 @@ def speed(view: Callable, files: list[bytes], examples: int, threads: int) -> tu
         image = tf.io.decode_image(encoded, 3, expand_animations=False)
         image = tf.ensure_shape(image, (None, None, 3))
         seed = tf.stack([tf.constant(7, tf.int64), 4 * position])
-        return tf.stack([view(image, seed), view(image, seed + [0, 2])])
+        return tf.stack([view(image, seed), view(image, seed + tf.constant([0, 2], tf.int64))])
 
     data = tf.data.Dataset.from_tensor_slices(tf.constant(files)).repeat().enumerate()
     batches = iter(data.map(both, num_parallel_calls=threads).batch(BATCH).prefetch(1))

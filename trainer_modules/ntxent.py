@@ -39,7 +39,7 @@ def nt_xent(z1, z2, temperature: float, *, across_replicas: bool = True):
     loss = ops.mean(
         _cross_entropy(same, logits_12, logits_11) + _cross_entropy(same, logits_21, logits_22)
     )
-    hits = ops.equal(ops.argmax(logits_12, axis=-1), ops.cast(labels, "int64"))
+    hits = ops.equal(ops.cast(ops.argmax(logits_12, axis=-1), "int32"), labels)
     log_probabilities = ops.log_softmax(logits_12, axis=-1)
     entropy = -ops.sum(ops.exp(log_probabilities) * log_probabilities, axis=-1)
     return loss, ops.mean(ops.cast(hits, "float32")), ops.mean(entropy)
