@@ -108,8 +108,10 @@ def _check_columns(raw: pd.DataFrame, subgroups: Sequence[str]) -> None:
     columns = list(raw.columns)
     for name in (*REQUIRED, *subgroups):
         if name not in columns:
-            # Other names are not listed: without a header they are the first patient's values.
-            near = settings_files.nearest(name, columns).replace("valid name", "name in the file")
+            # Without a header the names are the first patient's values: not to be shown.
+            headed = any(needed in columns for needed in REQUIRED)
+            near = settings_files.nearest(name, columns) if headed else " (is there a header?)"
+            near = near.replace("valid name", "name in the file")
             raise InputError(
                 f"predictions: column '{name}' is missing among {len(columns)} columns{near}; "
                 f"needed: {', '.join(REQUIRED)}; optional: {', '.join(OPTIONAL)}, subgroups"
@@ -128,9 +130,9 @@ def _labels(raw: pd.DataFrame) -> np.ndarray:
     """0 or 1, NaN where the label is unknown."""
     import pandas as pd
 
-    known = raw[LABEL].str.lower() != "nan"
-    known &= raw[LABEL] != ""
-    values = pd.to_numeric(raw[LABEL].where(known), errors="coerce")
+    text = raw[LABEL].str.lower().replace({"true": "1", "false": "0"})
+    known = ~text.isin(["", "nan"])
+    values = pd.to_numeric(text.where(known), errors="coerce")
     if (wrong := known & ~values.isin([0, 1])).any():
         raise _bad_cell(raw, LABEL, wrong, "", "accepted: 0, 1, or empty where it is unknown")
     present = values.dropna().unique()

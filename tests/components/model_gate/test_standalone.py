@@ -195,7 +195,10 @@ GOOD = "patient_id,domain,label,score\na,in_distribution,0,0.1\nb,shifted,1,0.9\
         ("", "are empty"),
         ("patient_id,domain,label,score\n", "hold no rows"),
         (GOOD.replace("score", "scores"), "'score' is missing among 4 columns; nearest name in"),
-        (GOOD.partition("\n")[2], "column 'patient_id' is missing"),
+        (
+            GOOD.partition("\n")[2].replace("a,", "SECRET_patient_id,"),
+            "column 'patient_id' is missing among 4 columns (is there a header?)",
+        ),
         (GOOD.replace(",", ";"), "separated by semicolons, commas are accepted"),
         (GOOD.replace(",", "\t"), "separated by tabs"),
         (GOOD.replace("score", "label"), "columns [4] have the name of an earlier one"),
@@ -290,7 +293,7 @@ def test_groups_of_few_patients_are_not_named(run, predictions):
 
 def test_parquet_and_csv_get_one_verdict(run, predictions, tmp_path, capsys):
     path = tmp_path / "predictions.parquet"
-    predictions.assign(label=predictions["label"].astype(float)).to_parquet(path)
+    predictions.assign(label=predictions["label"].astype(bool)).to_parquet(path)
     policy = tmp_path / "policy.yaml"
     expected = run(predictions)[1]
     written = tmp_path / "folder" / "verdict.json"
