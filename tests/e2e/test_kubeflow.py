@@ -57,16 +57,12 @@ def _run(*command, timeout):
     )
 
 
-@pytest.fixture(scope="module")
-def outcome(tmp_path_factory):
-    volume = tmp_path_factory.mktemp("volume")
-    settings = (
-        *TINY,
-        f"kubernetes.workspace={volume}",
-        f"kubernetes.step.volumes=[{{claim: remedis, path: {volume}}}]",
-    )
+def _compiled_and_run(volume, preset, *settings, mounts=()):
+    """Compiles by the user's command and runs under kfp.local; pods would mount `volume`."""
+    claims = ", ".join(f"{{claim: c{n}, path: {path}}}" for n, path in enumerate((volume, *mounts)))
+    settings = (*settings, f"kubernetes.workspace={volume}", f"kubernetes.step.volumes=[{claims}]")
     compiled = _run(
-        *("kubeflow_runner.py", "compile", "--preset", "demo", "--image", "example.com/remedis:1"),
+        *("kubeflow_runner.py", "compile", "--preset", preset, "--image", "example.com/remedis:1"),
         *("--output", str(volume / "pipeline.yaml"), "--image-root", str(ROOT)),
         *("--pipeline-root", str(volume / "artifacts")),
         *(part for item in settings for part in ("--set", item)),
@@ -80,6 +76,11 @@ def outcome(tmp_path_factory):
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     return Outcome(volume)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    return _compiled_and_run(tmp_path_factory.mktemp("volume"), "demo", *TINY)
 
 
 def _report(folder):
@@ -104,6 +105,29 @@ def test_report_says_pushed_with_the_same_metrics_as_a_local_run(outcome, first_
         assert report["metrics"][domain]["auc"]["patients"] == expected["patients"]
         difference = report["metrics"][domain]["auc"]["value"] - expected["value"]
         assert math.isclose(difference, 0, abs_tol=0.05)
+
+
+def test_barely_trained_model_of_real_films_is_refused_and_not_pushed(tmp_path, monkeypatch):
+    data = os.environ.get("REMEDIS_TEST_DATA", "")
+    if not (Path(data) / "cxr").is_dir():
+        pytest.skip("REMEDIS_TEST_DATA names no folder with the chest films (cxr)")
+    monkeypatch.setenv("REMEDIS_ID_KEY", "a key for tests only")
+    settings = (
+        f"data.root={data}/cxr",
+        *(
+            "data.stored_size=32",
+            "model.image_size=32",
+            "model.units=[1,1]",
+            "model.root_filters=8",
+        ),
+        *("pretrain.epochs=1", "finetune.epochs=1"),
+    )
+    outcome = _compiled_and_run(tmp_path, "cxr-small", *settings, mounts=[data])
+    report = _report(outcome.artifact("Reporter", "report")["uri"])
+    assert report["verdict"] == "not_blessed"
+    assert any("in_distribution auc" in reason for reason in report["reasons"])
+    assert not outcome.pushed.exists()
+    assert outcome.artifact("Pusher", "pushed_model")["metadata"]["pushed"] == 0
 
 
 def test_refused_model_is_not_pushed_by_steps_called_as_on_a_cluster(outcome, tmp_path):
