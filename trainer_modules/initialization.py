@@ -1,4 +1,4 @@
-"""First weights of the backbone: random, a released BiT file, or an encoder of an earlier run.
+"""First weights of the backbone: random, a released file or SavedModel, or an earlier encoder.
 
 Every fault of a file is an `InputError` before any training. Files come from elsewhere, so nothing
 in them is unpickled, and no array is read before its header is found to be what the network needs.
@@ -17,12 +17,18 @@ import keras
 import numpy as np
 
 from trainer_modules.errors import InputError
+from trainer_modules.saved_model_weights import load_saved_model
 from trainer_modules.settings import InitSettings
 
 NPZ_PREFIX = "resnet/"
 NPZ_HEAD = "resnet/head/"
 ENCODER_FILE = "encoder.weights.h5"
 _SHOWN = 5
+_NEEDS = {
+    "bit_npz": "a BiT .npz file",
+    "encoder": f"an {ENCODER_FILE}",
+    "saved_model": "the folder of a TF2 SavedModel",
+}
 
 
 def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
@@ -31,7 +37,8 @@ def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
     Args:
         backbone: What `build_backbone` returned.
         settings: `random`; `bit_npz` with the path of a released BiT `.npz`; or `encoder` with the
-            path of an `encoder.weights.h5`, or of a pushed or exported model's folder.
+            path of an `encoder.weights.h5`, or of a pushed or exported model's folder; or
+            `saved_model` with the folder of a BiT or REMEDIS TF2 SavedModel.
 
     Returns:
         Provenance: source and, of a file, its name, sha256 and number of arrays loaded.
@@ -48,7 +55,11 @@ def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
             f"model.init.sha256: {path} has sha256 {digest}, expected {settings.sha256}; "
             "the file is damaged or another one"
         )
-    load = {"bit_npz": load_bit_npz, "encoder": load_encoder}[settings.source]
+    load = {
+        "bit_npz": load_bit_npz,
+        "encoder": load_encoder,
+        "saved_model": load_saved_model,
+    }[settings.source]
     arrays = load(backbone, path)
     return {
         "source": settings.source,
@@ -126,15 +137,20 @@ def _existing_file(settings: InitSettings) -> Path:
     if settings.source == "encoder" and path.is_dir():
         candidates = (path / ENCODER_FILE, path / "assets.extra" / ENCODER_FILE)
         path = next((file for file in candidates if file.is_file()), candidates[0])
-    if not path.is_file():
+    needed = path / "saved_model.pb" if settings.source == "saved_model" else path
+    if not needed.is_file():
         raise InputError(
-            f"model.init.path: no file {path}; source '{settings.source}' needs "
-            + ("a BiT .npz file" if settings.source == "bit_npz" else f"an {ENCODER_FILE}")
+            f"model.init.path: no file {needed}; source '{settings.source}' needs "
+            f"{_NEEDS[settings.source]}"
         )
     return path
 
 
 def _sha256(path: Path) -> str:
+    """Digest of a file; of a folder, the digest of its files' digests in the order of names."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return hashlib.sha256("".join(map(_sha256, files)).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -54,7 +54,7 @@ class TaskSettings(Settings):
 class InitSettings(Settings):
     """Where the backbone's first weights come from."""
 
-    source: Literal["random", "bit_npz", "encoder"] = "random"
+    source: Literal["random", "bit_npz", "encoder", "saved_model"] = "random"
     path: str = ""
     sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
 
@@ -63,7 +63,8 @@ class InitSettings(Settings):
         if (self.source == "random") != (self.path == ""):
             raise ValueError(
                 f"source '{self.source}' with path '{self.path}': 'random' takes no path, "
-                "'bit_npz' (a BiT .npz file) and 'encoder' (weights of an earlier run) need one"
+                "'bit_npz' (a BiT .npz file), 'encoder' (weights of an earlier run) and "
+                "'saved_model' (the folder of a BiT or REMEDIS SavedModel) need one"
             )
         return self
 

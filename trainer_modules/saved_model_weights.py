@@ -1,0 +1,79 @@
+"""Weights out of a TF2 SavedModel of BiT or REMEDIS (TF-Hub layout), for our own backbone.
+
+The module itself is never run: its variables are matched with the backbone's by name and shape, so
+that the weights can be trained further with current TensorFlow.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from trainer_modules.errors import InputError
+
+_FIRST_SCOPE = re.compile(r"(^|/)(root_block|block\d+|group_norm)(/|$)")
+_SUFFIX = re.compile(r":\d+$")
+
+
+def load_saved_model(backbone: keras.Model, folder: Path) -> int:
+    """Gives a BiT backbone the variables of a SavedModel; the classification head is ignored.
+
+    Args:
+        backbone: What `build_backbone` returned, family `bit`.
+        folder: The folder that holds `saved_model.pb`.
+
+    Returns:
+        The number of arrays loaded.
+
+    Raises:
+        InputError: The folder is no TF2 SavedModel, or its variables are not the backbone's.
+    """
+    found = _variables(folder)
+    wanted = {variable.path: variable for variable in backbone.weights}
+    differences = [f"lacks {path}" for path in wanted if path not in found]
+    differences += [f"has {path}, which the backbone lacks" for path in found if path not in wanted]
+    differences += [
+        f"{path} is {found[path].dtype} {found[path].shape}, expected float32 {tuple(w.shape)}"
+        for path, w in wanted.items()
+        if path in found
+        and (found[path].shape != tuple(w.shape) or found[path].dtype != np.float32)
+    ]
+    if differences:
+        shown = "; ".join(sorted(differences)[:6])
+        raise InputError(
+            f"{folder} cannot be mapped to the configured {backbone.name}: {len(differences)} "
+            f"differences, such as: {shown}. Check model.family, depth and width, or use the "
+            ".npz file of the same model (model.init.source=bit_npz)"
+        )
+    for path, variable in wanted.items():
+        if not np.isfinite(found[path]).all():
+            raise InputError(f"{folder}: {path} holds values that are not finite")
+        variable.assign(found[path])
+    return len(wanted)
+
+
+def _variables(folder: Path) -> dict[str, np.ndarray]:
+    """Variables by the part of their names that BiT's layers give, without the head's."""
+    import tensorflow as tf
+
+    try:
+        module = tf.saved_model.load(str(folder))
+    except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
+        raise InputError(f"{folder} is not a whole TF2 SavedModel ({error})") from error
+    variables = getattr(module, "variables", None)
+    if not variables:
+        raise InputError(f"{folder} is a SavedModel without a list of variables: not a TF2 module")
+    found: dict[str, np.ndarray] = {}
+    for variable in variables:
+        name = _SUFFIX.sub("", variable.name)
+        if "/head/" in f"/{name}" or not variable.dtype.is_floating:
+            continue
+        scope = _FIRST_SCOPE.search(name)
+        name = name[scope.start(2) :] if scope else name
+        if name in found:
+            raise InputError(f"{folder} holds two variables named {name}")
+        found[name] = variable.numpy()
+    return found
