@@ -202,12 +202,12 @@ def identifying_metadata(
     return Check("identifying_metadata", not details, "stop", message, details)
 
 
-def to_report(checks: Sequence[Check], drift: Sequence[dict]) -> dict:
-    """Content of report.json."""
+def to_report(checks: Sequence[Check], reported: Mapping[str, Sequence[dict]]) -> dict:
+    """Content of report.json; `reported` are lists of figures that are no checks."""
     return {
         "passed": not any(check.stops for check in checks),
         "checks": [dataclasses.asdict(check) for check in checks],
-        "drift": list(drift),
+        **{name: list(entries) for name, entries in reported.items()},
     }
 
 

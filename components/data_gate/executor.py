@@ -34,12 +34,12 @@ class Executor(base_executor.BaseExecutor):
 
         artifacts = {n: artifact_utils.get_single_instance(a) for n, a in input_dict.items()}
         splits = artifact_utils.decode_split_names(artifacts["examples"].split_names)
-        outcomes, drift = judge(
+        outcomes, reported = judge(
             Inputs(splits=splits, **{name: a.uri for name, a in artifacts.items()}),
             DataGateSettings.model_validate_json(exec_properties["settings"]),
             TaskSettings.model_validate_json(exec_properties["task"]),
         )
-        report = checks.to_report(outcomes, drift)
+        report = checks.to_report(outcomes, reported)
         folder = artifact_utils.get_single_uri(output_dict["data_gate_report"])
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "report.json"), "w", encoding="utf-8") as file:

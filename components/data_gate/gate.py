@@ -12,6 +12,7 @@ from components.data_gate.drift import drift
 from components.data_gate.index import Index
 from components.data_gate.near import near_duplicates
 from components.data_gate.settings import DataGateSettings
+from components.data_gate.shortcuts import shortcuts
 from components.image_example_gen.contract import record_features, task_features
 from trainer_modules import features
 from trainer_modules.settings import TaskSettings
@@ -31,8 +32,8 @@ class Inputs:
 
 def judge(
     inputs: Inputs, settings: DataGateSettings, task: TaskSettings
-) -> tuple[list[checks.Check], list[dict[str, object]]]:
-    """Returns the outcome of every check, and the drift between the domains."""
+) -> tuple[list[checks.Check], dict[str, list[dict[str, object]]]]:
+    """Returns the outcome of every check, and what is only reported: drift and shortcuts."""
     index = Index(inputs.ingest_report)
     with open(os.path.join(inputs.ingest_report, "report.json"), encoding="utf-8") as file:
         counts = json.load(file)["splits"]
@@ -61,4 +62,4 @@ def judge(
             index.raw_identities(),
         ),
     ]
-    return outcomes, drift(index, task)
+    return outcomes, {"drift": drift(index, task), "shortcuts": shortcuts(index, task)}

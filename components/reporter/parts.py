@@ -83,12 +83,21 @@ class Drift(Part):
     value: Number = None
 
 
+class Shortcut(Part):
+    """How well figures of the pictures alone predict a column."""
+
+    target: str = ""
+    figures: str = ""
+    auc: Number = None
+
+
 class DataGatePart(Part):
     """DataGate's report.json, or the report that its exception carries."""
 
     passed: bool = True
     checks: tuple[Check, ...] = ()
     drift: tuple[Drift, ...] = ()
+    shortcuts: tuple[Shortcut, ...] = ()
 
 
 class HistoryPart(Part):

@@ -44,7 +44,7 @@ def test_reported_anomalies_do_not_stop():
     check = checks.anomalies(found, TASK_FEATURES, set(), "report")
     assert not check.passed
     assert not check.stops
-    assert checks.to_report([check], [])["passed"] is True
+    assert checks.to_report([check], {})["passed"] is True
     assert checks.reasons([check]) == []
 
 
@@ -115,7 +115,7 @@ def test_report_is_json_and_names_every_check():
         checks.patient_overlap([Shared("x", {"train": 1, "test": 1}, (1, 2))], "stop"),
         checks.duplicates([], "stop"),
     ]
-    report = json.loads(json.dumps(checks.to_report(found, [{"feature": "f"}])))
+    report = json.loads(json.dumps(checks.to_report(found, {"drift": [{"feature": "f"}]})))
     assert report["passed"] is False
     assert [c["name"] for c in report["checks"]] == ["patient_overlap", "duplicates"]
     assert set(report["checks"][0]) == {"name", "passed", "action", "message", "details"}

@@ -88,6 +88,11 @@ def test_figures_stand_beside_their_labels(rendered: tuple[Path, dict]) -> None:
     assert page.row(f"site = {HOSTILE}")[1:] == ["0.664"]
 
 
+def test_shortcuts_stand_in_a_table(rendered: tuple[Path, dict]) -> None:
+    _, page = read(rendered[0])
+    assert ["Site", "image size", "0.913"] in [[c.strip() for c in row] for row in page.rows]
+
+
 def test_every_rule_is_listed_with_its_status(rendered: tuple[Path, dict]) -> None:
     _, page = read(rendered[0])
     assert page.row("AUC floor")[1:] == [

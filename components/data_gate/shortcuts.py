@@ -1,0 +1,102 @@
+"""What size or gray values alone give away: reported, never a reason to stop.
+
+A network that finds a site, or the finding itself, in the size or the exposure of a picture has no
+need of the anatomy. A logistic regression on two figures of each picture says how far that goes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.data_gate.index import Index
+from trainer_modules import features
+from trainer_modules.settings import TaskSettings
+
+_FIGURES = {"image size": ("height", "width"), "gray values": ("mean", "std")}
+_IMAGES = 20_000
+_FOLDS = 3
+_MIN_IMAGES = 20
+# Fewer might all fall into one fold, and leave none to learn from.
+_MIN_PATIENTS = 10
+_MAX_CLASSES = 20
+
+
+def shortcuts(index: Index, task: TaskSettings) -> list[dict[str, object]]:
+    """How well figures of the pictures predict site, domain and labels.
+
+    Returns:
+        Entries {"target", "figures", "auc", "images"}: the cross-validated area under the ROC curve
+        (one against the rest where there are several classes), 0.5 where nothing is given away. A
+        target with fewer than two classes of 20 images, or with a class of fewer than
+        10 patients, has no entry; labels are looked at within
+        the in-distribution data, so that they do not stand for the domain.
+    """
+    columns = _columns(index, task)
+    inside = columns["domain"] == features.IN_DISTRIBUTION
+    targets = {"site": columns["site"], "domain": columns["domain"]}
+    for name in map(features.label, task.labels):
+        values = columns[name].astype(np.float64)
+        texts = np.where(np.isnan(values), "", values.astype(str))
+        targets[name] = np.where(inside, texts, "")
+    return [
+        {"target": target, "figures": title, **figures}
+        for target, values in targets.items()
+        for title, names in _FIGURES.items()
+        if (figures := _predicted(np.stack([columns[n] for n in names], 1), values, columns))
+    ]
+
+
+def _columns(index: Index, task: TaskSettings) -> dict[str, np.ndarray]:
+    """Some rows of the index, evenly spread over it."""
+    numbers = [name for names in _FIGURES.values() for name in names]
+    numbers += [features.label(name) for name in task.labels]
+    names = [*numbers, "site", "domain", features.PATIENT_ID]
+    total = sum(batch.num_rows for batch in index.batches(["row"]))
+    step = -(-total // _IMAGES) or 1
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    start = 0
+    for batch in index.batches(names):
+        first = -start % step
+        for name in names:
+            column = batch.column(name)[first:]
+            values = column.to_numpy(zero_copy_only=False)[::step]
+            parts[name].append(values.astype(np.float64) if name in numbers else values.astype(str))
+        start += batch.num_rows
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def _predicted(
+    figures: np.ndarray, values: np.ndarray, columns: dict[str, np.ndarray]
+) -> dict[str, object] | None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    names, counts = np.unique(values[values != ""], return_counts=True)
+    names = names[np.argsort(-counts, kind="stable")][:_MAX_CLASSES]
+    names = [name for name in names if (values == name).sum() >= _MIN_IMAGES]
+    patients = columns[features.PATIENT_ID]
+    if len(names) < 2:
+        return None
+    if any(len(np.unique(patients[values == name])) < _MIN_PATIENTS for name in names):
+        return None
+    chosen = np.isin(values, names)
+    if not np.ptp(figures[chosen], axis=0).any():
+        return None
+    truth = np.searchsorted(np.sort(names), values[chosen])
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    # Whole patients are left out: their images share a size.
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
+    scores = cross_val_predict(
+        model,
+        figures[chosen],
+        truth,
+        groups=patients[chosen],
+        cv=folds,
+        method="predict_proba",
+    )
+    auc = [roc_auc_score(truth == place, scores[:, place]) for place in range(len(names))]
+    # The two classes of a binary target have the same area.
+    return {"auc": float(np.mean(auc)), "images": int(chosen.sum())}

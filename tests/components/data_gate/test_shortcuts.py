@@ -1,0 +1,89 @@
+"""Shortcuts that are planted in the figures of an index, and figures that give nothing away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy import stats
+
+from components.data_gate.index import Index
+from components.data_gate.shortcuts import shortcuts
+from components.image_example_gen.records import index_schema
+from trainer_modules.settings import TaskSettings
+
+TASK = TaskSettings(labels=("a",))
+
+
+def index_of(folder, count=1200, *, sites=("s", "t"), **changes) -> Index:
+    """Rows whose figures are noise, but for what `changes` gives them: columns of `count`."""
+    rng = np.random.default_rng(0)
+    columns = {
+        "patient_id": [f"{n // 2:032x}" for n in range(count)],
+        "site": [sites[n // 2 % len(sites)] for n in range(count)],
+        "domain": ["in_distribution"] * count,
+        "height": rng.integers(90, 110, count),
+        "width": rng.integers(90, 110, count),
+        "mean": rng.uniform(0.4, 0.6, count),
+        "std": rng.uniform(0.1, 0.2, count),
+        "label/a": rng.integers(0, 2, count).astype(float),
+    } | changes
+    schema = index_schema(("a",), ())
+    columns |= {name: [None] * count for name in schema.names if name not in columns}
+    columns["row"] = list(range(count))
+    table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
+    pq.write_table(table[:500], folder / "index-0.parquet")
+    pq.write_table(table[500:], folder / "index-1.parquet")
+    return Index(str(folder))
+
+
+def found(index: Index) -> dict[tuple[str, str], float]:
+    return {(e["target"], e["figures"]): e["auc"] for e in shortcuts(index, TASK)}
+
+
+def test_noise_gives_nothing_away(tmp_path):
+    areas = found(index_of(tmp_path))
+    assert set(areas) == {
+        (t, f) for t in ("site", "label/a") for f in ("image size", "gray values")
+    }
+    assert all(abs(area - 0.5) < 0.07 for area in areas.values())
+
+
+def test_a_site_of_its_own_size_and_a_label_in_the_exposure_are_found(tmp_path):
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, 2, 1200)
+    height = [100 + 40 * (n // 2 % 2) for n in range(1200)]
+    mean = rng.normal(0.4, 0.05, 1200) + 0.05 * label
+    index = index_of(tmp_path, height=height, mean=mean, **{"label/a": label.astype(float)})
+    areas = found(index)
+    assert areas["site", "image size"] == 1
+    # One standard deviation between two normal distributions.
+    assert np.isclose(areas["label/a", "gray values"], stats.norm.cdf(1 / np.sqrt(2)), atol=0.03)
+    assert abs(areas["label/a", "image size"] - 0.5) < 0.07
+
+
+def test_three_sites_and_two_domains(tmp_path):
+    sites = ("s", "t", "u")
+    width = [100 + 30 * (n // 2 % 3) for n in range(1200)]
+    domain = ["shifted" if n // 2 % 3 == 2 else "in_distribution" for n in range(1200)]
+    areas = found(index_of(tmp_path, sites=sites, width=width, domain=domain))
+    assert areas["domain", "image size"] == 1
+    # A line cannot set the middle site apart from both others, its neighbours it can.
+    assert areas["site", "image size"] > 0.95
+
+
+def test_unknown_labels_and_rare_sites_are_left_out(tmp_path):
+    label = np.where(np.arange(1200) < 1190, np.nan, 1.0)
+    index = index_of(tmp_path, sites=("s",), **{"label/a": label})
+    assert shortcuts(index, TASK) == []
+
+
+def test_a_large_index_is_thinned(tmp_path, monkeypatch):
+    monkeypatch.setattr("components.data_gate.shortcuts._IMAGES", 400)
+    (entry, *_) = shortcuts(index_of(tmp_path), TASK)
+    assert entry["images"] == 400
+
+
+def test_figures_that_are_all_the_same_have_no_entry(tmp_path):
+    areas = found(index_of(tmp_path, height=[64] * 1200, width=[64] * 1200))
+    assert {figures for _, figures in areas} == {"gray values"}
