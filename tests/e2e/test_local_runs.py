@@ -196,7 +196,7 @@ class TestRefusals:
         assert rows[0]["split"] != rows[2]["split"]
         outcome = checkout.run(tmp_path / "run", overrides=self.write(folder, rows))
         assert outcome.status == 3, outcome.screen
-        assert any("duplicate" in reason for reason in outcome.summary["reasons"])
+        assert any("1 image is in more than one split" in r for r in outcome.summary["reasons"])
 
     def test_many_broken_images(self, checkout, manifest, tmp_path):
         folder, rows = manifest
