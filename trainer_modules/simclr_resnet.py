@@ -1,4 +1,4 @@
-"""The SimCLR ResNet: post-activation, BatchNorm, as in google-research/simclr (arXiv 2002.05709)."""
+"""The SimCLR ResNet (v1, BatchNorm): the second family of backbones, for the CIFAR-10 recipe."""
 
 from __future__ import annotations
 
