@@ -178,6 +178,28 @@ def class_counts(
     return Check("class_counts", False, "stop", message, details)
 
 
+def subgroup_counts(counts: Mapping[tuple[str, str, str], int], min_per_subgroup: int) -> Check:
+    """Examples of every value of a subgroup where models are judged: reported when few.
+
+    Args:
+        counts: (split, subgroup, value) -> examples; splits that do not judge are left out of it.
+        min_per_subgroup: 0 asks for nothing.
+    """
+    details = tuple(
+        {"split": split, "subgroup": name, "value": value, "examples": count}
+        for (split, name, value), count in sorted(counts.items())
+        if count < min_per_subgroup
+    )
+    if not details:
+        message = f"every subgroup has {min_per_subgroup} or more examples"
+        return Check("subgroup_counts", True, "report", message)
+    shown = _listed(
+        [f"{d['split']} has {d['examples']} of {d['subgroup']}={d['value']}" for d in details]
+    )
+    message = f"fewer than data_gate.min_per_subgroup {min_per_subgroup} examples: {shown}"
+    return Check("subgroup_counts", False, "report", message, details)
+
+
 def identifying_metadata(
     names: Collection[str], accepted: Collection[str], raw_identities: Mapping[str, int]
 ) -> Check:

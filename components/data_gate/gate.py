@@ -56,6 +56,9 @@ def judge(
             near_duplicates(index, settings.near_duplicate_bits), settings.near_duplicates
         ),
         checks.class_counts(labels, examples, settings.min_per_class),
+        checks.subgroup_counts(
+            index.subgroup_counts((features.TEST, features.SHIFTED)), settings.min_per_subgroup
+        ),
         checks.identifying_metadata(
             names,
             curated | set(record_features(task, subgroups)),

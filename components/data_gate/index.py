@@ -9,7 +9,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -72,6 +72,18 @@ class Index:
         )
         values, counts = np.unique(pairs["key"], return_counts=True)
         return {int(value) for value in values[counts > 1]}
+
+    def subgroup_counts(self, splits: Collection[str]) -> Counter:
+        """Counts rows by (split, subgroup, value) in some splits."""
+        counts: Counter = Counter()
+        names = self.subgroups
+        for batch in self.batches(["split", *map(features.subgroup, names)]):
+            places = batch.column("split").to_pylist()
+            for name in names:
+                values = batch.column(features.subgroup(name)).to_pylist()
+                pairs = zip(places, values, strict=True)
+                counts.update((split, name, value) for split, value in pairs if split in splits)
+        return counts
 
     def raw_identities(self) -> dict[str, int]:
         """Counts ids that do not look like ingestion's keyed hashes, by column."""

@@ -29,3 +29,8 @@ class DataGateSettings(Settings):
         ge=0,
         description="examples of each class in train, validation, test and shifted",
     )
+    min_per_subgroup: int = Field(
+        0,
+        ge=0,
+        description="examples of each value of a subgroup in test and shifted; fewer are reported",
+    )

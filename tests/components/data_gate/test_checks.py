@@ -88,6 +88,16 @@ def test_class_counts(given, minimum, failing):
         assert f"{split} has {count} of a={name}" in check.message
 
 
+def test_subgroup_counts():
+    counts = {("test", "sex", "F"): 9, ("test", "sex", "M"): 4, ("shifted", "sex", "F"): 5}
+    check = checks.subgroup_counts(counts, 5)
+    assert not check.passed
+    assert not check.stops
+    assert check.message.endswith("min_per_subgroup 5 examples: test has 4 of sex=M")
+    assert len(check.details) == 1
+    assert checks.subgroup_counts(counts, 4).passed
+
+
 def test_unknown_labels_are_no_class():
     labels = {s: {"a": {"0": 9, "1": 9, "unknown": 0}} for s in ("train", "validation", "test")}
     assert checks.class_counts(labels, {}, 5).passed

@@ -87,6 +87,13 @@ def test_many_shared_values_are_listed_up_to_a_thousand(tmp_path):
     assert len(index_of(tmp_path, rows).shared("patient_id")) == 1000
 
 
+def test_subgroups_are_counted_in_some_splits(tmp_path):
+    rows = [row(n, "test", "a", "x", **{"subgroup/sex": "FM"[n % 3 == 0]}) for n in range(9)]
+    rows.append(row(9, "train", "a", "x"))
+    counts = index_of(tmp_path, rows).subgroup_counts(("test", "shifted"))
+    assert counts == {("test", "sex", "F"): 6, ("test", "sex", "M"): 3}
+
+
 def test_raw_identities_are_counted(tmp_path):
     rows = [row(1, "train", "a", "x"), row(2, "train", "b", "y", patient_id="MRN-17")]
     assert index_of(tmp_path, rows).raw_identities() == {"image_id": 0, "patient_id": 1}
