@@ -36,7 +36,9 @@ def _ingest(outputs: Mapping[str, Any]) -> str:
 
 def _data_gate(outputs: Mapping[str, Any]) -> str:
     checks = _read(outputs["data_gate_report"], "report.json")["checks"]
-    return f"{sum(check['passed'] for check in checks)} of {len(checks)} checks passed"
+    failed = [check["name"].replace("_", " ") for check in checks if not check["passed"]]
+    found = f", found but not fatal: {', '.join(failed)}" if failed else ""
+    return f"{len(checks) - len(failed)} of {len(checks)} checks passed{found}"
 
 
 def _history(outputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -58,7 +60,7 @@ def _pretrainer(outputs: Mapping[str, Any]) -> str:
 
 def _finetuner(outputs: Mapping[str, Any]) -> str:
     history, epochs = _history(outputs)
-    best = max(epoch["val_auc"] for epoch in epochs)
+    best = max(epoch["validation_auc"] for epoch in epochs)
     resumed = history.get("resumed_from_epoch")
     note = f", resumed after epoch {resumed}" if resumed else ""
     return f"{len(epochs)} epochs, validation AUC {best:.3f}{note}"

@@ -1,0 +1,85 @@
+"""The figure that each node's line shows."""
+
+import json
+import types
+
+import pytest
+
+from pipeline.headlines import headline
+
+
+class Artifact(types.SimpleNamespace):
+    """As much of a TFX artifact as a headline reads."""
+
+    def get_int_custom_property(self, name):
+        return getattr(self, name)
+
+    def get_string_custom_property(self, name):
+        return getattr(self, name)
+
+
+def written(folder, name, content):
+    (folder / name).write_text(json.dumps(content))
+    return Artifact(uri=str(folder))
+
+
+CHECKS = [{"name": "anomalies", "passed": True}, {"name": "near_duplicates", "passed": False}]
+PRETRAINED = [{"loss": 5.0, "contrastive_top1": 0.2, "probe_auc": 0.8}]
+FINETUNED = [{"validation_auc": 0.7}, {"validation_auc": 0.9}, {"validation_auc": 0.8}]
+AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
+
+
+@pytest.mark.parametrize(
+    ("node", "key", "file", "content", "expected"),
+    [
+        (
+            "ImageExampleGen",
+            "ingest_report",
+            "report.json",
+            {"synthetic": True, "kept": 1200, "quarantined_count": 3},
+            "1,200 synthetic images, 3 quarantined",
+        ),
+        (
+            "DataGate",
+            "data_gate_report",
+            "report.json",
+            {"checks": CHECKS},
+            "1 of 2 checks passed, found but not fatal: near duplicates",
+        ),
+        (
+            "Pretrainer",
+            "model_run",
+            "history.json",
+            {"epochs": PRETRAINED, "resumed_from_epoch": 4},
+            "1 epochs, loss 5.000, contrastive top-1 20%, probe AUC 0.800, resumed after epoch 4",
+        ),
+        (
+            "Finetuner",
+            "model_run",
+            "history.json",
+            {"epochs": FINETUNED},
+            "3 epochs, validation AUC 0.900",
+        ),
+        (
+            "ModelGate",
+            "gate_report",
+            "verdict.json",
+            {"blessed": False, "metrics": {"in_distribution": AUC, "shifted": {}}},
+            "not blessed, AUC ID 0.900 (0.850 to 0.950)",
+        ),
+    ],
+)
+def test_figure_of_a_report(tmp_path, node, key, file, content, expected):
+    assert headline(node, {key: written(tmp_path, file, content)}) == expected
+
+
+def test_figures_of_properties():
+    assert headline("Evaluator", {"blessing": Artifact(blessed=1)}) == "TFMA thresholds passed"
+    assert headline("Pusher", {"pushed_model": Artifact(pushed=0)}) == "not pushed"
+    pushed = Artifact(pushed=1, pushed_version="17")
+    assert headline("EncoderPusher", {"pushed_model": pushed}) == "version 17"
+
+
+def test_a_missing_report_is_no_failure(tmp_path):
+    assert headline("DataGate", {"data_gate_report": Artifact(uri=str(tmp_path))}) == ""
+    assert headline("StatisticsGen", {}) == ""
