@@ -79,7 +79,7 @@ def foreign(tmp_path, write_examples):
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     """Two data sets in one data_dir, written by TensorFlow Datasets itself."""
     import tensorflow_datasets as tfds
