@@ -2,6 +2,8 @@
 PYTHON_VENV := .venv/bin/python
 RUFF := .venv/bin/ruff
 SOURCES := local_runner.py kubeflow_runner.py benchmarks components pipeline tests trainer_modules
+# Files of tests are divided among the cores; four processes fit in 16 GiB.
+PARALLEL := -n logical --maxprocesses=4 --dist=loadfile
 # `make lock UPGRADE=--upgrade` moves to the newest versions that requirements*.in allow.
 UPGRADE ?=
 IMAGE ?= remedis-tfx
@@ -22,10 +24,10 @@ demo: setup ## Run the whole pipeline on embedded, synthetic images
 	@$(PYTHON_VENV) local_runner.py --preset demo --output runs/demo
 
 test: setup ## Run every test, the slow ones last
-	@$(PYTHON_VENV) -m pytest --durations=15
+	@$(PYTHON_VENV) -m pytest $(PARALLEL) --durations=15
 
 test-fast: setup ## Run the tests that take seconds
-	@$(PYTHON_VENV) -m pytest -m "not slow" --durations=5
+	@$(PYTHON_VENV) -m pytest $(PARALLEL) -m "not slow" --durations=5
 
 lint: setup ## Check style without changing anything
 	@$(RUFF) check $(SOURCES)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("pipeline", "components", "trainer_modules", "schemas", "local_runner.py")
@@ -63,10 +64,12 @@ class Outcome:
 
 
 class Checkout:
-    """A copy of the sources that a test may edit, and runs of it."""
+    """A copy of the sources that a test may edit, made once, and runs of it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        if folder.exists():
+            return
         for name in SOURCES:
             source = ROOT / name
             if source.is_dir():
@@ -114,13 +117,31 @@ class Checkout:
 
 
 @pytest.fixture(scope="session")
-def checkout(tmp_path_factory):
-    return Checkout(tmp_path_factory.mktemp("checkout"))
+def shared_folder(tmp_path_factory):
+    """One folder for all of pytest-xdist's workers, which each have a session of their own."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")
-def first_run(checkout, tmp_path_factory):
+def checkout(shared_folder):
+    with FileLock(shared_folder / "checkout.lock"):
+        return Checkout(shared_folder / "checkout")
+
+
+@pytest.fixture(scope="session")
+def first_run(checkout, shared_folder):
     """The one full run that most tests look at or continue from."""
-    outcome = checkout.run(tmp_path_factory.mktemp("runs") / "first")
-    assert outcome.status == 0, outcome.screen
-    return outcome
+    record = shared_folder / "first_run.json"
+    with FileLock(shared_folder / "first_run.lock"):
+        if not record.exists():
+            outcome = checkout.run(shared_folder / "first")
+            assert outcome.status == 0, outcome.screen
+            record.write_text(json.dumps({"screen": outcome.screen, "summary": outcome.summary}))
+    return Outcome(0, json.loads(record.read_text())["screen"], shared_folder / "first")
+
+
+@pytest.fixture(scope="session")
+def first_summary(first_run, shared_folder):
+    """What the full run said at its end, whatever was run in its folder since."""
+    return json.loads((shared_folder / "first_run.json").read_text())["summary"]

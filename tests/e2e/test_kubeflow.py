@@ -97,11 +97,11 @@ def test_every_step_ran_and_both_models_were_pushed(outcome):
         assert metadata["pushed_destination"] == str(version)
 
 
-def test_report_says_pushed_with_the_same_metrics_as_a_local_run(outcome, first_run):
+def test_report_says_pushed_with_the_same_metrics_as_a_local_run(outcome, first_summary):
     report = _report(outcome.artifact("Reporter", "report")["uri"])
     assert report["verdict"] == "pushed"
     for domain in ("in_distribution", "shifted"):
-        expected = first_run.summary["metrics"][domain]["auc"]
+        expected = first_summary["metrics"][domain]["auc"]
         assert report["metrics"][domain]["auc"]["patients"] == expected["patients"]
         difference = report["metrics"][domain]["auc"]["value"] - expected["value"]
         assert math.isclose(difference, 0, abs_tol=0.05)

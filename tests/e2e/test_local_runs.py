@@ -124,14 +124,14 @@ class TestARunAndItsReruns:
         assert outcome.states["Reporter"] in ("ran", "cached")
 
 
-def test_killed_pretraining_continues_to_the_same_result(checkout, first_run, tmp_path):
+def test_killed_pretraining_continues_to_the_same_result(checkout, first_summary, tmp_path):
     checkout.kill_when("Pretrainer: pretrain epoch 2/3", tmp_path / "killed", TINY)
     resumed = checkout.run(tmp_path / "killed")
     assert resumed.status == 0, resumed.screen
     assert resumed.states["ImageExampleGen"] == "cached"
     assert "resumed after epoch" in resumed.screen
     for domain in ("in_distribution", "shifted"):
-        whole = first_run.summary["metrics"][domain]["auc"]["value"]
+        whole = first_summary["metrics"][domain]["auc"]["value"]
         assert resumed.summary["metrics"][domain]["auc"]["value"] == pytest.approx(whole, abs=0.02)
 
 
