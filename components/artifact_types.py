@@ -6,6 +6,9 @@ in it, so the package hands these classes out.
 
 from tfx.types import artifact
 
+# What TFX hands an executor: the artifacts of each input or output.
+Artifacts = dict[str, list[artifact.Artifact]]
+
 
 class IngestReport(artifact.Artifact):
     """Counts and quarantine of an ingestion, and the index of its images (no identities)."""

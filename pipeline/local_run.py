@@ -23,7 +23,7 @@ from pipeline.run_folder import RunFolder
 from trainer_modules.errors import InputError
 
 _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
-# What render_report() reads, by the node and output key that make it.
+# The report's sources, by the node and output key that make it.
 _REPORT_PARTS = {
     "ingest_report": ("ImageExampleGen", "ingest_report"),
     "data_gate_report": ("DataGate", "data_gate_report"),
@@ -241,6 +241,7 @@ def _publish_report(run: _Run) -> dict[str, Any]:
         shutil.copytree(made.uri, run.folder.report)
         return json.loads((run.folder.report / "report.json").read_text(encoding="utf-8"))
     from components.reporter.render import render_report
+    from components.reporter.sources import Sources
 
     parts: dict[str, Any] = {
         part: artifact.uri
@@ -251,14 +252,14 @@ def _publish_report(run: _Run) -> dict[str, Any]:
         parts["model"] = f"{model.uri}/Format-Serving"
     if run.data_gate_report is not None:
         parts["data_gate_report"] = run.data_gate_report
-    return render_report(
-        run.folder.report,
+    sources = Sources(
         run_settings=run.config.model_dump(mode="json"),
         nodes=[_node(node) for node in run.nodes],
         failure=run.failure,
         **{f"pushed_{name}": place for name, place in _pushed(run).items()},
         **parts,
     )
+    return render_report(run.folder.report, sources)
 
 
 def _node(result: Any) -> dict[str, Any]:

@@ -6,21 +6,19 @@ import os
 from typing import Any
 
 from absl import logging
-from tfx import types
 from tfx.components.evaluator import constants
 from tfx.components.evaluator import executor as evaluator_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
+
+from components.artifact_types import Artifacts
 
 
 class Executor(evaluator_executor.Executor):
     """Evaluates as TFX does, then corrects the verdict (see `cross_slices`) and the blessing."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Reads `examples` and `model`, writes `evaluation` and `blessing`."""
         from components.evaluator import cross_slices

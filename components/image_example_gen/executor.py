@@ -7,19 +7,17 @@ import os
 from typing import Any
 
 from absl import logging
-from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
+
+from components.artifact_types import Artifacts
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Runs the ingestion on Beam and describes the artifacts."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Writes `examples` and `ingest_report`.
 

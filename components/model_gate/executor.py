@@ -14,6 +14,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components.artifact_types import Artifacts
 from components.model_gate.settings import GateSettings
 from components.predictor.executor import split_files
 from trainer_modules import features
@@ -29,10 +30,7 @@ class Executor(base_executor.BaseExecutor):
     """Writes the blessing that Pusher honours, and the verdict with its reasons."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Judges the model; one that can't be judged is not blessed, which is no error here."""
         from components.model_gate import report, rules
@@ -55,7 +53,7 @@ class Executor(base_executor.BaseExecutor):
 
     def _evidence(
         self,
-        input_dict: dict[str, list[types.Artifact]],
+        input_dict: Artifacts,
         exec_properties: dict[str, Any],
         settings: GateSettings,
     ) -> Evidence:
@@ -84,8 +82,8 @@ class Executor(base_executor.BaseExecutor):
     def _bless(
         self,
         verdict: Verdict,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
+        input_dict: Artifacts,
+        output_dict: Artifacts,
         exec_properties: dict[str, Any],
     ) -> None:
         """Writes what TFX's Evaluator writes, by which Pusher and others know a blessing."""
@@ -114,7 +112,7 @@ def _files(examples: types.Artifact) -> dict[str, list[str]]:
     return {split: split_files(examples, split) for split in (features.TEST, features.SHIFTED)}
 
 
-def _evaluator_verdict(input_dict: dict[str, list[types.Artifact]]) -> bool | None:
+def _evaluator_verdict(input_dict: Artifacts) -> bool | None:
     blessings = input_dict.get("evaluator_blessing")
     if not blessings:
         return None

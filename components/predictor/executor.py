@@ -13,6 +13,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.artifact_types import Artifacts
 from trainer_modules import features
 from trainer_modules.settings import TaskSettings
 
@@ -24,10 +25,7 @@ class Executor(base_executor.BaseExecutor):
     """Runs the exported classifier once over every evaluated split."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Reads `model` and `examples`, writes `predictions`."""
         from components.predictor import inference

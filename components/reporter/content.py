@@ -21,12 +21,12 @@ from components.reporter.parts import (
     SliceMetric,
     Verdict,
 )
+from components.reporter.sources import Source, Sources
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PartType = TypeVar("PartType", bound=Part)
-Source = str | Path | Mapping[str, Any] | None
 
 # A contact sheet is shrunk to this width: enough to see the views, small enough for one page.
 VIEWS_WIDTH = 960
@@ -137,53 +137,33 @@ class Reader:
             return None
 
 
-def read_content(
-    *,
-    ingest_report: Source = None,
-    data_gate_report: Source = None,
-    pretrain_run: str | Path | None = None,
-    finetune_run: str | Path | None = None,
-    model: str | Path | None = None,
-    evaluation: Sequence[Mapping[str, Any]] | None = None,
-    predictions: str | Path | None = None,
-    gate_report: Source = None,
-    pushed_classifier: str | None = None,
-    pushed_encoder: str | None = None,
-    run_settings: Mapping[str, Any],
-    versions: Mapping[str, str],
-    code_digest: str = "",
-    nodes: Sequence[Mapping[str, Any]] | None = None,
-    failure: str | None = None,
-) -> Content:
-    """Reads artifact folders (or mappings) into a Content. See `render.render_report`."""
+def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
+    """Reads artifact folders (or mappings) into a Content."""
     reader = Reader()
-    data_gate = reader.part(DataGatePart, data_gate_report, "report.json")
-    gate = reader.part(GatePart, gate_report, "verdict.json")
-    pushed = {"classifier": pushed_classifier, "encoder": pushed_encoder}
-    verdict, reasons = judge(data_gate, gate, pushed, run_settings, failure)
-    views = {
-        stage: sheet
-        for stage, folder in (("pretraining", pretrain_run), ("finetuning", finetune_run))
-        if (sheet := reader.views(folder)) is not None
-    }
+    settings = sources.run_settings
+    data_gate = reader.part(DataGatePart, sources.data_gate_report, "report.json")
+    gate = reader.part(GatePart, sources.gate_report, "verdict.json")
+    verdict, reasons = judge(data_gate, gate, sources.pushed, settings, sources.failure)
+    trained = (("pretraining", sources.pretrain_run), ("finetuning", sources.finetune_run))
+    views = {stage: sheet for stage, run in trained if (sheet := reader.views(run)) is not None}
     return Content(
         verdict=verdict,
-        reasons=tuple(hide_data_paths(reason, run_settings) for reason in reasons),
-        run_settings=run_settings,
+        reasons=tuple(hide_data_paths(reason, settings) for reason in reasons),
+        run_settings=settings,
         versions=versions,
-        code_digest=code_digest,
-        ingest=reader.part(IngestPart, ingest_report, "report.json"),
+        code_digest=sources.code_digest,
+        ingest=reader.part(IngestPart, sources.ingest_report, "report.json"),
         data_gate=data_gate,
-        pretrain=reader.part(HistoryPart, pretrain_run, "history.json"),
-        finetune=reader.part(HistoryPart, finetune_run, "history.json"),
+        pretrain=reader.part(HistoryPart, sources.pretrain_run, "history.json"),
+        finetune=reader.part(HistoryPart, sources.finetune_run, "history.json"),
         views=views,
-        card=reader.part(CardPart, model, "assets.extra/card.json"),
-        slices=_slices(evaluation, reader),
-        predictions=reader.predictions(predictions),
-        image_statistics=reader.image_statistics(ingest_report),
+        card=reader.part(CardPart, sources.model, "assets.extra/card.json"),
+        slices=_slices(sources.evaluation, reader),
+        predictions=reader.predictions(sources.predictions),
+        image_statistics=reader.image_statistics(sources.ingest_report),
         gate=gate,
-        pushed=pushed,
-        nodes=tuple(Node.model_validate(dict(node)) for node in nodes or ()),
+        pushed=sources.pushed,
+        nodes=tuple(Node.model_validate(dict(node)) for node in sources.nodes or ()),
         unreadable=tuple(reader.unreadable),
     )
 

@@ -10,7 +10,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact, artifact_utils
 from tfx.utils import path_utils
 
-Artifacts = dict[str, list[artifact.Artifact]]
+from components.artifact_types import Artifacts
 
 
 class Executor(base_executor.BaseExecutor):
@@ -21,26 +21,24 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Renders the page, the model card and `report.json`."""
         from components.reporter.render import render_report
+        from components.reporter.sources import Sources
         from components.reporter.tfma_slices import read_slices
 
         folders = {name: artifacts[0].uri for name, artifacts in input_dict.items() if artifacts}
-        evaluation = folders.get("evaluation")
-        model = input_dict.get("model")
-        report = render_report(
-            artifact_utils.get_single_uri(output_dict["report"]),
-            ingest_report=folders.get("ingest_report"),
-            data_gate_report=folders.get("data_gate_report"),
-            pretrain_run=folders.get("pretrain_run"),
-            finetune_run=folders.get("finetune_run"),
-            model=path_utils.serving_model_path(model[0].uri) if model else None,
-            evaluation=read_slices(evaluation) if evaluation else None,
-            predictions=folders.get("predictions"),
-            gate_report=folders.get("gate_report"),
-            pushed_classifier=pushed_path(input_dict.get("pushed_classifier")),
-            pushed_encoder=pushed_path(input_dict.get("pushed_encoder")),
+        parts: dict[str, Any] = folders | {
+            name: pushed_path(input_dict.get(name))
+            for name in ("pushed_classifier", "pushed_encoder")
+        }
+        if "evaluation" in folders:
+            parts["evaluation"] = read_slices(folders["evaluation"])
+        if "model" in folders:
+            parts["model"] = path_utils.serving_model_path(folders["model"])
+        sources = Sources(
             run_settings=json.loads(exec_properties["run_settings"]),
             code_digest=exec_properties["code_digest"],
+            **parts,
         )
+        report = render_report(artifact_utils.get_single_uri(output_dict["report"]), sources)
         logging.info("Report written; verdict: %s", report["verdict"])
 
 

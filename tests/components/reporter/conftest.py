@@ -228,7 +228,7 @@ def settings() -> dict:
 
 
 def write_run(folder: Path, *, synthetic: bool = False) -> dict:
-    """Writes every artifact and returns the arguments of `render_report`."""
+    """Writes every artifact and returns the arguments of `Sources`."""
     places = {
         name: folder / name
         for name in ("ingest", "data_gate", "pretrain", "finetune", "model", "predictions", "gate")
@@ -308,5 +308,5 @@ def write_run(folder: Path, *, synthetic: bool = False) -> dict:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Arguments of `render_report` for a run that pushed."""
+    """Arguments of `Sources` for a run that pushed."""
     return write_run(tmp_path_factory.mktemp("run"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.reporter.render import render_report
+from components.reporter.sources import Sources
 
 HOSTILE = "<script>alert('x')</script>$a$"
 VOID = {"meta", "br", "img", "link", "path", "use"}
@@ -63,7 +64,7 @@ def read(folder: Path) -> tuple[str, Page]:
 @pytest.fixture(scope="module")
 def rendered(run: dict, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("report")
-    return folder, render_report(folder, **run)
+    return folder, render_report(folder, Sources(**run))
 
 
 def test_figures_stand_beside_their_labels(rendered: tuple[Path, dict]) -> None:
@@ -169,13 +170,13 @@ def test_model_card(rendered: tuple[Path, dict]) -> None:
 
 def test_synthetic_data_is_called_so(run: dict, tmp_path: Path) -> None:
     report = {"synthetic": True, "source": "synthetic", "images": 10, "kept": 10}
-    render_report(tmp_path, ingest_report=report, run_settings=run["run_settings"])
+    render_report(tmp_path, Sources(ingest_report=report, run_settings=run["run_settings"]))
     assert "SYNTHETIC DATA" in read(tmp_path)[1].text
     assert "SYNTHETIC DATA" in (tmp_path / "model_card.md").read_text(encoding="utf-8")
 
 
 def test_a_run_without_anything_has_a_page(tmp_path: Path) -> None:
-    report = render_report(tmp_path, run_settings={}, failure="no space left")
+    report = render_report(tmp_path, Sources(run_settings={}, failure="no space left"))
     assert report["verdict"] == "failed"
     assert report["reasons"] == ["no space left"]
     assert report["metrics"] == {}
@@ -186,7 +187,7 @@ def test_a_run_without_anything_has_a_page(tmp_path: Path) -> None:
 def test_an_evaluation_says_what_the_gate_thinks(run: dict, tmp_path: Path) -> None:
     settings = run["run_settings"] | {"push": {"enabled": False}}
     gate = {"blessed": False, "reasons": ["shifted auc is low"]}
-    render_report(tmp_path, gate_report=gate, run_settings=settings)
+    render_report(tmp_path, Sources(gate_report=gate, run_settings=settings))
     text = read(tmp_path)[1].text
     assert "Evaluated, not pushed" in text
     assert "The gate would refuse this model" in text
@@ -213,7 +214,7 @@ def test_any_part_can_be_missing(
     # The charts have tests of their own; here they would only cost time.
     for chart in ("training_curves", "roc_curves", "reliability", "forest", "image_histograms"):
         monkeypatch.setattr(f"components.reporter.page.charts.{chart}", lambda *_: None)
-    render_report(tmp_path, **(run | {missing: None}))
+    render_report(tmp_path, Sources(**run | {missing: None}))
     assert "cxr-small" in read(tmp_path)[1].text
     card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
     assert card.startswith("# Model card: cxr-small")
@@ -224,13 +225,13 @@ def test_unreadable_parts_are_named_not_fatal(run: dict, tmp_path: Path) -> None
     broken.mkdir()
     for name in ("verdict.json", "history.json", "views.png", "predictions.parquet"):
         (broken / name).write_text("{half")
-    render_report(
-        tmp_path,
+    sources = Sources(
         gate_report=broken,
         pretrain_run=broken,
         predictions=broken,
         run_settings=run["run_settings"],
     )
+    render_report(tmp_path, sources)
     text = read(tmp_path)[1].text
     assert "could not be read" in text
     for name in ("verdict.json", "history.json", "views.png", "predictions.parquet"):

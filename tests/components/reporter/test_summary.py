@@ -7,6 +7,7 @@ import pydantic
 import pytest
 
 from components.reporter.render import render_report
+from components.reporter.sources import Sources
 from components.reporter.summary import build_summary, write_summary
 
 FIGURE = {"value": 0.9, "lower": 0.8, "upper": 0.95, "patients": 40, "examples": 80}
@@ -47,7 +48,7 @@ def test_shape() -> None:
 
 
 def test_a_run_that_stopped_early_has_empty_metrics(tmp_path: Path) -> None:
-    report = render_report(tmp_path, run_settings={}, failure="out of memory")
+    report = render_report(tmp_path, Sources(run_settings={}, failure="out of memory"))
     result = summary(**report)
     assert result["verdict"] == "failed"
     assert result["metrics"] == {"in_distribution": {}, "shifted": {}}

@@ -1,0 +1,52 @@
+"""Where a report's parts lie: what the executor, and a run that stops early, hand over."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Source = str | Path | Mapping[str, Any] | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Whatever the run has made; what it has not made stays None.
+
+    Attributes:
+      run_settings: The whole resolved configuration.
+      ingest_report: Folder of the IngestReport, or its report.json as a mapping.
+      data_gate_report: Folder of the DataGateReport, or the report that DataGateStopped carries.
+      pretrain_run: Folder of the Pretrainer's ModelRun.
+      finetune_run: Folder of the Finetuner's ModelRun.
+      model: Folder of the classifier's SavedModel (its card.json is read, never the model).
+      evaluation: TFMA's figures as rows {slice, output, metric, value} (`tfma_slices`).
+      predictions: Folder of the Predictor's Examples (its predictions.parquet is read).
+      gate_report: Folder of the GateReport, or its verdict.json as a mapping.
+      pushed_classifier: Where the classifier was pushed, None when it was not.
+      pushed_encoder: Where the encoder was pushed, None when it was not.
+      code_digest: Digest of the reporter's code, shown as lineage.
+      nodes: {name, state, seconds} of the nodes of this run, when the runner knows them.
+      failure: Why the run failed, in plain words; None when it did not fail.
+    """
+
+    run_settings: Mapping[str, Any]
+    ingest_report: Source = None
+    data_gate_report: Source = None
+    pretrain_run: str | Path | None = None
+    finetune_run: str | Path | None = None
+    model: str | Path | None = None
+    evaluation: Sequence[Mapping[str, Any]] | None = None
+    predictions: str | Path | None = None
+    gate_report: Source = None
+    pushed_classifier: str | None = None
+    pushed_encoder: str | None = None
+    code_digest: str = ""
+    nodes: Sequence[Mapping[str, Any]] | None = None
+    failure: str | None = None
+
+    @property
+    def pushed(self) -> dict[str, str | None]:
+        """Where the models went, by kind."""
+        return {"classifier": self.pushed_classifier, "encoder": self.pushed_encoder}
