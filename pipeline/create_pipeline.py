@@ -1,39 +1,26 @@
-"""The one graph, for the local runner, Kubeflow and the tests."""
+"""The release graph, for the local runner, Kubeflow and the tests."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
-import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 
-from components.data_gate.component import DataGate
 from components.evaluator.component import Evaluator
-from components.image_example_gen.component import ImageExampleGen
-from components.image_example_gen.contract import statistics_features
 from components.model_gate.component import ModelGate
 from components.predictor.component import Predictor
 from components.reporter.component import Reporter
-from pipeline.beam_options import beam_pipeline_args
 from pipeline.code_digest import code_digest
 from pipeline.config import RunConfig
 from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
+from pipeline.shared_nodes import (
+    CONTRACT,
+    Places,
+    assemble,
+    build_shared_nodes,
+    trainer_config,
+)
 from trainer_modules import features
-
-CONTRACT = ("trainer_modules/features.py", "trainer_modules/settings.py")
-
-
-@dataclasses.dataclass(frozen=True)
-class Places:
-    """Where a run keeps things: paths or URIs on which the run's result does not depend."""
-
-    pipeline_root: str
-    checkpoint_root: str
-    push_destination: str
-    schema_file: str
-    id_key_file: str = ""
 
 
 def create_pipeline(
@@ -51,58 +38,28 @@ def create_pipeline(
       data_fingerprint: Changes when the source data do; part of ingestion's cache key.
       metadata_path: SQLite file of ML Metadata; None where the orchestrator brings its own.
     """
-    metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config
-    return tfx.dsl.Pipeline(
-        pipeline_name=config.name,
-        pipeline_root=places.pipeline_root,
-        components=_components(config, places, data_fingerprint),
-        enable_cache=True,
-        metadata_connection_config=metadata(metadata_path) if metadata_path else None,
-        beam_pipeline_args=beam_pipeline_args(config.beam),
-    )
+    components = _components(config, places, data_fingerprint)
+    return assemble(config, places, components, metadata_path)
 
 
 def _components(
     config: RunConfig, places: Places, data_fingerprint: str
-) -> Sequence[tfx.dsl.components.BaseComponent]:
-    # Every source becomes tf.Examples in patient-disjoint splits.
-    example_gen = ImageExampleGen(
-        data=config.data,
-        task=config.task,
-        seed=config.seed,
-        data_fingerprint=data_fingerprint,
-        id_key_file=places.id_key_file,
-        code_digest=code_digest("components/image_example_gen", *CONTRACT),
-    )
-    # Statistics of everything but the image bytes.
-    statistics_gen = tfx.components.StatisticsGen(
-        examples=example_gen.outputs["examples"],
-        stats_options=tfdv.StatsOptions(
-            feature_allowlist=statistics_features(config.task, config.data.subgroups)
-        ),
-    )
-    # A schema a person has curated, not one inferred from the data it must judge.
-    schema_gen = tfx.components.ImportSchemaGen(schema_file=places.schema_file)
-    example_validator = tfx.components.ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
-    )
-    # Stops the run before training on leaks, anomalies and empty classes.
-    data_gate = DataGate(
-        examples=example_gen.outputs["examples"],
-        statistics=statistics_gen.outputs["statistics"],
-        anomalies=example_validator.outputs["anomalies"],
-        schema=schema_gen.outputs["schema"],
-        ingest_report=example_gen.outputs["ingest_report"],
-        settings=config.data_gate,
-        task=config.task,
-        code_digest=code_digest("components/data_gate", *CONTRACT),
-    )
-    pretrainer, finetuner = _trainers(config, places, example_gen.outputs["examples"])
-    pretrainer.add_upstream_node(data_gate)
+) -> list[tfx.dsl.components.BaseComponent]:
+    shared = build_shared_nodes(config, places, data_fingerprint)
+    pretrainer = shared.pretrainer
+    # Step 3 of REMEDIS: supervised finetuning. Test and shifted images can't reach it.
+    finetuner = tfx.components.Trainer(
+        run_fn="trainer_modules.finetune.run_fn",
+        examples=shared.examples,
+        base_model=pretrainer.outputs["model"],
+        train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
+        eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
+        custom_config=trainer_config(config, places, "finetune"),
+    ).with_id("Finetuner")
     # One inference pass for everything that judges the model.
     predictor = Predictor(
         model=finetuner.outputs["model"],
-        examples=example_gen.outputs["examples"],
+        examples=shared.examples,
         task=config.task,
         subgroups=config.data.subgroups,
         code_digest=code_digest("components/predictor", *CONTRACT),
@@ -123,7 +80,7 @@ def _components(
     # The verdict: patient-clustered intervals, the gap, subgroups, the last pushed model.
     model_gate = ModelGate(
         model=finetuner.outputs["model"],
-        examples=example_gen.outputs["examples"],
+        examples=shared.examples,
         predictions=predictor.outputs["predictions"],
         evaluator_blessing=evaluator.outputs["blessing"],
         settings=config.gate,
@@ -135,8 +92,8 @@ def _components(
     pushers = _pushers(config, places, finetuner, pretrainer, model_gate)
     # One page for people, one file for programs.
     reporter = Reporter(
-        ingest_report=example_gen.outputs["ingest_report"],
-        data_gate_report=data_gate.outputs["data_gate_report"],
+        ingest_report=shared.example_gen.outputs["ingest_report"],
+        data_gate_report=shared.data_gate.outputs["data_gate_report"],
         pretrain_run=pretrainer.outputs["model_run"],
         finetune_run=finetuner.outputs["model_run"],
         model=finetuner.outputs["model"],
@@ -149,12 +106,7 @@ def _components(
         code_digest=code_digest("components/reporter", *CONTRACT),
     )
     return [
-        example_gen,
-        statistics_gen,
-        schema_gen,
-        example_validator,
-        data_gate,
-        pretrainer,
+        *shared.in_order(),
         finetuner,
         predictor,
         evaluator,
@@ -162,42 +114,6 @@ def _components(
         *pushers,
         reporter,
     ]
-
-
-def _trainers(
-    config: RunConfig, places: Places, examples: tfx.types.BaseChannel
-) -> tuple[tfx.components.Trainer, tfx.components.Trainer]:
-    shared = {
-        "task": config.task.model_dump(mode="json"),
-        "model": config.model.model_dump(mode="json"),
-        "seed": config.seed,
-    }
-
-    def custom_config(stage: str, settings: dict) -> dict:
-        return {
-            "settings": {**shared, stage: settings},
-            "code_digest": code_digest("trainer_modules"),
-            "checkpoint_root": places.checkpoint_root,
-        }
-
-    # Step 2 of REMEDIS: SimCLR on images without labels, from BiT weights.
-    pretrainer = tfx.components.Trainer(
-        run_fn="trainer_modules.pretrain.run_fn",
-        examples=examples,
-        train_args=tfx.proto.TrainArgs(splits=list(config.pretrain.splits)),
-        eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        custom_config=custom_config("pretrain", config.pretrain.model_dump(mode="json")),
-    ).with_id("Pretrainer")
-    # Step 3: supervised finetuning of that encoder. Test and shifted images can't reach it.
-    finetuner = tfx.components.Trainer(
-        run_fn="trainer_modules.finetune.run_fn",
-        examples=examples,
-        base_model=pretrainer.outputs["model"],
-        train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
-        eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        custom_config=custom_config("finetune", config.finetune.model_dump(mode="json")),
-    ).with_id("Finetuner")
-    return pretrainer, finetuner
 
 
 def _pushers(
