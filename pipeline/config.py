@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.settings import DataSettings
 from components.model_gate.settings import GateSettings
 from pipeline.evaluation_settings import EvaluationSettings
 from pipeline.kubernetes_settings import KubernetesSettings
+from pipeline.upstream_settings import UpstreamSettings
 from trainer_modules import settings_files
 from trainer_modules.errors import InputError
 from trainer_modules.settings import (
@@ -54,6 +55,7 @@ class RunConfig(Settings):
     data: DataSettings = DataSettings()
     data_gate: DataGateSettings = DataGateSettings()
     model: ModelSettings = ModelSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
     pretrain: PretrainSettings = PretrainSettings()
     finetune: FinetuneSettings = FinetuneSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -61,6 +63,16 @@ class RunConfig(Settings):
     push: PushSettings = PushSettings()
     beam: BeamSettings = BeamSettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
+
+    @model_validator(mode="after")
+    def _one_source_of_weights(self) -> Self:
+        source = self.model.init.source
+        if self.upstream.enabled and source != "random":
+            raise ValueError(
+                f"upstream.enabled=true trains the first weights, and model.init.source '{source}' "
+                "would load others; set model.init.source=random or upstream.enabled=false"
+            )
+        return self
 
 
 def preset_names() -> list[str]:

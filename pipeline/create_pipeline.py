@@ -16,6 +16,7 @@ from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
 from pipeline.shared_nodes import (
     CONTRACT,
     Places,
+    SharedNodes,
     assemble,
     build_shared_nodes,
     trainer_config,
@@ -28,6 +29,7 @@ def create_pipeline(
     places: Places,
     *,
     data_fingerprint: str,
+    upstream_fingerprint: str = "",
     metadata_path: str | None = None,
 ) -> tfx.dsl.Pipeline:
     """Wires the components.
@@ -36,16 +38,18 @@ def create_pipeline(
       config: The run's settings.
       places: Folders of the run.
       data_fingerprint: Changes when the source data do; part of ingestion's cache key.
+      upstream_fingerprint: The same of the upstream training's images, where there are any.
       metadata_path: SQLite file of ML Metadata; None where the orchestrator brings its own.
     """
-    components = _components(config, places, data_fingerprint)
+    shared = build_shared_nodes(config, places, data_fingerprint, upstream_fingerprint)
+    components = _components(config, places, shared)
     return assemble(config, places, components, metadata_path)
 
 
 def _components(
-    config: RunConfig, places: Places, data_fingerprint: str
+    config: RunConfig, places: Places, shared: SharedNodes
 ) -> list[tfx.dsl.components.BaseComponent]:
-    shared = build_shared_nodes(config, places, data_fingerprint)
+    upstream = shared.upstream
     pretrainer = shared.pretrainer
     # Step 3 of REMEDIS: supervised finetuning. Test and shifted images can't reach it.
     finetuner = tfx.components.Trainer(
@@ -94,6 +98,8 @@ def _components(
     reporter = Reporter(
         ingest_report=shared.example_gen.outputs["ingest_report"],
         data_gate_report=shared.data_gate.outputs["data_gate_report"],
+        upstream_ingest_report=upstream.example_gen.outputs["ingest_report"] if upstream else None,
+        upstream_run=upstream.trainer.outputs["model_run"] if upstream else None,
         pretrain_run=pretrainer.outputs["model_run"],
         finetune_run=finetuner.outputs["model_run"],
         model=finetuner.outputs["model"],

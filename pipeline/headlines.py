@@ -58,7 +58,7 @@ def _pretrainer(outputs: Mapping[str, Any]) -> str:
     )
 
 
-def _finetuner(outputs: Mapping[str, Any]) -> str:
+def _supervised(outputs: Mapping[str, Any]) -> str:
     history, epochs = _history(outputs)
     best = max(epoch["validation_auc"] for epoch in epochs)
     resumed = history.get("resumed_from_epoch")
@@ -93,8 +93,10 @@ def _pusher(outputs: Mapping[str, Any]) -> str:
 _HEADLINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "ImageExampleGen": _ingest,
     "DataGate": _data_gate,
+    "UpstreamExampleGen": _ingest,
+    "Upstream": _supervised,
     "Pretrainer": _pretrainer,
-    "Finetuner": _finetuner,
+    "Finetuner": _supervised,
     "Evaluator": _evaluator,
     "ModelGate": _model_gate,
     "Pusher": _pusher,

@@ -56,6 +56,10 @@ def cluster_config(*, preset: str = "", path: str = "", overrides: Sequence[str]
     data, init = _section(tree, "data"), _section(_section(tree, "model"), "init")
     if data.get("source", "synthetic") != "synthetic":
         data["root"] = data.get("root") or f"{workspace}/data"
+    upstream = _section(tree, "upstream")
+    natural = _section(upstream, "data")
+    if upstream.get("enabled") and natural.get("source", "synthetic") != "synthetic":
+        natural["root"] = natural.get("root") or f"{workspace}/upstream"
     if init.get("source") == "bit_npz":
         model = tree["model"]
         weights = f"BiT-M-R{model.get('depth', 50)}x{model.get('width', 1)}.npz"
@@ -152,6 +156,7 @@ def _compile(
             id_key_file=config.data.id_key_file,
         ),
         data_fingerprint=data_version,
+        upstream_fingerprint=data_version,
     )
     runner = tfx.orchestration.experimental.KubeflowV2DagRunner(
         config=tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(

@@ -47,6 +47,8 @@ def misplaced(config: RunConfig) -> list[str]:
     """Says which folders of the configuration lie on no volume of the node that uses them."""
     uses = [("ImageExampleGen", "data.root", config.data.root)]
     uses += [("Pretrainer", "model.init.path", config.model.init.path)]
+    if config.upstream.enabled:
+        uses += [("UpstreamExampleGen", "upstream.data.root", config.upstream.data.root)]
     if config.push.enabled:
         for node in ("Pusher", "EncoderPusher", "ModelGate"):
             uses.append((node, "push.destination", config.push.destination))
@@ -61,8 +63,8 @@ def misplaced(config: RunConfig) -> list[str]:
 def unknown_nodes(config: RunConfig, spec: Mapping[str, Any]) -> list[str]:
     """Says which pods are configured for nodes that the pipeline does not have."""
     nodes = set(spec["components"])
-    # Without pushes their nodes may stay configured.
-    known = nodes if config.push.enabled else nodes | {"Pusher", "EncoderPusher"}
+    # Nodes that a setting leaves out may stay configured.
+    known = nodes | {"Pusher", "EncoderPusher", "UpstreamExampleGen", "Upstream"}
     return [
         f"setting 'kubernetes.nodes.{name}': no such node; accepted: {', '.join(sorted(nodes))}"
         for name in sorted(set(config.kubernetes.nodes) - known)

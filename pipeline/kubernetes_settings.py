@@ -98,6 +98,8 @@ class StepOverrides(Settings):
 _ID_KEY = {"secret": "remedis", "key": "id-key", "variable": "REMEDIS_ID_KEY", "optional": True}
 _NODES: dict[str, dict[str, Any]] = {
     "ImageExampleGen": {"secret_variables": [_ID_KEY]},
+    "UpstreamExampleGen": {"secret_variables": [_ID_KEY]},
+    "Upstream": {"cpu": "4", "memory": "16Gi"},
     "Pretrainer": {"cpu": "4", "memory": "16Gi"},
     "Finetuner": {"cpu": "4", "memory": "16Gi"},
 }

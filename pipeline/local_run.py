@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
 _REPORT_PARTS = {
     "ingest_report": ("ImageExampleGen", "ingest_report"),
     "data_gate_report": ("DataGate", "data_gate_report"),
+    "upstream_ingest_report": ("UpstreamExampleGen", "ingest_report"),
+    "upstream_run": ("Upstream", "model_run"),
     "pretrain_run": ("Pretrainer", "model_run"),
     "finetune_run": ("Finetuner", "model_run"),
     "predictions": ("Predictor", "predictions"),
@@ -97,20 +99,24 @@ def run_locally(
     """
     folder = RunFolder(output)
     with folder.locked():
-        check_source(config.data, config.task)
-        fingerprint = data_fingerprint(config.data, config.task)
+        sources = {"data_fingerprint": (config.data, config.task)}
+        if config.upstream.enabled:
+            sources["upstream_fingerprint"] = (config.upstream.data, config.upstream.task)
+        for source in sources.values():
+            check_source(*source)
+        fingerprints = {name: data_fingerprint(*source) for name, source in sources.items()}
         folder.config.write_text(dump_config(config), encoding="utf-8")
         run = _Run(config, folder)
         with captured_output(folder.log) as console:
             console.line(f"{config.name}: run {run.run_id} in {_shown(folder.root)}", style="bold")
-            _run(run, console, fingerprint, from_nodes, to_nodes)
+            _run(run, console, fingerprints, from_nodes, to_nodes)
             return _conclude(run, console)
 
 
 def _run(
     run: _Run,
     console: RunConsole,
-    fingerprint: str,
+    fingerprints: Mapping[str, str],
     from_nodes: Sequence[str],
     to_nodes: Sequence[str],
 ) -> None:
@@ -118,7 +124,7 @@ def _run(
     from components.data_gate.errors import DataGateStopped
 
     try:
-        _execute(run, console, fingerprint, from_nodes, to_nodes)
+        _execute(run, console, fingerprints, from_nodes, to_nodes)
     except DataGateStopped as stop:
         run.data_gate_report = stop.report
     except KeyboardInterrupt:
@@ -136,7 +142,7 @@ def _run(
 def _execute(
     run: _Run,
     console: RunConsole,
-    fingerprint: str,
+    fingerprints: Mapping[str, str],
     from_nodes: Sequence[str],
     to_nodes: Sequence[str],
 ) -> None:
@@ -146,7 +152,8 @@ def _execute(
     from pipeline.local_execution import NodeResult, run_nodes
 
     config, folder = run.config, run.folder
-    needs_key = config.data.source != "synthetic" and not config.data.id_key_file
+    sources = {config.data.source, *([config.upstream.data.source] * config.upstream.enabled)}
+    needs_key = sources != {"synthetic"} and not config.data.id_key_file
     destination = config.push.destination or str(folder.root / "pushed")
     pipeline = create_pipeline(
         config,
@@ -157,7 +164,7 @@ def _execute(
             schema_file=folder.import_schema(schema_source(config)),
             id_key_file=folder.id_key_file() if needs_key else config.data.id_key_file,
         ),
-        data_fingerprint=fingerprint,
+        **fingerprints,
         metadata_path=str(folder.metadata),
     )
 

@@ -34,6 +34,14 @@ class Places:
 
 
 @dataclasses.dataclass(frozen=True)
+class UpstreamNodes:
+    """Natural images, and the training on them."""
+
+    example_gen: ImageExampleGen
+    trainer: tfx.components.Trainer
+
+
+@dataclasses.dataclass(frozen=True)
 class SharedNodes:
     """Data, their gate and the encoder."""
 
@@ -42,6 +50,7 @@ class SharedNodes:
     schema_gen: tfx.components.ImportSchemaGen
     example_validator: tfx.components.ExampleValidator
     data_gate: DataGate
+    upstream: UpstreamNodes | None
     pretrainer: tfx.components.Trainer
 
     @property
@@ -49,11 +58,21 @@ class SharedNodes:
         return self.example_gen.outputs["examples"]
 
     def in_order(self) -> list[tfx.dsl.components.BaseComponent]:
-        return [getattr(self, field.name) for field in dataclasses.fields(self)]
+        return [
+            self.example_gen,
+            self.statistics_gen,
+            self.schema_gen,
+            self.example_validator,
+            self.data_gate,
+            *((self.upstream.example_gen, self.upstream.trainer) if self.upstream else ()),
+            self.pretrainer,
+        ]
 
 
-def build_shared_nodes(config: RunConfig, places: Places, data_fingerprint: str) -> SharedNodes:
-    """Wires the nodes; `data_fingerprint` changes when the source data do."""
+def build_shared_nodes(
+    config: RunConfig, places: Places, data_fingerprint: str, upstream_fingerprint: str = ""
+) -> SharedNodes:
+    """Wires the nodes; the fingerprints change when the source data do."""
     # Every source becomes tf.Examples in patient-disjoint splits.
     example_gen = ImageExampleGen(
         data=config.data,
@@ -86,27 +105,62 @@ def build_shared_nodes(config: RunConfig, places: Places, data_fingerprint: str)
         task=config.task,
         code_digest=code_digest("components/data_gate", *CONTRACT),
     )
-    # Step 2 of REMEDIS: SimCLR on images without labels, from BiT weights.
+    upstream = _build_upstream(config, places, upstream_fingerprint, data_gate)
+    # Step 2 of REMEDIS: SimCLR on images without labels, from BiT weights or those of step 1.
     pretrainer = tfx.components.Trainer(
         run_fn="trainer_modules.pretrain.run_fn",
         examples=example_gen.outputs["examples"],
+        base_model=upstream.trainer.outputs["model"] if upstream else None,
         train_args=tfx.proto.TrainArgs(splits=list(config.pretrain.splits)),
         eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
         custom_config=trainer_config(config, places, "pretrain"),
     ).with_id("Pretrainer")
     pretrainer.add_upstream_node(data_gate)
     return SharedNodes(
-        example_gen, statistics_gen, schema_gen, example_validator, data_gate, pretrainer
+        example_gen, statistics_gen, schema_gen, example_validator, data_gate, upstream, pretrainer
     )
+
+
+def _build_upstream(
+    config: RunConfig, places: Places, fingerprint: str, data_gate: DataGate
+) -> UpstreamNodes | None:
+    """Wires the training of the first weights, where it is asked for."""
+    settings = config.upstream
+    if not settings.enabled or settings.task is None:
+        return None
+    # Images of their own: no patient is in them, and none of them is in a split of the run. What
+    # stops a run here is ingestion itself, when too many of them are broken.
+    example_gen = ImageExampleGen(
+        data=settings.data,
+        task=settings.task,
+        seed=config.seed,
+        data_fingerprint=fingerprint,
+        id_key_file=places.id_key_file,
+        code_digest=code_digest("components/image_example_gen", *CONTRACT),
+    ).with_id("UpstreamExampleGen")
+    # Refused data cost nothing more.
+    example_gen.add_upstream_node(data_gate)
+    # Step 1 of REMEDIS: supervised training on natural images, for when no weights are given.
+    trainer = tfx.components.Trainer(
+        run_fn="trainer_modules.upstream.run_fn",
+        examples=example_gen.outputs["examples"],
+        train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
+        eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
+        custom_config=trainer_config(config, places, "upstream"),
+    ).with_id("Upstream")
+    return UpstreamNodes(example_gen, trainer)
 
 
 def trainer_config(config: RunConfig, places: Places, stage: str) -> dict:
     """What the `run_fn` of a stage gets as `custom_config`."""
+    task, stage_settings = config.task, getattr(config, stage)
+    if stage == "upstream":
+        task, stage_settings = config.upstream.task, config.upstream.training
     settings = {
-        "task": config.task.model_dump(mode="json"),
+        "task": task.model_dump(mode="json"),
         "model": config.model.model_dump(mode="json"),
         "seed": config.seed,
-        stage: getattr(config, stage).model_dump(mode="json"),
+        stage: stage_settings.model_dump(mode="json"),
     }
     return {
         "settings": settings,

@@ -124,6 +124,20 @@ def serving_network(trained: keras.Model, model: ModelSettings) -> keras.Model:
     return network
 
 
+def encoder_card(model: ModelSettings, trained_on: dict[str, Any]) -> dict[str, Any]:
+    """The card of an encoder: its network, and what it was trained on."""
+    return {
+        "kind": "encoder",
+        "targets": [],
+        "thresholds": {},
+        "temperature": {},
+        "model": model.model_dump(mode="json"),
+        "feature_dim": backbone.feature_dim(model),
+        "image_size": model.image_size,
+        "trained_on": trained_on,
+    }
+
+
 def export_encoder(network: keras.Model, folder: pathlib.Path, card: dict[str, Any]) -> None:
     """Writes the encoder's SavedModel with its weights and card beside."""
     module = Encoder(network)

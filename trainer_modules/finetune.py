@@ -107,10 +107,10 @@ def run_fn(fn_args: stage.FnArgs) -> None:
             return model.predict(images, verbose=0).astype(np.float64)
 
         def measure(epoch: int) -> dict[str, float]:
-            return _validate(truth, logits(), work.task)
+            return validate(truth, logits(), work.task)
 
         plan = training_loop.Plan(
-            "finetune", settings.epochs, steps, batch_size, _merit, settings.early_stopping_epochs
+            "finetune", settings.epochs, steps, batch_size, merit, settings.early_stopping_epochs
         )
         store = work.checkpoints()
         history = training_loop.fit(model, batches, plan, store, work.model_run_dir, measure)
@@ -144,7 +144,8 @@ def _build(work: stage.Stage, batch_size: int, steps: int) -> Classifier:
     return model
 
 
-def _validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:
+def validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:
+    """Mean AUC and loss on validation examples."""
     entropy = softmax_entropy if task.kind == "multiclass" else sigmoid_entropy
     losses = np.asarray(entropy(truth.labels.astype(np.float64), logits))
     return {
@@ -153,7 +154,7 @@ def _validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> d
     }
 
 
-def _merit(figures: dict[str, float]) -> tuple[float, float]:
+def merit(figures: dict[str, float]) -> tuple[float, float]:
     """Mean AUC first; the loss decides between equals, and where no AUC is defined."""
     auc = figures[_AUC]
     return -math.inf if math.isnan(auc) else auc, -figures[_LOSS]

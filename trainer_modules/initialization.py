@@ -7,6 +7,7 @@ in them is unpickled, and no array is read before its header is found to be what
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 import zlib
 from collections import Counter
@@ -67,6 +68,17 @@ def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
         "sha256": digest,
         "arrays": arrays,
     }
+
+
+def initialize_from_upstream(backbone: keras.Model, folder: str) -> dict[str, Any]:
+    """Gives the backbone the weights of the Upstream Trainer's export.
+
+    Returns:
+        Provenance: as `initialize`, and what the card beside the weights says they learnt from.
+    """
+    found = initialize(backbone, InitSettings(source="encoder", path=folder))
+    card = json.loads((Path(folder) / "assets.extra" / "card.json").read_text(encoding="utf-8"))
+    return found | {"source": "upstream", "trained_on": card.get("trained_on")}
 
 
 def load_bit_npz(backbone: keras.Model, path: Path) -> int:

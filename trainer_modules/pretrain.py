@@ -1,4 +1,7 @@
-"""The Pretrainer's `run_fn`: SimCLR on images without labels, from the settings' first weights."""
+"""The Pretrainer's `run_fn`: SimCLR on images without labels.
+
+It starts from the Upstream Trainer's encoder where there is one, else as `model.init` says.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,10 @@ def run_fn(fn_args: stage.FnArgs) -> None:
 def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict[str, Any]]:
     settings = work.settings
     encoder = backbone.build_backbone(work.model, synchronized=True)
-    initialised = initialization.initialize(encoder, work.model.init)
+    if work.base_model:
+        initialised = initialization.initialize_from_upstream(encoder, work.base_model)
+    else:
+        initialised = initialization.initialize(encoder, work.model.init)
     head = projection.build_projection_head(
         backbone.feature_dim(work.model), settings.projection_layers, settings.projection_dim
     )
@@ -116,21 +122,13 @@ def _card(
     history: training_loop.History,
 ) -> dict[str, Any]:
     last = history.epochs[-1]
-    return {
-        "kind": "encoder",
-        "targets": [],
-        "thresholds": {},
-        "temperature": {},
-        "model": work.model.model_dump(mode="json"),
-        "feature_dim": backbone.feature_dim(work.model),
-        "image_size": work.model.image_size,
-        "trained_on": {
-            "method": "SimCLR",
-            "splits": list(work.settings.splits),
-            "images": source.count,
-            "epochs": len(history.epochs),
-            "seed": work.seed,
-            "initialised": initialised,
-            "probe_auc": last.get("probe_auc"),
-        },
+    trained_on = {
+        "method": "SimCLR",
+        "splits": list(work.settings.splits),
+        "images": source.count,
+        "epochs": len(history.epochs),
+        "seed": work.seed,
+        "initialised": initialised,
+        "probe_auc": last.get("probe_auc"),
     }
+    return export.encoder_card(work.model, trained_on)

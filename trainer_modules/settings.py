@@ -145,6 +145,34 @@ class OptimizerSettings(Settings):
     schedule: Literal["cosine", "constant"] = "cosine"
 
 
+class UpstreamTraining(Settings):
+    """Supervised training on labelled natural images, step 1 of REMEDIS where no weights are given.
+
+    The defaults are BiT's recipe: SGD with momentum at 0.03 * batch / 256, cosine, random crops of
+    any size and flips (google-research/big_vision, configs/bit_i21k.py).
+    """
+
+    epochs: int = Field(90, ge=1)
+    batch_size: int = Field(256, ge=1)
+    image_size: int = Field(0, ge=0, le=2048, description="side of a view; 0: model.image_size")
+    optimizer: OptimizerSettings = OptimizerSettings(
+        name="sgd", learning_rate=0.03, scaling="linear", weight_decay=1e-4, warmup_epochs=5
+    )
+    augment: AugmentSettings = AugmentSettings(
+        crop_area=(0.05, 1.0),
+        jitter_probability=0.0,
+        grayscale_probability=0.0,
+        blur_probability=0.0,
+    )
+    precision: Literal["float32", "mixed_bfloat16", "auto"] = "float32"
+
+    @model_validator(mode="after")
+    def _large_enough(self) -> Self:
+        if 0 < self.image_size < 32:
+            raise ValueError(f"image_size {self.image_size}: 32 or more, or 0 for model.image_size")
+        return self
+
+
 class PretrainSettings(Settings):
     """SimCLR pretraining on images without labels."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import pathlib
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -15,11 +16,21 @@ from pydantic import ValidationError
 
 from trainer_modules import checkpoint, precision
 from trainer_modules.errors import InputError
-from trainer_modules.settings import FinetuneSettings, ModelSettings, PretrainSettings, TaskSettings
+from trainer_modules.settings import (
+    FinetuneSettings,
+    ModelSettings,
+    PretrainSettings,
+    TaskSettings,
+    UpstreamTraining,
+)
 
 # XLA on CPUs has slow convolutions; the train steps stay on oneDNN's.
 JIT_COMPILE = False
-_SETTINGS = {"pretrain": PretrainSettings, "finetune": FinetuneSettings}
+_SETTINGS = {
+    "upstream": UpstreamTraining,
+    "pretrain": PretrainSettings,
+    "finetune": FinetuneSettings,
+}
 
 
 class FnArgs(Protocol):
@@ -35,7 +46,7 @@ class FnArgs(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One Trainer's work. `settings` is PretrainSettings or FinetuneSettings, by `name`."""
+    """One Trainer's work. `settings` is of the type that `name` has in `_SETTINGS`."""
 
     name: str
     task: TaskSettings
@@ -53,14 +64,20 @@ class Stage:
     def checkpoints(self) -> checkpoint.CheckpointStore:
         """The store that belongs to these settings, this code and these input files."""
         patterns = [*self.train_files, *self.eval_files]
-        if self.base_model:
-            patterns.append(f"{self.base_model}/assets.extra/*")
         names = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
         sizes = [(name, tf.io.gfile.stat(name).length) for name in names]
-        run = checkpoint.fingerprint(
-            [self.name, self.custom_config["settings"]], self.custom_config["code_digest"], sizes
-        )
+        settings = [self.name, self.custom_config["settings"], self._base_digests()]
+        run = checkpoint.fingerprint(settings, self.custom_config["code_digest"], sizes)
         return checkpoint.CheckpointStore(self.checkpoint_root, f"{self.name}-{run}")
+
+    def _base_digests(self) -> list[str]:
+        """Content of the weights that training starts from: theirs all have the same size."""
+        digests = []
+        extra = pathlib.Path(self.base_model) / "assets.extra"
+        for path in sorted(extra.glob("*.h5")) if self.base_model else ():
+            with path.open("rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        return digests
 
 
 def read(fn_args: FnArgs, name: str) -> Stage:

@@ -30,6 +30,8 @@ class ReporterSpec(component_spec.ComponentSpec):
         **{
             name: component_spec.ChannelParameter(type=artifact_type, optional=True)
             for name, artifact_type in (
+                ("upstream_ingest_report", IngestReport),
+                ("upstream_run", tfx.types.standard_artifacts.ModelRun),
                 ("pretrain_run", tfx.types.standard_artifacts.ModelRun),
                 ("finetune_run", tfx.types.standard_artifacts.ModelRun),
                 ("model", tfx.types.standard_artifacts.Model),
@@ -56,6 +58,8 @@ class Reporter(tfx.types.BaseComponent):
         data_gate_report: tfx.types.BaseChannel,
         run_settings: str,
         code_digest: str,
+        upstream_ingest_report: tfx.types.BaseChannel | None = None,
+        upstream_run: tfx.types.BaseChannel | None = None,
         pretrain_run: tfx.types.BaseChannel | None = None,
         finetune_run: tfx.types.BaseChannel | None = None,
         model: tfx.types.BaseChannel | None = None,
@@ -72,6 +76,8 @@ class Reporter(tfx.types.BaseComponent):
           data_gate_report: DataGateReport of DataGate.
           run_settings: JSON of the whole resolved configuration, shown on the page.
           code_digest: Digest of the code of this component, for TFX's cache.
+          upstream_ingest_report: IngestReport of UpstreamExampleGen, where there is one.
+          upstream_run: ModelRun of the Upstream Trainer, where there is one.
           pretrain_run: ModelRun of the Pretrainer (curves, contact sheet of views).
           finetune_run: ModelRun of the Finetuner.
           model: Model of the Finetuner (thresholds, temperature).
@@ -84,6 +90,8 @@ class Reporter(tfx.types.BaseComponent):
         inputs = {
             "ingest_report": ingest_report,
             "data_gate_report": data_gate_report,
+            "upstream_ingest_report": upstream_ingest_report,
+            "upstream_run": upstream_run,
             "pretrain_run": pretrain_run,
             "finetune_run": finetune_run,
             "model": model,

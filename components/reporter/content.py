@@ -43,6 +43,8 @@ class Content:
     code_digest: str = ""
     ingest: IngestPart | None = None
     data_gate: DataGatePart | None = None
+    upstream_ingest: IngestPart | None = None
+    upstream: HistoryPart | None = None
     pretrain: HistoryPart | None = None
     finetune: HistoryPart | None = None
     views: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
@@ -144,7 +146,11 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
     data_gate = reader.part(DataGatePart, sources.data_gate_report, "report.json")
     gate = reader.part(GatePart, sources.gate_report, "verdict.json")
     verdict, reasons = judge(data_gate, gate, sources.pushed, settings, sources.failure)
-    trained = (("pretraining", sources.pretrain_run), ("finetuning", sources.finetune_run))
+    trained = (
+        ("upstream training", sources.upstream_run),
+        ("pretraining", sources.pretrain_run),
+        ("finetuning", sources.finetune_run),
+    )
     views = {stage: sheet for stage, run in trained if (sheet := reader.views(run)) is not None}
     return Content(
         verdict=verdict,
@@ -154,6 +160,8 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
         code_digest=sources.code_digest,
         ingest=reader.part(IngestPart, sources.ingest_report, "report.json"),
         data_gate=data_gate,
+        upstream_ingest=reader.part(IngestPart, sources.upstream_ingest_report, "report.json"),
+        upstream=reader.part(HistoryPart, sources.upstream_run, "history.json"),
         pretrain=reader.part(HistoryPart, sources.pretrain_run, "history.json"),
         finetune=reader.part(HistoryPart, sources.finetune_run, "history.json"),
         views=views,
@@ -197,13 +205,14 @@ def judge(
 
 
 def hide_data_paths(text: str, run_settings: Mapping[str, Any]) -> str:
-    """Cuts paths below `data.root`: they can name images or patients."""
+    """Cuts paths below the data's folders: they can name images or patients."""
     import re
 
-    root = str((run_settings.get("data") or {}).get("root") or "").rstrip("/")
-    if not root:
-        return text
-    return re.sub(re.escape(root) + r"/[^\s'\",;:)]+", root + "/…", text)
+    for section in (run_settings, run_settings.get("upstream") or {}):
+        root = str((section.get("data") or {}).get("root") or "").rstrip("/")
+        if root:
+            text = re.sub(re.escape(root) + r"/[^\s'\",;:)]+", root + "/…", text)
+    return text
 
 
 def _slices(

@@ -113,7 +113,7 @@ def _charts(content: Content) -> dict[str, Any]:
     drawn: dict[str, Any] = {
         "curves": {
             history.stage: _safe(charts.training_curves(history))
-            for history in (content.pretrain, content.finetune)
+            for history in (content.upstream, content.pretrain, content.finetune)
             if history is not None
         },
         "views": {
@@ -144,7 +144,8 @@ def _safe(svg: str | None) -> Markup | None:
 def _shown_config(run_settings: Mapping[str, Any]) -> str:
     """The configuration as YAML, without the place of the key that hides identities."""
     shown = copy.deepcopy(dict(run_settings))
-    data = shown.get("data")
-    if isinstance(data, dict) and data.get("id_key_file"):
-        data["id_key_file"] = "(not shown)"
+    for section in (shown, shown.get("upstream") or {}):
+        data = section.get("data")
+        if isinstance(data, dict) and data.get("id_key_file"):
+            data["id_key_file"] = "(not shown)"
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)

@@ -18,6 +18,8 @@ class Sources:
       run_settings: The whole resolved configuration.
       ingest_report: Folder of the IngestReport, or its report.json as a mapping.
       data_gate_report: Folder of the DataGateReport, or the report that DataGateStopped carries.
+      upstream_ingest_report: Folder of UpstreamExampleGen's IngestReport, or its report.json.
+      upstream_run: Folder of the Upstream Trainer's ModelRun.
       pretrain_run: Folder of the Pretrainer's ModelRun.
       finetune_run: Folder of the Finetuner's ModelRun.
       model: Folder of the classifier's SavedModel (its card.json is read, never the model).
@@ -34,6 +36,8 @@ class Sources:
     run_settings: Mapping[str, Any]
     ingest_report: Source = None
     data_gate_report: Source = None
+    upstream_ingest_report: Source = None
+    upstream_run: str | Path | None = None
     pretrain_run: str | Path | None = None
     finetune_run: str | Path | None = None
     model: str | Path | None = None

@@ -188,7 +188,11 @@ def training(content: Content) -> list[dict[str, Any]]:
     """Size, speed and last figures of each stage that was trained."""
     hidden = ("epoch", "seconds", "images_per_second", "learning_rate")
     stages = []
-    for stage, history in (("Pretraining", content.pretrain), ("Finetuning", content.finetune)):
+    for stage, history in (
+        ("Upstream training, on natural images", content.upstream),
+        ("Pretraining", content.pretrain),
+        ("Finetuning", content.finetune),
+    ):
         if history is None or not history.epochs:
             continue
         speeds = sorted(row.get("images_per_second") or 0 for row in history.epochs)

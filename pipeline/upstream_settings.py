@@ -1,0 +1,34 @@
+"""Settings of the optional first training: on which labelled natural images, and how."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from components.image_example_gen.settings import DataSettings
+from trainer_modules.settings import TaskSettings, UpstreamTraining
+
+
+class UpstreamSettings(UpstreamTraining):
+    """Step 1 of REMEDIS for when no released weights are at hand. Its data never meet the run's."""
+
+    enabled: bool = Field(False, description="true: train the first weights here")
+    task: TaskSettings | None = Field(None, description="labels of the natural images")
+    data: DataSettings = DataSettings()
+
+    @model_validator(mode="after")
+    def _task_given(self) -> Self:
+        if self.enabled and self.task is None:
+            raise ValueError(
+                "task is missing: name the labels of the natural images, for example "
+                "task.kind=multiclass, task.labels=[class], task.classes=[cat, dog]"
+            )
+        return self
+
+    @property
+    def training(self) -> UpstreamTraining:
+        """The part that the Trainer needs."""
+        return UpstreamTraining.model_validate(
+            {name: getattr(self, name) for name in UpstreamTraining.model_fields}
+        )

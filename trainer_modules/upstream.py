@@ -1,0 +1,106 @@
+"""The Upstream Trainer's `run_fn`: the backbone's first weights from labelled natural images.
+
+Step 1 of REMEDIS, for when no released weights are at hand. It exports an encoder as the
+Pretrainer does, and the Pretrainer starts from it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_modules import (
+    backbone,
+    export,
+    initialization,
+    input_pipeline,
+    optimizers,
+    records,
+    stage,
+    training_loop,
+)
+from trainer_modules.finetune import Classifier, merit, validate
+from trainer_modules.settings import TaskSettings, UpstreamTraining
+
+_SCORE_BATCH = 256
+
+
+def run_fn(fn_args: stage.FnArgs) -> None:
+    """Entry point of TFX's Trainer."""
+    work = stage.read(fn_args, "upstream")
+    with stage.session(work) as strategy:
+        settings: UpstreamTraining = work.settings
+        size = settings.image_size or work.model.image_size
+        source, index = records.open_labelled(work.train_files, work.task, "upstream train split")
+        validation, truth = records.open_labelled(
+            work.eval_files, work.task, "upstream validation split"
+        )
+        batch_size = stage.batch_size(settings.batch_size, source.count, strategy)
+        steps = input_pipeline.steps_per_epoch(source, batch_size)
+        with strategy.scope():
+            model, initialised = _build(work, batch_size, steps)
+
+        def batches(epochs: range, skipped: int) -> tf.data.Dataset:
+            return input_pipeline.finetuning_batches(
+                source, settings.augment, size, batch_size, work.seed, epochs, skipped
+            )
+
+        def measure(epoch: int) -> dict[str, float]:
+            images = input_pipeline.evaluation_batches(validation, size, _SCORE_BATCH)
+            logits = model.predict(images, verbose=0).astype(np.float64)
+            return validate(truth, logits, work.task) | _accuracy(truth, logits, work.task)
+
+        plan = training_loop.Plan("upstream", settings.epochs, steps, batch_size, merit)
+        store = work.checkpoints()
+        history = training_loop.fit(model, batches, plan, store, work.model_run_dir, measure)
+        export.export_encoder(
+            export.serving_network(model.encoder, work.model),
+            work.serving_model_dir,
+            _card(work, index, initialised, history),
+        )
+        store.delete()
+
+
+def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[Classifier, dict[str, Any]]:
+    settings = work.settings
+    encoder = backbone.build_backbone(work.model, synchronized=True)
+    initialised = initialization.initialize(encoder, work.model.init)
+    model = Classifier(encoder, work.task)
+    model.compile(
+        optimizers.build_optimizer(settings.optimizer, batch_size, steps, settings.epochs),
+        jit_compile=stage.JIT_COMPILE,
+    )
+    return model, initialised
+
+
+def _accuracy(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:
+    """Share of images whose class is named first; of a multiclass task alone."""
+    if task.kind != "multiclass":
+        return {}
+    hits = truth.labels.argmax(axis=1) == logits.argmax(axis=1)
+    return {"validation_accuracy": float(np.mean(hits))}
+
+
+def _card(
+    work: stage.Stage,
+    index: records.Index,
+    initialised: dict[str, Any],
+    history: training_loop.History,
+) -> dict[str, Any]:
+    best = history.epochs[history.extra["best_epoch"] - 1]
+    auc = best["validation_auc"]
+    trained_on = {
+        "method": "supervised, natural images",
+        "targets": list(work.task.targets),
+        "images": len(index),
+        "epochs": len(history.epochs),
+        "best_epoch": best["epoch"],
+        "validation_auc": None if math.isnan(auc) else auc,
+        "validation_accuracy": best.get("validation_accuracy"),
+        "seed": work.seed,
+        "initialised": initialised,
+    }
+    return export.encoder_card(work.model, trained_on)
