@@ -18,6 +18,17 @@ from tests.e2e.conftest import TINY
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 TRAINED = ["Pretrainer", "Finetuner"]
+UPSTREAM = (
+    "upstream.enabled=true",
+    "upstream.task.labels=[opacity]",
+    "upstream.data.synthetic.patients=60",
+    "upstream.data.synthetic.shifted_patients=0",
+    "upstream.data.synthetic.image_size=48",
+    "upstream.data.stored_size=32",
+    "upstream.epochs=1",
+    "upstream.batch_size=32",
+    "pretrain.epochs=1",
+)
 JUDGED = ["Predictor", "Evaluator"]
 GATED = ["ModelGate", "EncoderPusher", "Pusher", "Reporter"]
 
@@ -122,6 +133,23 @@ class TestARunAndItsReruns:
         assert outcome.status == 0, outcome.screen
         assert outcome.states["Finetuner"] == "skipped"
         assert outcome.states["Reporter"] in ("ran", "cached")
+
+    def test_upstream_training_comes_first_and_is_cached(self, checkout, first_run):
+        arguments = (first_run.output, "--to-node", "Pretrainer")
+        outcome = checkout.run(*arguments, overrides=(*TINY, *UPSTREAM))
+        assert outcome.status == 0, outcome.screen
+        assert outcome.ran() == ["UpstreamExampleGen", "Upstream", "Pretrainer"]
+        (line,) = [one for one in outcome.screen.splitlines() if one.startswith("Upstream ")]
+        assert "1 epochs, validation AUC" in line
+        page = (first_run.output / "report" / "index.html").read_text()
+        assert "Upstream training, on natural images" in page
+        assert "Images of the upstream training" in page
+        models = (first_run.output / "artifacts" / "Pretrainer" / "model").iterdir()
+        newest = max(models, key=lambda folder: int(folder.name))
+        card = json.loads((newest / "Format-Serving" / "assets.extra" / "card.json").read_text())
+        assert card["trained_on"]["initialised"]["source"] == "upstream"
+        longer = checkout.run(*arguments, overrides=(*TINY, *UPSTREAM, "pretrain.epochs=2"))
+        assert longer.ran() == ["Pretrainer"]
 
 
 def test_killed_pretraining_continues_to_the_same_result(checkout, first_summary, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.config import dump_config, load_config, preset_names, setting_names
 from trainer_modules.errors import InputError
+from trainer_modules.settings import UpstreamTraining
 
 
 def _loadable(preset):
@@ -80,12 +81,25 @@ def test_override(override, value):
         ("pretrain", "give NAME=VALUE"),
         ("seed.x=1", "'seed' holds a value"),
         ("model.init.source=bit_npz", "need one"),
+        ("upstream.enabled=true", "setting 'upstream': task is missing"),
+        ("upstream.image_size=16", "image_size 16: 32 or more"),
+        ("upstream.data.source=manifest", "setting 'upstream.data': root is empty"),
+        ("pretrain.pairs=case", "'pretrain.pairs': received 'case'; input should be 'view' or"),
     ],
 )
 def test_wrong_setting_is_refused_with_what_is_accepted(override, expected):
     with pytest.raises(InputError, match=r"demo\.yaml|--set") as caught:
         load_config(preset="demo", overrides=[override])
     assert expected in str(caught.value)
+
+
+def test_first_weights_come_from_one_place():
+    upstream = ["upstream.enabled=true", "upstream.task.labels=[wheel]"]
+    with pytest.raises(InputError, match=r"model\.init\.source 'bit_npz' would load others"):
+        load_config(preset="cxr", overrides=[*_loadable("cxr"), *upstream])
+    overrides = ["data.root=/data/set", "model.init.source=random", *upstream]
+    config = load_config(preset="cxr", overrides=overrides)
+    assert config.upstream.training.model_dump() == UpstreamTraining().model_dump()
 
 
 def test_every_wrong_setting_is_listed():

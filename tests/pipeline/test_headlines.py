@@ -54,6 +54,20 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "1 epochs, loss 5.000, contrastive top-1 20%, probe AUC 0.800, resumed after epoch 4",
         ),
         (
+            "UpstreamExampleGen",
+            "ingest_report",
+            "report.json",
+            {"synthetic": False, "kept": 5000, "quarantined_count": 0},
+            "5,000 images, 0 quarantined",
+        ),
+        (
+            "Upstream",
+            "model_run",
+            "history.json",
+            {"epochs": FINETUNED},
+            "3 epochs, validation AUC 0.900",
+        ),
+        (
             "Finetuner",
             "model_run",
             "history.json",

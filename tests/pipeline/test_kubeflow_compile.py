@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.kubeflow import cluster_config
 from pipeline.kubeflow_check import misplaced, unsupported
 from trainer_modules.errors import InputError
 
@@ -27,6 +28,15 @@ POD_SETTINGS = (
 )
 
 
+# Weights are trained first, instead of read from a file.
+UPSTREAM = (
+    "model.init.source=random",
+    "upstream.enabled=true",
+    "upstream.task.labels=[wheel]",
+    "upstream.data.source=manifest",
+)
+
+
 def _runner(*arguments):
     return subprocess.run(
         [sys.executable, "kubeflow_runner.py", *arguments],
@@ -40,7 +50,7 @@ def _runner(*arguments):
 def compiled(tmp_path_factory):
     """The chest X-ray recipe compiled by the command a user types, with pods of its own."""
     file = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
-    settings = [part for item in POD_SETTINGS for part in ("--set", item)]
+    settings = [part for item in (*POD_SETTINGS, *UPSTREAM) for part in ("--set", item)]
     done = _runner(
         "compile",
         *("--preset", "cxr", "--image", "example.com/remedis:1", "--output", str(file)),
@@ -135,9 +145,10 @@ def test_pods_of_the_nodes(documents, pods):
 @pytest.mark.slow
 def test_only_ingestion_gets_the_key_of_the_pseudonyms(pods):
     with_secrets = [label for label, pod in pods.items() if "secretAsEnv" in pod]
-    assert with_secrets == ["ImageExampleGen_executor"]
-    (secret,) = pods["ImageExampleGen_executor"]["secretAsEnv"]
-    assert secret["keyToEnv"] == [{"secretKey": "id-key", "envVar": "REMEDIS_ID_KEY"}]
+    assert sorted(with_secrets) == ["ImageExampleGen_executor", "UpstreamExampleGen_executor"]
+    for label in with_secrets:
+        (secret,) = pods[label]["secretAsEnv"]
+        assert secret["keyToEnv"] == [{"secretKey": "id-key", "envVar": "REMEDIS_ID_KEY"}]
 
 
 @pytest.mark.slow
@@ -152,9 +163,26 @@ def test_folders_left_open_lie_on_the_mounted_volume(documents):
     assert constant("ModelGate", "baseline_dir") == "/mnt/remedis/pushed/classifier"
     trainer = constant("Pretrainer", "custom_config")
     assert trainer["checkpoint_root"] == "/mnt/remedis/checkpoints/cxr"
-    weights = trainer["settings"]["model"]["init"]["path"]
-    assert weights == "/mnt/remedis/weights/BiT-M-R50x1.npz"
+    assert constant("UpstreamExampleGen", "data")["root"] == "/mnt/remedis/upstream"
     assert documents[0]["defaultPipelineRoot"] == "minio://mlpipeline/v2/artifacts"
+
+
+@pytest.mark.slow
+def test_pretraining_takes_the_model_of_the_upstream_training(documents):
+    inputs = documents[0]["root"]["dag"]["tasks"]["Pretrainer"]["inputs"]["artifacts"]
+    (task,) = {artifact["taskOutputArtifact"]["producerTask"] for artifact in inputs.values()} - {
+        "ImageExampleGen"
+    }
+    assert task == "Upstream"
+    assert _container(documents, "Upstream")["resources"]["resourceMemoryLimit"] == "16Gi"
+
+
+def test_weights_and_natural_images_lie_on_the_mounted_volume():
+    weights = cluster_config(preset="cxr").model.init.path
+    assert weights == "/mnt/remedis/weights/BiT-M-R50x1.npz"
+    overrides = [*UPSTREAM, "upstream.data.root=/cars"]
+    (problem,) = misplaced(cluster_config(preset="cxr", overrides=overrides))
+    assert "node 'UpstreamExampleGen': upstream.data.root '/cars'" in problem
 
 
 @pytest.mark.slow

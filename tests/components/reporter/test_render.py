@@ -236,3 +236,32 @@ def test_unreadable_parts_are_named_not_fatal(run: dict, tmp_path: Path) -> None
     assert "could not be read" in text
     for name in ("verdict.json", "history.json", "views.png", "predictions.parquet"):
         assert name in text
+
+
+def test_the_upstream_training_and_its_images_are_shown(run: dict, tmp_path: Path) -> None:
+    history = {
+        "stage": "upstream",
+        "epochs": [{"epoch": 1, "loss": 2.0, "validation_accuracy": 0.4375}],
+        "best_epoch": 1,
+    }
+    (tmp_path / "history.json").write_text(json.dumps(history))
+    natural = {
+        "source": "tfds",
+        "images": 5003,
+        "kept": 5000,
+        "quarantined_count": 3,
+        "reasons": {"unreadable": 3},
+        "splits": {"train": {"examples": 4000}, "validation": {"examples": 400}},
+    }
+    sources = Sources(**run, upstream_run=tmp_path, upstream_ingest_report=natural)
+    render_report(tmp_path, sources)
+    text = read(tmp_path)[1].text
+    assert "Upstream training, on natural images" in text
+    assert "validation accuracy 0.438" in text
+    assert (
+        "5\u202f003 images read from source “tfds”, 5\u202f000 kept, 3 quarantined: unreadable 3"
+        in text
+    )
+    assert "Trained on 4\u202f000, the epoch chosen on 400" in text
+    card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    assert "First weights: supervised training on labelled images from source tfds" in card
