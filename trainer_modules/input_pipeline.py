@@ -11,19 +11,20 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from trainer_modules import augmentation, features, records
+from trainer_modules.patient_pairs import Cases
 from trainer_modules.settings import AugmentSettings
 
 EVALUATION_CROP = 0.875
 _UNCROPPED_SIZE = 32
 
 
-def steps_per_epoch(source: records.Records, batch_size: int) -> int:
+def steps_per_epoch(source: records.Records | Cases, batch_size: int) -> int:
     """Whole batches in an epoch; the examples left over differ from epoch to epoch."""
     return max(1, source.count // batch_size)
 
 
 def pretraining_batches(
-    source: records.Records,
+    source: records.Records | Cases,
     augment: AugmentSettings,
     size: int,
     batch_size: int,
@@ -31,15 +32,31 @@ def pretraining_batches(
     epochs: range,
     skipped: int = 0,
 ) -> tf.data.Dataset:
-    """Two augmented views of each image, [B, 2, size, size, 3] in [0, 1]."""
+    """Positive pairs, [B, 2, size, size, 3] in [0, 1].
 
-    def views(serialized: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        image = decode_image(_parse(serialized, {})[features.IMAGE_ENCODED])
-        first = augmentation.augment(image, key, augment, size)
-        second = augmentation.augment(image, key + tf.constant([0, 1], tf.int64), augment, size)
-        return tf.ensure_shape(tf.stack([first, second]), [2, size, size, 3])
+    Two augmented views of each image, or of the two images of each case.
+    """
 
-    return _training_batches(source, views, batch_size, seed, epochs, skipped)
+    def image(serialized: tf.Tensor) -> tf.Tensor:
+        return decode_image(_parse(serialized, {})[features.IMAGE_ENCODED])
+
+    def views(first: tf.Tensor, second: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        other = key + tf.constant([0, 1], tf.int64)
+        pair = [
+            augmentation.augment(first, key, augment, size),
+            augmentation.augment(second, other, augment, size),
+        ]
+        return tf.ensure_shape(tf.stack(pair), [2, size, size, 3])
+
+    def of_image(serialized: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        decoded = image(serialized)
+        return views(decoded, decoded, key)
+
+    def of_case(serialized: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        return views(image(serialized[0]), image(serialized[1]), key)
+
+    prepare = of_case if isinstance(source, Cases) else of_image
+    return _training_batches(source, prepare, batch_size, seed, epochs, skipped)
 
 
 def finetuning_batches(
@@ -87,7 +104,7 @@ def evaluation_image(encoded: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _training_batches(
-    source: records.Records,
+    source: records.Records | Cases,
     prepare: Callable[[tf.Tensor, tf.Tensor], object],
     batch_size: int,
     seed: int,

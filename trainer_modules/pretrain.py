@@ -19,6 +19,7 @@ from trainer_modules import (
     input_pipeline,
     linear_probe,
     optimizers,
+    patient_pairs,
     projection,
     records,
     stage,
@@ -63,15 +64,16 @@ def run_fn(fn_args: stage.FnArgs) -> None:
     with stage.session(work) as strategy:
         settings: PretrainSettings = work.settings
         source = records.open_unlabelled(work.train_files, work.task, "pretraining splits")
-        batch_size = stage.batch_size(settings.batch_size, source.count, strategy)
-        steps = input_pipeline.steps_per_epoch(source, batch_size)
+        pairs = patient_pairs.open_cases(source) if settings.pairs == "patient" else source
+        batch_size = stage.batch_size(settings.batch_size, pairs.count, strategy)
+        steps = input_pipeline.steps_per_epoch(pairs, batch_size)
         with strategy.scope():
             model, initialised = _build(work, batch_size, steps)
 
         def batches(epochs: range, skipped: int) -> tf.data.Dataset:
             size, seed = work.model.image_size, work.seed
             return input_pipeline.pretraining_batches(
-                source, settings.augment, size, batch_size, seed, epochs, skipped
+                pairs, settings.augment, size, batch_size, seed, epochs, skipped
             )
 
         probe = linear_probe.open_probe(work.train_files, work.eval_files, work.task, work.seed)
@@ -87,7 +89,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         history = training_loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         network = export.serving_network(model.encoder, work.model)
         export.export_encoder(
-            network, work.serving_model_dir, _card(work, source, initialised, history)
+            network, work.serving_model_dir, _card(work, source.count, pairs, initialised, history)
         )
         store.delete()
 
@@ -117,7 +119,8 @@ def _embed(encoder: keras.Model, split: records.Records, work: stage.Stage) -> n
 
 def _card(
     work: stage.Stage,
-    source: records.Records,
+    images: int,
+    pairs: records.Records | patient_pairs.Cases,
     initialised: dict[str, Any],
     history: training_loop.History,
 ) -> dict[str, Any]:
@@ -125,10 +128,13 @@ def _card(
     trained_on = {
         "method": "SimCLR",
         "splits": list(work.settings.splits),
-        "images": source.count,
+        "images": images,
+        "pairs": work.settings.pairs,
         "epochs": len(history.epochs),
         "seed": work.seed,
         "initialised": initialised,
         "probe_auc": last.get("probe_auc"),
     }
+    if isinstance(pairs, patient_pairs.Cases):
+        trained_on |= {"patients": pairs.count, "patients_with_several_images": pairs.several}
     return export.encoder_card(work.model, trained_on)

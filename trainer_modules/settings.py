@@ -184,6 +184,11 @@ class PretrainSettings(Settings):
     optimizer: OptimizerSettings = OptimizerSettings()
     augment: AugmentSettings = AugmentSettings()
     splits: tuple[Literal["unlabeled", "train"], ...] = Field(("unlabeled", "train"), min_length=1)
+    pairs: Literal["view", "patient"] = Field(
+        "view",
+        description="what a positive pair is. view: two views of one image; patient (MICLe): views "
+        "of two images of a patient, or of the one image; an epoch then sees each patient once",
+    )
     precision: Literal["float32", "mixed_bfloat16", "auto"] = "float32"
     probe_epochs: int = Field(
         10, ge=0, description="linear probe on validation every so many epochs; 0: after the last"
