@@ -70,11 +70,19 @@ def probe_auc(
     validation_index: records.Index,
 ) -> float:
     """Mean AUC over targets of one logistic regression per target on [N, D] features."""
+    predicted = probe_scores(train, train_index, validation)
+    return scores.mean_auc(validation_index.labels, validation_index.weights, predicted)
+
+
+def probe_scores(
+    train: np.ndarray, train_index: records.Index, validation: np.ndarray
+) -> np.ndarray:
+    """Scores [N, T] of one logistic regression per target; 0 where it saw one class only."""
     from sklearn import exceptions, linear_model, pipeline, preprocessing
 
     labels, weights = train_index.labels, train_index.weights
     known = np.broadcast_to(weights > 0, labels.shape)
-    predicted = np.zeros(validation_index.labels.shape)
+    predicted = np.zeros((len(validation), labels.shape[1]))
     for target in range(labels.shape[1]):
         rows = known[:, target]
         truth = labels[rows, target] > 0.5
@@ -87,4 +95,4 @@ def probe_auc(
             warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
             classifier.fit(train[rows], truth)
         predicted[:, target] = classifier.decision_function(validation)
-    return scores.mean_auc(validation_index.labels, validation_index.weights, predicted)
+    return predicted

@@ -1,0 +1,143 @@
+"""Linear probes of a run's encoder against the same network untrained: `python -m pipeline.probe`.
+
+Works on the folder of a local run that has reached the Pretrainer (or, with `--stage upstream`,
+the Upstream Trainer); trains nothing but logistic regressions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer_modules.errors import InputError
+
+if TYPE_CHECKING:
+    from trainer_modules.label_probe import Figure
+
+_NODES = {
+    "pretrain": ("Pretrainer", "ImageExampleGen"),
+    "upstream": ("Upstream", "UpstreamExampleGen"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses arguments, probes and prints; returns the exit status (0, or 2 for bad input)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        figures = probe_run(
+            Path(arguments.run), arguments.stage, arguments.fractions, arguments.draws
+        )
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(table(figures))
+    if arguments.json:
+        content = [dataclasses.asdict(figure) for figure in figures]
+        Path(arguments.json).write_text(json.dumps(content, indent=1), encoding="utf-8")
+    return 0
+
+
+def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> list[Figure]:
+    """Probes the newest encoder in the folder of a run.
+
+    Raises:
+        InputError: The folder is no run's, or the stage has not ended there.
+    """
+    from pipeline.config import load_config
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    encoder_node, examples_node = _NODES[stage]
+    encoder = _newest(run, encoder_node, "model") / "Format-Serving"
+    examples = _newest(run, examples_node, "examples")
+    config = load_config(path=str(run / "config.yaml"))
+    task = config.upstream.task if stage == "upstream" else config.task
+    if task is None:
+        raise InputError(f"--stage upstream: {run / 'config.yaml'} has no upstream.task")
+    from trainer_modules import label_probe
+
+    return label_probe.probe_encoder(
+        encoder, label_probe.open_probes(examples, task), fractions, draws
+    )
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Rows of fractions, columns of networks and splits; mean and deviation over the draws."""
+    columns = list(dict.fromkeys((figure.network, figure.split) for figure in figures))
+    cells = {(f.fraction, f.network, f.split): f for f in figures}
+    rows = [["labels", "patients", "images", "draws", *(f"{n}, {s}" for n, s in columns)]]
+    for fraction in dict.fromkeys(figure.fraction for figure in figures):
+        one = cells[(fraction, *columns[0])]
+        rows.append(
+            [
+                f"{fraction:.3g}",
+                f"{one.patients:.0f}",
+                f"{one.images:.0f}",
+                str(one.draws),
+                *(_cell(cells[(fraction, *column)]) for column in columns),
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    what = "AUC and accuracy" if figures[0].accuracy is not None else "AUC"
+    return "\n".join([f"linear probe: {what}, mean (standard deviation) over draws", *lines])
+
+
+def _cell(figure: Figure) -> str:
+    text = f"{figure.auc:.3f} ({figure.auc_deviation:.3f})"
+    if figure.accuracy is None:
+        return text
+    return f"{text} {figure.accuracy:.3f} ({figure.accuracy_deviation:.3f})"
+
+
+def _newest(run: Path, node: str, key: str) -> Path:
+    found = [path for path in (run / "artifacts" / node / key).glob("*") if path.name.isdigit()]
+    if not found:
+        raise InputError(
+            f"--run '{run}': no {key} of {node} in it; give the output folder of a local run that "
+            f"has reached {node} (local_runner.py --output FOLDER --to-node {node})"
+        )
+    return max(found, key=lambda path: int(path.name))
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}': a share of the patients, over 0 and up to 1")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}': 1 or more")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.probe",
+        description="Linear probes of a run's encoder and of the same network untrained.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--run", required=True, help="output folder of a local run")
+    parser.add_argument("--stage", choices=sorted(_NODES), default="pretrain")
+    parser.add_argument(
+        "--fractions",
+        type=_fraction,
+        nargs="+",
+        default=[0.01, 0.1, 1.0],
+        help="shares of the training patients (default: 0.01 0.1 1)",
+    )
+    parser.add_argument("--draws", type=_count, default=5, help="of each share (default: 5)")
+    parser.add_argument("--json", default="", help="file to write the figures to")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""What an encoder is worth in labels: linear probes of it and of the same network untrained.
+
+Patients are drawn as finetuning draws them (`label_fraction`), so that 1 % of a draw lies inside
+its 10 %. Both networks get the same draws.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from trainer_modules import backbone, export, features, initialization, input_pipeline, records
+from trainer_modules.errors import InputError
+from trainer_modules.label_fraction import choose_patients
+from trainer_modules.linear_probe import probe_scores
+from trainer_modules.scores import mean_auc
+from trainer_modules.settings import InitSettings, ModelSettings, TaskSettings
+
+_BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One network's probe on one split: mean and standard deviation over draws.
+
+    `accuracy` (of the class with the highest score) is None unless the task is multiclass.
+    """
+
+    network: str
+    fraction: float
+    patients: float
+    images: float
+    split: str
+    draws: int
+    auc: float
+    auc_deviation: float
+    accuracy: float | None
+    accuracy_deviation: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Probes:
+    """Examples to learn from and to judge by, opened once for all networks."""
+
+    task: TaskSettings
+    train: records.Records
+    train_index: records.Index
+    judged: dict[str, tuple[records.Records, records.Index]]
+
+    def figures(
+        self, name: str, network: keras.Model, size: int, fractions: Sequence[float], draws: int
+    ) -> list[Figure]:
+        """Embeds everything once, then probes every fraction and draw."""
+
+        def embed(source: records.Records) -> np.ndarray:
+            batches = input_pipeline.evaluation_batches(source, size, _BATCH)
+            return network.predict(batches, verbose=0)
+
+        train = embed(self.train)
+        judged = {split: embed(source) for split, (source, _) in self.judged.items()}
+        return [
+            figure
+            for fraction in fractions
+            for figure in self._at(name, fraction, 1 if fraction == 1 else draws, train, judged)
+        ]
+
+    def _at(
+        self,
+        name: str,
+        fraction: float,
+        draws: int,
+        train: np.ndarray,
+        judged: dict[str, np.ndarray],
+    ) -> list[Figure]:
+        index = self.train_index
+        results: dict[str, list[tuple[float, float]]] = {split: [] for split in judged}
+        sizes = []
+        for draw in range(draws):
+            chosen = choose_patients(index.patients, index.labels, index.weights, fraction, draw)
+            keep = np.isin(index.patients, list(chosen))
+            sizes.append((len(chosen), int(keep.sum())))
+            for split, embedded in judged.items():
+                scores = probe_scores(train[keep], index.select(keep), embedded)
+                results[split].append(self._judge(scores, self.judged[split][1]))
+        patients, images = np.mean(sizes, axis=0)
+        return [
+            Figure(name, fraction, patients, images, split, draws, *self._summary(values))
+            for split, values in results.items()
+        ]
+
+    def _judge(self, scores: np.ndarray, truth: records.Index) -> tuple[float, float]:
+        hits = truth.labels.argmax(axis=1) == scores.argmax(axis=1)
+        return mean_auc(truth.labels, truth.weights, scores), float(np.mean(hits))
+
+    def _summary(self, values: list[tuple[float, float]]) -> tuple[float | None, ...]:
+        auc, accuracy = np.transpose(values)
+        if self.task.kind != "multiclass":
+            return float(auc.mean()), float(auc.std()), None, None
+        return float(auc.mean()), float(auc.std()), float(accuracy.mean()), float(accuracy.std())
+
+
+def open_probes(examples: Path, task: TaskSettings) -> Probes:
+    """Opens the labelled examples of an ImageExampleGen's folder; `shifted` may be empty.
+
+    Raises:
+        InputError: The folder has no labelled train or test examples.
+    """
+
+    def opened(split: str) -> tuple[records.Records, records.Index]:
+        return records.open_labelled([f"{examples}/Split-{split}/*"], task, f"{split} split")
+
+    judged = {features.TEST: opened(features.TEST)}
+    with contextlib.suppress(InputError):  # Not every data set has a shifted part.
+        judged[features.SHIFTED] = opened(features.SHIFTED)
+    return Probes(task, *opened(features.TRAIN), judged)
+
+
+def probe_encoder(
+    encoder: Path, probes: Probes, fractions: Sequence[float], draws: int
+) -> list[Figure]:
+    """Figures of an exported encoder and of its network with random weights.
+
+    Args:
+        encoder: Folder of its SavedModel, with card and weights in `assets.extra`.
+        probes: From `open_probes`.
+        fractions: Shares of the training patients whose labels are used.
+        draws: How often each share below 1 is drawn.
+
+    Raises:
+        InputError: The folder holds no encoder that this pipeline exported.
+    """
+    card = _card(encoder)
+    model = ModelSettings.model_validate(card["model"])
+    keras.utils.set_random_seed(int(card["trained_on"].get("seed", 0)))
+    network = backbone.build_backbone(model)
+    size = model.image_size
+    untrained = probes.figures("random init", network, size, fractions, draws)
+    initialization.initialize(network, InitSettings(source="encoder", path=str(encoder)))
+    return [*probes.figures("encoder", network, size, fractions, draws), *untrained]
+
+
+def _card(encoder: Path) -> dict:
+    path = encoder / export.EXTRA / export.CARD
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        return {"model": card["model"], "trained_on": card["trained_on"]}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} is no card of an encoder ({error!r}): give the folder of a SavedModel that "
+            "the Pretrainer or the Upstream Trainer exported"
+        ) from error
