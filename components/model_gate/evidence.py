@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.model_gate import delong
+from components.model_gate.intervals import Interval
+from components.model_gate.records import Records
 from components.model_gate.settings import GateSettings
 from components.model_gate.statistics import (
     Bootstrap,
-    Interval,
     bootstrap,
     gap,
     holm,
+    p_below,
     paired_difference,
-    share_below,
 )
-from components.model_gate.weighted_metrics import Records
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
@@ -34,13 +35,23 @@ _SEEDS = {domain: seed for seed, domain in enumerate(features.DOMAINS)}
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """A value of `site` or of a subgroup column, within one domain."""
+    """A value of `site` or of a subgroup column, within one domain.
+
+    Attributes:
+        domain: The domain.
+        column: `site` or a subgroup column.
+        value: Its value.
+        auc: The AUC.
+        status: `judged` or `not_enough_data`.
+        metrics: Every metric by name.
+    """
 
     domain: str
     column: str
     value: str
     auc: Interval
     status: str
+    metrics: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +104,7 @@ class Serving:
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """Everything that the rules look at."""
+    """Everything that the rules look at, and `delong`, a check of the intervals by domain."""
 
     metrics: Mapping[str, Mapping[str, Interval]]
     groups: Sequence[Group]
@@ -103,6 +114,7 @@ class Evidence:
     evaluator_blessed: bool | None
     records: int
     not_probabilities: int
+    delong: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
 
 
 def collect(
@@ -138,18 +150,25 @@ def collect(
         baseline = _compared(baseline, baseline_table, table, boots, task, subgroups, settings)
     both = [boots.get(domain) for domain in features.DOMAINS]
     return Evidence(
-        metrics={
-            domain: {name: boot.interval(name, settings.confidence) for name in boot.values}
-            for domain, boot in boots.items()
-        },
+        metrics={domain: _intervals(boot, settings) for domain, boot in boots.items()},
         groups=_groups(table, task, subgroups, settings),
-        gap=gap(*both, "auc", settings.confidence) if all(both) else None,
+        gap=gap(*both, "auc", settings.confidence, settings.interval) if all(both) else None,
         baseline=baseline,
         serving=serving,
         evaluator_blessed=evaluator_blessed,
         records=len(table),
         not_probabilities=_not_probabilities(table, task),
+        delong={
+            domain: delong.interval(boot.records, settings.confidence)
+            for domain, boot in boots.items()
+        },
     )
+
+
+def _intervals(boot: Bootstrap, settings: GateSettings) -> dict[str, Interval]:
+    return {
+        name: boot.interval(name, settings.confidence, settings.interval) for name in boot.values
+    }
 
 
 def _bootstraps(
@@ -175,15 +194,15 @@ def _groups(
         records = _records(rows, task)
         if not records.examples:
             continue
-        boot = bootstrap(records, settings.resamples, seed=0)
-        auc = boot.interval("auc", settings.confidence)
+        metrics = _intervals(bootstrap(records, settings.resamples, seed=0), settings)
+        auc = metrics["auc"]
         finite = np.isfinite(records.score[records.weight > 0]).all()
         # NaN predictions are the model's fault, not a want of data: judged, they fail.
         enough = records.patients >= settings.subgroups.min_patients and (
             np.isfinite(auc.value) or not finite
         )
         status = JUDGED if enough else NOT_ENOUGH_DATA
-        groups.append(Group(domain, column, value, auc, status))
+        groups.append(Group(domain, column, value, auc, status, metrics))
     return groups
 
 
@@ -223,7 +242,7 @@ def _compared(
     swapped[predictions] = scores.loc[images, predictions].to_numpy()
     old = _bootstraps(swapped, task, settings)
     differences = {
-        domain: paired_difference(boot, old[domain], "auc", settings.confidence)
+        domain: paired_difference(boot, old[domain], "auc", settings.confidence, settings.interval)
         for domain, boot in boots.items()
     }
     groups = _group_differences(table, swapped, task, subgroups, settings)
@@ -249,8 +268,10 @@ def _group_differences(
             continue
         new = bootstrap(records, settings.resamples, seed=0)
         old = bootstrap(_records(old_rows, task), settings.resamples, seed=0)
-        auc = paired_difference(new, old, "auc", settings.confidence)
-        p_value = share_below(new, old, "auc", -margin) if auc.judged else float("nan")
+        auc = paired_difference(new, old, "auc", settings.confidence, settings.interval)
+        p_value = (
+            p_below(new, old, "auc", -margin, settings.interval) if auc.judged else float("nan")
+        )
         found.append(GroupDifference(domain, column, value, auc, p_value))
     # Groups that can't be judged are no part of the family, or they would spoil the order.
     judged = [one for one in found if one.auc.judged]

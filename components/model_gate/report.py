@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from components.model_gate.evidence import Evidence
-from components.model_gate.rules import FAIL, PASS, Verdict
+from components.model_gate.evidence import JUDGED, Evidence, Group
+from components.model_gate.intervals import Interval
+from components.model_gate.outcomes import FAIL, PASS
+from components.model_gate.rules import Verdict
 from components.model_gate.settings import GateSettings
-from components.model_gate.statistics import Interval
+from trainer_modules import features
 
 FILE_NAME = "verdict.json"
 
@@ -25,6 +28,8 @@ def verdict_document(
         "settings": settings.model_dump(mode="json"),
         "metrics": {},
         "subgroups": [],
+        "worst_groups": {},
+        "delong": {},
         "gap": None,
         "baseline": {"version": None, "difference": {}},
         "serving": {
@@ -49,20 +54,13 @@ def _measured(evidence: Evidence, settings: GateSettings) -> dict[str, Any]:
             }
             for domain, metrics in evidence.metrics.items()
         },
-        "subgroups": [
-            {
-                "domain": group.domain,
-                "column": group.column,
-                "value": group.value,
-                "auc": group.auc.value,
-                "lower": group.auc.lower,
-                "upper": group.auc.upper,
-                "patients": group.auc.patients,
-                "examples": group.auc.examples,
-                "status": _group_status(group.status, group.auc.value, settings),
-            }
-            for group in evidence.groups
-        ],
+        "subgroups": [_group(group, settings) for group in evidence.groups],
+        "worst_groups": {
+            domain: _group(group, settings)
+            for domain in features.DOMAINS
+            if (group := _worst(evidence.groups, domain)) is not None
+        },
+        "delong": {domain: _bounds(one) for domain, one in evidence.delong.items()},
         "gap": _bounds(evidence.gap) if evidence.gap else None,
         "baseline": {
             "version": evidence.baseline.version,
@@ -76,8 +74,28 @@ def _measured(evidence: Evidence, settings: GateSettings) -> dict[str, Any]:
     return measured
 
 
+def _worst(groups: Sequence[Group], domain: str) -> Group | None:
+    """The judged group of the lowest AUC."""
+    judged = [one for one in groups if one.domain == domain and one.status == JUDGED]
+    return min(judged, key=lambda one: one.auc.value, default=None)
+
+
+def _group(group: Group, settings: GateSettings) -> dict[str, Any]:
+    return {
+        "domain": group.domain,
+        "column": group.column,
+        "value": group.value,
+        "auc": group.auc.value,
+        "lower": group.auc.lower,
+        "upper": group.auc.upper,
+        "patients": group.auc.patients,
+        "examples": group.auc.examples,
+        "status": _group_status(group.status, group.auc.value, settings),
+    }
+
+
 def _group_status(status: str, value: float, settings: GateSettings) -> str:
-    if status != "judged":
+    if status != JUDGED:
         return status
     return PASS if value >= settings.subgroups.min_auc else FAIL
 

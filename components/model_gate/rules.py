@@ -9,42 +9,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
+from components.model_gate import slice_rules
 from components.model_gate.evidence import JUDGED, Baseline, Evidence, Group
+from components.model_gate.intervals import Interval
+from components.model_gate.outcomes import (
+    FAIL,
+    NOT_ENOUGH_DATA,
+    NOT_REQUIRED,
+    PASS,
+    RuleResult,
+    lacking_reason,
+    not_asked,
+    numbers,
+    plain,
+    result,
+)
 from components.model_gate.settings import DomainRules, GateSettings
-from components.model_gate.statistics import MAX_EXCLUDED, Interval
 from trainer_modules import features
-
-PASS = "pass"
-FAIL = "fail"
-NOT_ENOUGH_DATA = "not_enough_data"
-NOT_REQUIRED = "not_required"
-
-
-@dataclasses.dataclass(frozen=True)
-class RuleResult:
-    """One rule's outcome, with the numbers that decided it.
-
-    Attributes:
-        name: What the rule asks for.
-        slice: The data it looked at, e.g. `shifted` or `shifted, site=b`.
-        metric: The metric it looked at; empty for rules without one.
-        value: The metric's value.
-        lower: Lower bound of its interval.
-        upper: Upper bound.
-        threshold: What it was compared with.
-        status: `pass`, `fail`, `not_enough_data` or `not_required`.
-        message: One sentence with the numbers.
-    """
-
-    name: str
-    slice: str
-    metric: str
-    value: float | None
-    lower: float | None
-    upper: float | None
-    threshold: float | None
-    status: str
-    message: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +44,11 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
         rules += _domain(domain, evidence.metrics.get(domain, {}), domain_rules)
     rules.append(_gap(evidence, settings))
     rules += _groups(evidence.groups, settings)
+    rules += slice_rules.judged(evidence, settings)
     rules += _non_inferiority(evidence, settings)
     rules += _group_non_inferiority(evidence.baseline, settings)
     rules.append(_evaluator(evidence, settings))
-    rules.append(_serving(evidence, settings))
+    rules += _serving(evidence, settings)
     refusals = [rule for rule in rules if rule.status not in (PASS, NOT_REQUIRED)]
     # Every model has at least the probability rule to pass; none at all is no proof.
     blessed = not refusals and any(rule.status == PASS for rule in rules)
@@ -75,7 +57,7 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
 
 def refused(reason: str) -> Verdict:
     """The verdict on a model that could not be judged at all."""
-    rule = _plain("judgement", FAIL, reason)
+    rule = plain("judgement", FAIL, reason)
     return Verdict(False, [reason], [rule])
 
 
@@ -87,12 +69,12 @@ def _domains(settings: GateSettings) -> Iterator[tuple[str, DomainRules]]:
 def _probabilities(evidence: Evidence) -> RuleResult:
     bad, records = evidence.not_probabilities, evidence.records
     if not records:
-        return _plain("probabilities", NOT_ENOUGH_DATA, "there are no predictions to judge")
+        return plain("probabilities", NOT_ENOUGH_DATA, "there are no predictions to judge")
     if bad:
-        return _plain(
+        return plain(
             "probabilities", FAIL, f"{bad} of {records} predictions are NaN or outside 0 to 1"
         )
-    return _plain("probabilities", PASS, f"all {records} predictions lie in 0 to 1")
+    return plain("probabilities", PASS, f"all {records} predictions lie in 0 to 1")
 
 
 def _domain(
@@ -106,11 +88,11 @@ def _domain(
         name = f"{metric} floor"
         # The AUC is always judged: a model without one has shown nothing.
         if floor == 0 and metric != "auc":
-            yield _not_asked(name, domain, metric, metrics.get(metric), "no floor is set")
+            yield not_asked(name, domain, metric, metrics.get(metric), "no floor is set")
         else:
             yield _bounded(name, domain, metric, metrics, rules, floor=floor)
     if rules.max_ece == 1:
-        yield _not_asked("ece ceiling", domain, "ece", metrics.get("ece"), "no ceiling is set")
+        yield not_asked("ece ceiling", domain, "ece", metrics.get("ece"), "no ceiling is set")
     else:
         yield _bounded("ece ceiling", domain, "ece", metrics, rules, ceiling=rules.max_ece)
 
@@ -130,10 +112,10 @@ def _bounded(
     """
     interval = metrics.get(metric)
     threshold = floor if floor is not None else ceiling
-    lacking = _lacking(metrics, metric, rules.min_patients)
+    lacking = lacking_reason(metrics, metric, rules.min_patients)
     if interval is None or lacking:
         status = NOT_ENOUGH_DATA if rules.required else NOT_REQUIRED
-        return _result(
+        return result(
             name, domain, metric, interval, threshold, status, f"{domain} {metric}: {lacking}"
         )
     if floor is not None:
@@ -142,55 +124,32 @@ def _bounded(
     else:
         passed, judged, bound = interval.value <= ceiling, "value", interval.value
         relation = f"at most {ceiling:g}" if passed else f"above the ceiling {ceiling:g}"
-    message = f"{domain} {metric}: {judged} {bound:.3f} is {relation} ({_numbers(interval)})"
-    return _result(name, domain, metric, interval, threshold, PASS if passed else FAIL, message)
-
-
-def _lacking(metrics: Mapping[str, Interval], metric: str, min_patients: int) -> str:
-    """Why a metric can't be judged; empty when it can."""
-    interval = metrics.get(metric)
-    if interval is None:
-        return "there are no labelled images"
-    if interval.patients < min_patients:
-        return f"{interval.patients} patients are fewer than the {min_patients} asked for"
-    if not interval.judged:
-        undefined = sorted(
-            name.partition("/")[2]
-            for name, one in metrics.items()
-            if name.startswith(f"{metric}/") and not one.judged
-        )
-        where = f" (targets {', '.join(undefined)})" if undefined else ""
-        if interval.excluded > MAX_EXCLUDED and interval.value == interval.value:
-            return (
-                f"undefined on {interval.excluded:.0%} of the resamples{where}: too few examples "
-                "of a class"
-            )
-        return f"undefined{where}: a class without examples, or predictions that are not numbers"
-    return ""
+    message = f"{domain} {metric}: {judged} {bound:.3f} is {relation} ({numbers(interval)})"
+    return result(name, domain, metric, interval, threshold, PASS if passed else FAIL, message)
 
 
 def _gap(evidence: Evidence, settings: GateSettings) -> RuleResult:
     name, where, interval = "gap ceiling", "in_distribution - shifted", evidence.gap
     if settings.max_gap == 1:
-        return _not_asked(name, where, "auc", interval, "no ceiling is set")
+        return not_asked(name, where, "auc", interval, "no ceiling is set")
     required = settings.in_distribution.required and settings.shifted.required
     lacking = [
-        f"{domain} {_lacking(evidence.metrics.get(domain, {}), 'auc', rules.min_patients)}"
+        f"{domain} {lacking_reason(evidence.metrics.get(domain, {}), 'auc', rules.min_patients)}"
         for domain, rules in _domains(settings)
-        if _lacking(evidence.metrics.get(domain, {}), "auc", rules.min_patients)
+        if lacking_reason(evidence.metrics.get(domain, {}), "auc", rules.min_patients)
     ]
     if lacking or interval is None or not interval.judged:
         status = NOT_ENOUGH_DATA if required else NOT_REQUIRED
         message = f"gap between the domains: {'; '.join(lacking) or 'undefined'}"
-        return _result(name, where, "auc", interval, settings.max_gap, status, message)
+        return result(name, where, "auc", interval, settings.max_gap, status, message)
     passed = interval.upper <= settings.max_gap
     relation = "at most" if passed else "above the ceiling"
     message = (
         f"gap between the domains: upper bound {interval.upper:.3f} of the AUC lost under shift is "
-        f"{relation} {settings.max_gap:g} ({_numbers(interval)})"
+        f"{relation} {settings.max_gap:g} ({numbers(interval)})"
     )
     status = PASS if passed else FAIL
-    return _result(name, where, "auc", interval, settings.max_gap, status, message)
+    return result(name, where, "auc", interval, settings.max_gap, status, message)
 
 
 def _groups(groups: Sequence[Group], settings: GateSettings) -> Iterator[RuleResult]:
@@ -202,24 +161,24 @@ def _groups(groups: Sequence[Group], settings: GateSettings) -> Iterator[RuleRes
         passed = group.auc.value >= floor
         relation = "at least" if passed else "below"
         message = f"{where} auc: {group.auc.value:.3f} is {relation} {floor:g}"
-        message += f" ({_numbers(group.auc)})"
+        message += f" ({numbers(group.auc)})"
         status = PASS if passed else FAIL
-        yield _result("subgroup floor", where, "auc", group.auc, floor, status, message)
+        yield result("subgroup floor", where, "auc", group.auc, floor, status, message)
 
 
 def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[RuleResult]:
     name, baseline, margin = "non-inferiority", evidence.baseline, settings.max_regression
     if baseline.problem:
         version = f" {baseline.version}" if baseline.version else ""
-        yield _plain(name, FAIL, f"pushed model{version} can't be compared: {baseline.problem}")
+        yield plain(name, FAIL, f"pushed model{version} can't be compared: {baseline.problem}")
         return
     if baseline.version is None:
-        yield _plain(name, NOT_REQUIRED, "no other model was pushed before")
+        yield plain(name, NOT_REQUIRED, "no other model was pushed before")
         return
     for domain, rules in _domains(settings):
         interval = baseline.differences.get(domain)
         metrics = evidence.metrics.get(domain, {})
-        lacking = _lacking(metrics, "auc", rules.min_patients)
+        lacking = lacking_reason(metrics, "auc", rules.min_patients)
         if lacking or interval is None or not interval.judged:
             status = NOT_ENOUGH_DATA if rules.required else NOT_REQUIRED
             why = lacking or "the difference is undefined"
@@ -230,9 +189,9 @@ def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rul
             relation = "at least" if passed else "below"
             message = (
                 f"{domain} AUC minus that of pushed model {baseline.version}: lower bound "
-                f"{interval.lower:+.3f} is {relation} {-margin:g} ({_numbers(interval, '+.3f')})"
+                f"{interval.lower:+.3f} is {relation} {-margin:g} ({numbers(interval, '+.3f')})"
             )
-        yield _result(name, domain, "auc", interval, -margin, status, message)
+        yield result(name, domain, "auc", interval, -margin, status, message)
 
 
 def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterator[RuleResult]:
@@ -242,66 +201,52 @@ def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterat
     for group in baseline.groups:
         where = f"{group.domain}, {group.column}={group.value}"
         if not group.auc.judged:  # as with the floors: too few of a class is no verdict
-            yield _not_asked(name, where, "auc", group.auc, "too few examples of a class")
+            yield not_asked(name, where, "auc", group.auc, "too few examples of a class")
             continue
         passed = group.p_value <= alpha
         relation = "shown" if passed else "not shown"
         message = (
             f"{where} AUC minus that of model {baseline.version}: {relation} to be above "
             f"{-margin:g}, Holm-corrected p {group.p_value:.2g} against {alpha:g} "
-            f"({_numbers(group.auc, '+.3f')})"
+            f"({numbers(group.auc, '+.3f')})"
         )
-        yield _result(name, where, "auc", group.auc, -margin, PASS if passed else FAIL, message)
+        yield result(name, where, "auc", group.auc, -margin, PASS if passed else FAIL, message)
 
 
 def _evaluator(evidence: Evidence, settings: GateSettings) -> RuleResult:
     name = "tfma thresholds"
     if not settings.require_evaluator:
-        return _plain(name, NOT_REQUIRED, "TFMA's thresholds are not asked for")
+        return plain(name, NOT_REQUIRED, "TFMA's thresholds are not asked for")
     if evidence.evaluator_blessed is None:
-        return _plain(name, NOT_ENOUGH_DATA, "TFMA gave no verdict")
+        return plain(name, NOT_ENOUGH_DATA, "TFMA gave no verdict")
     if evidence.evaluator_blessed:
-        return _plain(name, PASS, "TFMA's thresholds passed")
-    return _plain(name, FAIL, "TFMA's thresholds did not pass (see the Evaluator's output)")
+        return plain(name, PASS, "TFMA's thresholds passed")
+    return plain(name, FAIL, "TFMA's thresholds did not pass (see the Evaluator's output)")
 
 
-def _serving(evidence: Evidence, settings: GateSettings) -> RuleResult:
+def _serving(evidence: Evidence, settings: GateSettings) -> Iterator[RuleResult]:
     name, serving = "serving check", evidence.serving
     if serving is None and not settings.require_serving:
-        return _plain(name, NOT_REQUIRED, "a serving check is not asked for")
+        yield plain(name, NOT_REQUIRED, "a serving check is not asked for")
+        return
     if serving is None:
-        return _plain(name, NOT_ENOUGH_DATA, "the exported model was not tried out")
-    return _plain(name, PASS if serving.ok else FAIL, serving.message)
+        yield plain(name, NOT_ENOUGH_DATA, "the exported model was not tried out")
+        return
+    yield plain(name, PASS if serving.ok else FAIL, serving.message)
+    size = None if serving.size_bytes is None else serving.size_bytes / 1e6
+    for name, value, ceiling, unit in (
+        ("latency ceiling", serving.latency_ms, settings.serving_max_ms, "ms"),
+        ("size ceiling", size, settings.serving_max_mb, "MB"),
+    ):
+        if ceiling is not None:
+            yield _served(name, value, ceiling, unit)
 
 
-def _plain(name: str, status: str, message: str) -> RuleResult:
-    return RuleResult(name, "", "", None, None, None, None, status, message)
-
-
-def _not_asked(
-    name: str, where: str, metric: str, interval: Interval | None, why: str
-) -> RuleResult:
-    return _result(name, where, metric, interval, None, NOT_REQUIRED, f"{where} {metric}: {why}")
-
-
-def _result(
-    name: str,
-    where: str,
-    metric: str,
-    interval: Interval | None,
-    threshold: float | None,
-    status: str,
-    message: str,
-) -> RuleResult:
-    value, lower, upper = (
-        (None, None, None) if interval is None else (interval.value, interval.lower, interval.upper)
-    )
-    return RuleResult(name, where, metric, value, lower, upper, threshold, status, message)
-
-
-def _numbers(interval: Interval, form: str = ".3f") -> str:
-    return (
-        f"value {interval.value:{form}}, interval {interval.lower:{form}} to "
-        f"{interval.upper:{form}}, "
-        f"{interval.patients} patients, {interval.examples} images"
-    )
+def _served(name: str, value: float | None, ceiling: float, unit: str) -> RuleResult:
+    if value is None:
+        status, message = NOT_ENOUGH_DATA, f"{name}: the model was not served"
+    elif value <= ceiling:
+        status, message = PASS, f"{name}: {value:.1f} {unit} is at most {ceiling:g} {unit}"
+    else:
+        status, message = FAIL, f"{name}: {value:.1f} {unit} is above {ceiling:g} {unit}"
+    return RuleResult(name, "", unit, value, None, None, ceiling, status, message)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, Self
 
+from pydantic import Field, model_validator
+
+from trainer_modules import features
 from trainer_modules.settings import Settings
+
+METRICS = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece")
 
 
 class DomainRules(Settings):
@@ -34,6 +39,43 @@ class SubgroupRules(Settings):
     )
 
 
+class SliceRule(Settings):
+    """One bound on one metric in one slice, beside what is asked of every model.
+
+    A slice that is named here must hold enough data: without them the model is refused.
+    """
+
+    domain: Literal["in_distribution", "shifted"]
+    metric: str = Field(description="one of the gate's metrics; NAME/FINDING: of one finding")
+    group: str = Field("", description="COLUMN=VALUE within the domain; empty: the whole domain")
+    at_least: float | None = Field(None, description="floor of the interval's lower bound")
+    at_most: float | None = Field(
+        None, description="ceiling of its upper bound (of the value where the metric is ece)"
+    )
+    min_patients: int = Field(20, ge=2, description="fewer: not enough data to judge")
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if self.metric.partition("/")[0] not in METRICS:
+            raise ValueError(f"metric '{self.metric}' is none of {', '.join(METRICS)}")
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("exactly one of at_least and at_most is needed")
+        if self.group and not all(self.group.partition("=")):
+            raise ValueError(f"group '{self.group}' is no COLUMN=VALUE, for example sex=F")
+        return self
+
+    @property
+    def column(self) -> str:
+        """The group's column as predictions name it; empty for the whole domain."""
+        name = self.group.partition("=")[0]
+        return name if name in ("", features.SITE) else features.subgroup(name)
+
+    @property
+    def value(self) -> str:
+        """The group's value."""
+        return self.group.partition("=")[2]
+
+
 class GateSettings(Settings):
     """The verdict's rules."""
 
@@ -49,13 +91,21 @@ class GateSettings(Settings):
         0.05, ge=0, le=1, description="non-inferiority margin in AUC to the last pushed model"
     )
     subgroups: SubgroupRules = SubgroupRules()
+    slices: tuple[SliceRule, ...] = Field((), description="bounds on further metrics and slices")
     require_evaluator: bool = Field(True, description="TFMA's own thresholds must pass too")
     require_serving: bool = Field(
         True, description="the exported model must pass the load-and-call check"
     )
     resamples: int = Field(1000, ge=200)
     confidence: float = Field(0.95, gt=0.5, lt=1)
+    interval: Literal["percentile", "bca"] = Field(
+        "percentile", description="bca: corrected for bias and skewness"
+    )
     serving_examples: int = Field(16, ge=1, description="images of the load-and-call check")
+    serving_max_ms: float | None = Field(
+        None, gt=0, description="ceiling of the median time of a call with one image"
+    )
+    serving_max_mb: float | None = Field(None, gt=0, description="ceiling of the model's size")
     serving_tolerance: float = Field(
         1e-4, gt=0, lt=1, description="largest difference of served and judged probabilities"
     )

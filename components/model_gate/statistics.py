@@ -8,42 +8,16 @@ are too narrow.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from components.model_gate.weighted_metrics import Draws, PatientMetrics, Records
+from components.model_gate.intervals import Interval, Method, Resampled
+from components.model_gate.records import Records
+from components.model_gate.weighted_metrics import Draws, PatientMetrics
 
-# Resamples without both classes say nothing. If more than this share of them is left out, the
-# rest no longer stands for the data: there are not enough.
-MAX_EXCLUDED = 0.05
 _CELLS_PER_CHUNK = 1_000_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Interval:
-    """A metric's value and percentile interval; bounds are NaN when there are not enough data.
-
-    Attributes:
-        value: The metric on the records as they are; NaN when undefined.
-        lower: Lower bound.
-        upper: Upper bound.
-        patients: Patients with a known label.
-        examples: Records with a known label.
-        excluded: Share of the resamples on which the metric was undefined.
-    """
-
-    value: float
-    lower: float
-    upper: float
-    patients: int
-    examples: int
-    excluded: float = 0.0
-
-    @property
-    def judged(self) -> bool:
-        """Whether there are a value and both bounds."""
-        return bool(np.isfinite([self.value, self.lower, self.upper]).all())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,15 +28,21 @@ class Bootstrap:
     values: Mapping[str, float]
     draws: Draws
 
-    def interval(self, name: str, confidence: float) -> Interval:
-        """Percentile interval of a metric."""
+    def interval(self, name: str, confidence: float, method: Method = "percentile") -> Interval:
+        """Interval of a metric."""
         target = name.partition("/")[2]
         if target:
             patients, examples = self.records.size_of(target)
         else:
             patients, examples = self.records.patients, self.records.examples
-        value, draws = self.values[name], self.draws[name]
-        return _interval(value, draws, confidence, patients, examples)
+        left_out = [self.left_out[name]] if method == "bca" else []
+        figure = Resampled(self.values[name], self.draws[name], left_out)
+        return _interval(figure, confidence, method, patients, examples)
+
+    @functools.cached_property
+    def left_out(self) -> Draws:
+        """Every metric without each patient in turn."""
+        return PatientMetrics(self.records).leave_one_out()
 
 
 def bootstrap(records: Records, resamples: int, seed: int) -> Bootstrap:
@@ -96,26 +76,27 @@ def patient_counts(records: Records, resamples: int, seed: int) -> Iterator[np.n
 
 
 def paired_difference(
-    candidate: Bootstrap, baseline: Bootstrap, name: str, confidence: float
+    candidate: Bootstrap,
+    baseline: Bootstrap,
+    name: str,
+    confidence: float,
+    method: Method = "percentile",
 ) -> Interval:
     """Candidate minus baseline on the same resamples of the same patients."""
-    return _interval(
-        *_minus(candidate, baseline, name),
-        confidence,
-        candidate.records.patients,
-        candidate.records.examples,
-    )
+    records = candidate.records
+    figure = _paired(candidate, baseline, name, method)
+    return _interval(figure, confidence, method, records.patients, records.examples)
 
 
-def share_below(candidate: Bootstrap, baseline: Bootstrap, name: str, bound: float) -> float:
-    """Share of the resamples on which candidate minus baseline falls below a bound.
-
-    The one-sided p-value of the hypothesis that the difference lies below: at most alpha where
-    the percentile interval of confidence 1 - 2 alpha lies above the bound.
-    """
-    draws = _minus(candidate, baseline, name)[1]
-    defined = draws[np.isfinite(draws)]
-    return float(np.mean(defined < bound)) if len(defined) else float("nan")
+def p_below(
+    candidate: Bootstrap,
+    baseline: Bootstrap,
+    name: str,
+    bound: float,
+    method: Method = "percentile",
+) -> float:
+    """One-sided p-value of the hypothesis that candidate minus baseline lies below a bound."""
+    return _paired(candidate, baseline, name, method).p_below(bound, method)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -128,27 +109,40 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def gap(in_distribution: Bootstrap, shifted: Bootstrap, name: str, confidence: float) -> Interval:
+def gap(
+    in_distribution: Bootstrap,
+    shifted: Bootstrap,
+    name: str,
+    confidence: float,
+    method: Method = "percentile",
+) -> Interval:
     """In-distribution minus shifted, the two domains resampled independently."""
+    left_out = []
+    if method == "bca":
+        left_out = [in_distribution.left_out[name], -shifted.left_out[name]]
+    figure = Resampled(
+        in_distribution.values[name] - shifted.values[name],
+        in_distribution.draws[name] - shifted.draws[name],
+        left_out,
+    )
     return _interval(
-        *_minus(in_distribution, shifted, name),
+        figure,
         confidence,
+        method,
         in_distribution.records.patients + shifted.records.patients,
         in_distribution.records.examples + shifted.records.examples,
     )
 
 
-def _minus(first: Bootstrap, second: Bootstrap, name: str) -> tuple[float, np.ndarray]:
-    return first.values[name] - second.values[name], first.draws[name] - second.draws[name]
+def _paired(first: Bootstrap, second: Bootstrap, name: str, method: Method) -> Resampled:
+    left_out = [first.left_out[name] - second.left_out[name]] if method == "bca" else []
+    return Resampled(
+        first.values[name] - second.values[name], first.draws[name] - second.draws[name], left_out
+    )
 
 
 def _interval(
-    value: float, draws: np.ndarray, confidence: float, patients: int, examples: int
+    figure: Resampled, confidence: float, method: Method, patients: int, examples: int
 ) -> Interval:
-    defined = draws[np.isfinite(draws)]
-    excluded = 1 - len(defined) / len(draws)
-    lower = upper = float("nan")
-    if np.isfinite(value) and excluded <= MAX_EXCLUDED:
-        tail = (1 - confidence) / 2
-        lower, upper = (float(bound) for bound in np.quantile(defined, [tail, 1 - tail]))
-    return Interval(value, lower, upper, patients, examples, excluded)
+    lower, upper, excluded = figure.bounds(confidence, method)
+    return Interval(figure.value, lower, upper, patients, examples, excluded)

@@ -1,87 +1,21 @@
 """Metrics of one set of records under many patient resamples at once.
 
-A resample says how often each patient was drawn. Everything but the AUC is a ratio of sums over
-patients, hence a matrix product with those counts; the AUC sorts its scores once and sums along
-that order for all resamples together.
+A resample says how often each patient was drawn. Everything but the AUC (see `target_auc`) is a
+ratio of sums over patients, hence a matrix product with those counts.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer_modules import features
-
-if TYPE_CHECKING:
-    import pandas as pd
+from components.model_gate.records import Records
+from components.model_gate.target_auc import TargetAuc, divide
 
 ECE_BINS = 15
 
 Draws = dict[str, np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Records:
-    """Records of one domain whose label is known for at least one target.
-
-    Attributes:
-        targets: Names of the targets, T of them.
-        exclusive: True for the classes of a multiclass task.
-        patient: Number of each record's patient, 0 to patients - 1, shape [N].
-        patients: How many patients there are.
-        label: 0 or 1, shape [N, T].
-        weight: 0 where the label is unknown, shape [N, T].
-        score: Predicted probabilities, shape [N, T].
-        decision: Decisions at the operating point, 0 or 1, shape [N, T].
-    """
-
-    targets: tuple[str, ...]
-    exclusive: bool
-    patient: np.ndarray
-    patients: int
-    label: np.ndarray
-    weight: np.ndarray
-    score: np.ndarray
-    decision: np.ndarray
-
-    @classmethod
-    def from_table(
-        cls, table: pd.DataFrame, targets: Sequence[str], exclusive: bool = False
-    ) -> Records:
-        """Takes the records with a known label out of a predictions table."""
-
-        def matrix(column) -> np.ndarray:
-            return table[[column(target) for target in targets]].to_numpy(np.float64)
-
-        weight = matrix(features.label_weight)
-        known = (weight > 0).any(axis=1)
-        # Sorted, so that the same patients get the same numbers whatever the order of records.
-        names, patient = np.unique(
-            table[features.PATIENT_ID].to_numpy(str)[known], return_inverse=True
-        )
-        return cls(
-            targets=tuple(targets),
-            exclusive=exclusive,
-            patient=patient,
-            patients=len(names),
-            label=matrix(features.label)[known],
-            weight=weight[known],
-            score=matrix(features.prediction)[known],
-            decision=matrix(features.decision)[known],
-        )
-
-    @property
-    def examples(self) -> int:
-        """How many records there are."""
-        return len(self.patient)
-
-    def size_of(self, target: str) -> tuple[int, int]:
-        """Patients and records with a known label of one target."""
-        known = self.weight[:, self.targets.index(target)] > 0
-        return len(np.unique(self.patient[known])), int(known.sum())
 
 
 class PatientMetrics:
@@ -90,7 +24,7 @@ class PatientMetrics:
     def __init__(self, records: Records):
         """Sorts and sums what does not depend on the draw."""
         self._targets = records.targets
-        self._aucs = [_TargetAuc(records, index) for index, _ in enumerate(records.targets)]
+        self._aucs = [TargetAuc(records, index) for index, _ in enumerate(records.targets)]
         columns = [_sums(records, index) for index, _ in enumerate(records.targets)]
         self._exclusive = records.exclusive
         if records.exclusive:
@@ -108,12 +42,22 @@ class PatientMetrics:
             `brier` and `ece` as means over the targets, the same as `name/target` when there are
             several targets, and `accuracy` for exclusive targets. NaN where a metric is undefined.
         """
-        sums = self._sums.T @ counts
+        return self._named(self._sums.T @ counts, [auc(counts) for auc in self._aucs])
+
+    def leave_one_out(self) -> Draws:
+        """Every metric without each patient in turn, arrays of shape [patients].
+
+        The same as calling this with ones but for a 0 on the diagonal, at the cost of one call.
+        """
+        sums = (self._sums.sum(axis=0) - self._sums).T
+        return self._named(sums, [auc.leave_one_out() for auc in self._aucs])
+
+    def _named(self, sums: np.ndarray, aucs: Sequence[np.ndarray]) -> Draws:
         width = _SUMS_WIDTH
         by_target = []
-        for index, auc in enumerate(self._aucs):
+        for index, auc in enumerate(aucs):
             metrics = _ratios(sums[index * width : (index + 1) * width])
-            by_target.append({"auc": auc(counts), **metrics})
+            by_target.append({"auc": auc, **metrics})
         draws = {
             name: np.mean([metrics[name] for metrics in by_target], axis=0) for name in by_target[0]
         }
@@ -121,40 +65,8 @@ class PatientMetrics:
             for target, metrics in zip(self._targets, by_target, strict=True):
                 draws.update({f"{name}/{target}": values for name, values in metrics.items()})
         if self._exclusive:
-            draws["accuracy"] = _divide(sums[-2], sums[-1])
+            draws["accuracy"] = divide(sums[-2], sums[-1])
         return draws
-
-
-class _TargetAuc:
-    """Mann-Whitney AUC of one target: ties count a half."""
-
-    def __init__(self, records: Records, index: int):
-        weight, score = records.weight[:, index], records.score[:, index]
-        known = weight > 0
-        # A NaN score has no place in the order: the AUC of such a target is NaN.
-        self._defined = bool(np.isfinite(score[known]).all())
-        positive = known & (records.label[:, index] == 1)
-        negative = np.flatnonzero(known & ~positive)
-        negative = negative[np.argsort(score[negative], kind="stable")]
-        positive = np.flatnonzero(positive)
-        self._negative_patient = records.patient[negative]
-        self._positive_patient = records.patient[positive]
-        self._negative_weight = weight[negative][:, None]
-        self._positive_weight = weight[positive][:, None]
-        self._below = np.searchsorted(score[negative], score[positive], side="left")
-        self._up_to = np.searchsorted(score[negative], score[positive], side="right")
-
-    def __call__(self, counts: np.ndarray) -> np.ndarray:
-        resamples = counts.shape[1]
-        if not self._defined:
-            return np.full(resamples, np.nan)
-        # Resamples lie along the last axis, so that every step runs over contiguous memory.
-        beaten = np.zeros((len(self._negative_patient) + 1, resamples))
-        np.cumsum(counts[self._negative_patient] * self._negative_weight, axis=0, out=beaten[1:])
-        positive = counts[self._positive_patient] * self._positive_weight
-        won = np.einsum("pr,pr->r", positive, beaten[self._below])
-        won += np.einsum("pr,pr->r", positive, beaten[self._up_to])
-        return _divide(won / 2, positive.sum(axis=0) * beaten[-1])
 
 
 _SUMS_WIDTH = 7 + ECE_BINS
@@ -194,11 +106,11 @@ def _ratios(sums: np.ndarray) -> Draws:
     """
     weight, positive, true_positive, negative, true_negative, called, squared = sums[:7]
     return {
-        "sensitivity": _divide(true_positive, positive),
-        "specificity": _divide(true_negative, negative),
-        "ppv": _divide(true_positive, called),
-        "brier": _divide(squared, weight),
-        "ece": _divide(np.abs(sums[7:]).sum(axis=0), weight),
+        "sensitivity": divide(true_positive, positive),
+        "specificity": divide(true_negative, negative),
+        "ppv": divide(true_positive, called),
+        "brier": divide(squared, weight),
+        "ece": divide(np.abs(sums[7:]).sum(axis=0), weight),
     }
 
 
@@ -216,8 +128,3 @@ def _accuracy_sums(records: Records) -> np.ndarray:
         [np.bincount(records.patient, column, records.patients) for column in (correct, weight)],
         axis=1,
     )
-
-
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    out = np.full(np.shape(numerator), np.nan)
-    return np.divide(numerator, denominator, out=out, where=denominator > 0)

@@ -17,8 +17,8 @@ from components.model_gate.evidence import (
     Serving,
     collect,
 )
+from components.model_gate.intervals import Interval
 from components.model_gate.settings import DomainRules, GateSettings, SubgroupRules
-from components.model_gate.statistics import Interval
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 

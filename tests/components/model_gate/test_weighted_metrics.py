@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from components.model_gate.weighted_metrics import ECE_BINS, PatientMetrics, Records
+from components.model_gate.records import Records
+from components.model_gate.weighted_metrics import ECE_BINS, PatientMetrics
 
 
 def table(patients, labels, scores, decisions=None, weights=None, target="t") -> pd.DataFrame:
@@ -137,3 +138,30 @@ def test_records_without_a_known_label_are_left_out():
     records = Records.from_table(data, ("t",))
     assert (records.patients, records.examples) == (1, 2)
     assert records.size_of("t") == (1, 2)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_leaving_out_each_patient_is_a_count_of_zero(exclusive):
+    """The quick sums against the metrics themselves: ties, masks, patients of both classes."""
+    random = np.random.default_rng(5)
+    size, targets = 90, ("first", "second")
+    data = pd.DataFrame({"patient_id": [f"p{i}" for i in random.integers(25, size=size)]})
+    for target in targets:
+        label = (random.random(size) < 0.4).astype(float)
+        data[f"label/{target}"] = label
+        data[f"label/{target}/weight"] = (random.random(size) < 0.8).astype(float)
+        score = np.round(np.clip(label * 0.2 + random.random(size) * 0.8, 0, 1), 1)
+        data[f"prediction/{target}"] = score
+        data[f"decision/{target}"] = (score > 0.5).astype(float)
+    records = Records.from_table(data, targets, exclusive)
+    metrics = PatientMetrics(records)
+    expected = metrics(1 - np.eye(records.patients))
+    quick = metrics.leave_one_out()
+    assert quick.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(quick[name], values, atol=1e-12, err_msg=name)
+
+
+def test_leaving_out_the_only_patient_of_a_class_leaves_nothing_to_rank():
+    records = Records.from_table(table(list("abc"), [1, 0, 0], [0.6, 0.7, 0.2]), ("t",))
+    np.testing.assert_allclose(PatientMetrics(records).leave_one_out()["auc"], [np.nan, 1.0, 0.0])

@@ -1,0 +1,85 @@
+"""The AUC's standard error without resampling, as a check of the bootstrap.
+
+DeLong, DeLong and Clarke-Pearson (1988), with the patients as clusters (Obuchowski 1997): the
+images of a patient add up before anything is squared. With one image a patient it is DeLong's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from scipy.special import ndtri
+
+from components.model_gate.intervals import Interval
+from components.model_gate.records import Records
+from components.model_gate.target_auc import TargetAuc, divide
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Components:
+    """An AUC, or the mean or difference of some, and what each patient adds to its error.
+
+    Attributes:
+        value: The AUC; NaN when it is undefined.
+        positive: Sum over a patient's positive records, relative to all positives, [patients].
+        negative: The same for the negative records.
+        scaled_positive: Scaled for the degrees of freedom of its variance.
+        scaled_negative: The same for the negative records.
+    """
+
+    value: float
+    positive: np.ndarray
+    negative: np.ndarray
+    scaled_positive: np.ndarray
+    scaled_negative: np.ndarray
+
+    @classmethod
+    def of(cls, records: Records) -> Components:
+        """The mean AUC over the targets."""
+        found = [_of_target(records, index) for index, _ in enumerate(records.targets)]
+        return cls(*(np.mean(parts, axis=0) for parts in zip(*found, strict=True)))
+
+    def minus(self, other: Components) -> Components:
+        """The difference of two AUCs of the same patients."""
+        return Components(
+            *(
+                getattr(self, field.name) - getattr(other, field.name)
+                for field in dataclasses.fields(self)
+            )
+        )
+
+    @property
+    def standard_error(self) -> float:
+        """NaN when a class is missing or is that of one patient."""
+        patients = len(self.positive)
+        if patients < 2:
+            return float("nan")
+        together = (self.positive * self.negative).sum() * patients / (patients - 1)
+        own = (self.scaled_positive**2).sum() + (self.scaled_negative**2).sum()
+        return float(np.sqrt(own + 2 * together))
+
+
+def interval(records: Records, confidence: float) -> Interval:
+    """The mean AUC and its normal interval, cut at 0 and 1."""
+    components = Components.of(records)
+    half = float(ndtri((1 + confidence) / 2)) * components.standard_error
+    bounds = np.clip([components.value - half, components.value + half], 0, 1)
+    return Interval(
+        float(components.value), *map(float, bounds), records.patients, records.examples
+    )
+
+
+def _of_target(records: Records, index: int) -> tuple[float, ...]:
+    auc = TargetAuc(records, index)
+    value = float(auc(np.ones((records.patients, 1)))[0])
+    sums, scaled = [], []
+    for rows, placements in zip((auc.positive, auc.negative), auc.placements(), strict=True):
+        weight = records.weight[rows, index]
+        patient = records.patient[rows]
+        clusters = len(np.unique(patient))
+        away = np.bincount(patient, weight * (placements - value), records.patients)
+        away = divide(away, weight.sum())
+        sums.append(away)
+        scaled.append(away * (np.sqrt(clusters / (clusters - 1)) if clusters > 1 else np.nan))
+    return value, *sums, *scaled

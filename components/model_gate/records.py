@@ -1,0 +1,75 @@
+"""The records of one domain or group as arrays, their patients numbered."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainer_modules import features
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Records:
+    """Records of one domain whose label is known for at least one target.
+
+    Attributes:
+        targets: Names of the targets, T of them.
+        exclusive: True for the classes of a multiclass task.
+        patient: Number of each record's patient, 0 to patients - 1, shape [N].
+        patients: How many patients there are.
+        label: 0 or 1, shape [N, T].
+        weight: 0 where the label is unknown, shape [N, T].
+        score: Predicted probabilities, shape [N, T].
+        decision: Decisions at the operating point, 0 or 1, shape [N, T].
+    """
+
+    targets: tuple[str, ...]
+    exclusive: bool
+    patient: np.ndarray
+    patients: int
+    label: np.ndarray
+    weight: np.ndarray
+    score: np.ndarray
+    decision: np.ndarray
+
+    @classmethod
+    def from_table(
+        cls, table: pd.DataFrame, targets: Sequence[str], exclusive: bool = False
+    ) -> Records:
+        """Takes the records with a known label out of a predictions table."""
+
+        def matrix(column) -> np.ndarray:
+            return table[[column(target) for target in targets]].to_numpy(np.float64)
+
+        weight = matrix(features.label_weight)
+        known = (weight > 0).any(axis=1)
+        # Sorted, so that the same patients get the same numbers whatever the order of records.
+        names, patient = np.unique(
+            table[features.PATIENT_ID].to_numpy(str)[known], return_inverse=True
+        )
+        return cls(
+            targets=tuple(targets),
+            exclusive=exclusive,
+            patient=patient,
+            patients=len(names),
+            label=matrix(features.label)[known],
+            weight=weight[known],
+            score=matrix(features.prediction)[known],
+            decision=matrix(features.decision)[known],
+        )
+
+    @property
+    def examples(self) -> int:
+        """How many records there are."""
+        return len(self.patient)
+
+    def size_of(self, target: str) -> tuple[int, int]:
+        """Patients and records with a known label of one target."""
+        known = self.weight[:, self.targets.index(target)] > 0
+        return len(np.unique(self.patient[known])), int(known.sum())

@@ -1,0 +1,114 @@
+"""The AUC of one target, on all resamples of patients at once, and what each patient adds to it.
+
+The scores are sorted once; every resample is a weighting of that order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from components.model_gate.records import Records
+
+
+class TargetAuc:
+    """Mann-Whitney AUC of one target: ties count a half.
+
+    Attributes:
+        defined: False when a score is NaN: it has no place in the order, nor has the AUC a value.
+        positive: Rows of the positive records.
+        negative: Rows of the negative records, by score.
+    """
+
+    def __init__(self, records: Records, index: int):
+        """Sorts the known records of the target with this index."""
+        weight, score = records.weight[:, index], records.score[:, index]
+        known = weight > 0
+        self.defined = bool(np.isfinite(score[known]).all())
+        is_positive = known & (records.label[:, index] == 1)
+        negative = np.flatnonzero(known & ~is_positive)
+        self.negative = negative[np.argsort(score[negative], kind="stable")]
+        self.positive = np.flatnonzero(is_positive)
+        self._records = records
+        self._score = score
+        self._negative_patient = records.patient[self.negative]
+        self._positive_patient = records.patient[self.positive]
+        self._negative_weight = weight[self.negative]
+        self._positive_weight = weight[self.positive]
+        self._below = np.searchsorted(score[self.negative], score[self.positive], side="left")
+        self._up_to = np.searchsorted(score[self.negative], score[self.positive], side="right")
+
+    def __call__(self, counts: np.ndarray) -> np.ndarray:
+        """The AUC on each resample, shape [resamples], from counts [patients, resamples]."""
+        resamples = counts.shape[1]
+        if not self.defined:
+            return np.full(resamples, np.nan)
+        # Resamples lie along the last axis, so that every step runs over contiguous memory.
+        beaten = np.zeros((len(self.negative) + 1, resamples))
+        drawn = counts[self._negative_patient] * self._negative_weight[:, None]
+        np.cumsum(drawn, axis=0, out=beaten[1:])
+        positive = counts[self._positive_patient] * self._positive_weight[:, None]
+        won = np.einsum("pr,pr->r", positive, beaten[self._below])
+        won += np.einsum("pr,pr->r", positive, beaten[self._up_to])
+        return divide(won / 2, positive.sum(axis=0) * beaten[-1])
+
+    def placements(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shares of the other class that each record is on the right side of, ties a half.
+
+        Returns:
+            One value for each of `positive` and each of `negative`: DeLong's components.
+        """
+        lower = np.concatenate([[0.0], np.cumsum(self._negative_weight)])
+        of_positive = (lower[self._below] + lower[self._up_to]) / 2
+        order = np.argsort(self._score[self.positive], kind="stable")
+        upper = np.concatenate([[0.0], np.cumsum(self._positive_weight[order])])
+        ranked, against = self._score[self.positive][order], self._score[self.negative]
+        left = np.searchsorted(ranked, against, side="left")
+        right = np.searchsorted(ranked, against, side="right")
+        of_negative = upper[-1] - (upper[left] + upper[right]) / 2
+        return divide(of_positive, lower[-1]), divide(of_negative, upper[-1])
+
+    def leave_one_out(self) -> np.ndarray:
+        """The AUC without each patient in turn, shape [patients]."""
+        patients = self._records.patients
+        if not self.defined:
+            return np.full(patients, np.nan)
+        positives = self._by_patient(self._positive_patient, self._positive_weight)
+        negatives = self._by_patient(self._negative_patient, self._negative_weight)
+        if not positives.sum() or not negatives.sum():
+            return np.full(patients, np.nan)
+        of_positive, of_negative = self.placements()
+        won_by = self._by_patient(
+            self._positive_patient, self._positive_weight * of_positive * negatives.sum()
+        )
+        won_over = self._by_patient(
+            self._negative_patient, self._negative_weight * of_negative * positives.sum()
+        )
+        # Pairs within a patient are in both sums.
+        left = won_by.sum() - won_by - won_over + self._won_within()
+        return divide(left, (positives.sum() - positives) * (negatives.sum() - negatives))
+
+    def _won_within(self) -> np.ndarray:
+        """Weight of the pairs that each patient's positives win against its own negatives."""
+        rank = np.unique(self._score, return_inverse=True)[1]
+        width = len(rank) + 1
+        # One number sorts by patient and then by score.
+        key = self._negative_patient * width + rank[self.negative]
+        order = np.argsort(key, kind="stable")
+        lower = np.concatenate([[0.0], np.cumsum(self._negative_weight[order])])
+        start = self._positive_patient * width
+        own = start + rank[self.positive]
+        first, below, up_to = (
+            lower[np.searchsorted(key[order], one, side=side)]
+            for one, side in ((start, "left"), (own, "left"), (own, "right"))
+        )
+        won = self._positive_weight * ((below + up_to) / 2 - first)
+        return self._by_patient(self._positive_patient, won)
+
+    def _by_patient(self, patient: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return np.bincount(patient, values, self._records.patients)
+
+
+def divide(numerator: np.ndarray, denominator: np.ndarray | float) -> np.ndarray:
+    """The ratio, NaN where there is nothing to divide by."""
+    out = np.full(np.shape(numerator), np.nan)
+    return np.divide(numerator, denominator, out=out, where=np.asarray(denominator) > 0)

@@ -1,0 +1,108 @@
+"""Rules that name a metric and a slice, and the ceilings on serving."""
+
+import dataclasses
+
+import pandas as pd
+import pydantic
+import pytest
+
+from components.model_gate import report, rules
+from components.model_gate.evidence import Evidence, Serving, collect
+from components.model_gate.settings import GateSettings, SliceRule
+from trainer_modules.settings import TaskSettings
+
+TARGETS = ("edema", "effusion")
+TASK = TaskSettings(kind="multilabel", labels=TARGETS)
+LENIENT = GateSettings(resamples=200, require_evaluator=False, require_serving=False)
+
+
+@pytest.fixture(scope="module")
+def found(make_table) -> Evidence:
+    """Two findings; women's scores for the second are turned round where shifted."""
+    tables = [make_table(domain, TARGETS) for domain in ("in_distribution", "shifted")]
+    table = pd.concat(tables, ignore_index=True)
+    women = (table["subgroup/sex"] == "F") & (table["domain"] == "shifted")
+    table.loc[women, "prediction/effusion"] = 1 - table.loc[women, "prediction/effusion"]
+    return collect(table, TASK, ("sex",), LENIENT)
+
+
+def outcome(found, **rule) -> tuple[str, str]:
+    settings = LENIENT.model_copy(update={"slices": (SliceRule(**rule),)})
+    (one,) = (r for r in rules.judge(found, settings).rules if r.name.startswith("slice"))
+    return one.status, one.message
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "words"),
+    [
+        ({"metric": "auc/edema", "at_least": 0.9}, "pass", "shifted auc/edema: lower bound"),
+        ({"metric": "auc/effusion", "at_least": 0.9}, "fail", "below the floor 0.9"),
+        ({"metric": "auc/edema", "group": "sex=F", "at_least": 0.9}, "pass", "shifted, sex=F"),
+        ({"metric": "auc/effusion", "group": "sex=F", "at_least": 0.5}, "fail", "below the floor"),
+        ({"metric": "auc/effusion", "group": "sex=M", "at_least": 0.9}, "pass", "at least 0.9"),
+        ({"metric": "brier/effusion", "group": "site=a", "at_most": 0.1}, "fail", "upper bound"),
+        ({"metric": "ece/edema", "at_most": 0.5}, "pass", "ece/edema: value"),
+        ({"metric": "auc", "group": "sex=X", "at_least": 0}, "not_enough_data", "no labelled"),
+        ({"metric": "auc", "group": "age=5", "at_least": 0}, "not_enough_data", "no labelled"),
+        ({"metric": "auc/oedema", "at_least": 0}, "not_enough_data", "no such metric; there are"),
+        (
+            {"metric": "auc", "group": "sex=F", "at_least": 0, "min_patients": 31},
+            "not_enough_data",
+            "30 patients are fewer than the 31",
+        ),
+    ],
+)
+def test_slice_rules(found, rule, status, words):
+    answered, message = outcome(found, domain="shifted", **rule)
+    assert answered == status
+    assert words in message
+
+
+def test_a_named_slice_without_data_refuses_the_model(found):
+    assert rules.judge(found, LENIENT.model_copy(update={"max_gap": 1.0})).blessed is False
+    rule = SliceRule(domain="shifted", metric="auc", group="sex=X", at_least=0)
+    settings = LENIENT.model_copy(update={"slices": (rule,)})
+    reasons = rules.judge(found, settings).reasons
+    assert "shifted, sex=X auc: there are no labelled images" in reasons
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"metric": "auk", "at_least": 0.5}, "none of auc"),
+        ({"metric": "auc"}, "exactly one"),
+        ({"metric": "auc", "at_least": 0.5, "at_most": 0.9}, "exactly one"),
+        ({"metric": "auc", "at_least": 0.5, "group": "women"}, "no COLUMN=VALUE"),
+    ],
+)
+def test_wrong_rules_are_refused(wrong, words):
+    with pytest.raises(pydantic.ValidationError, match=words):
+        SliceRule(domain="shifted", **wrong)
+
+
+def test_worst_group_and_delongs_check_are_in_the_document(found):
+    document = report.verdict_document(rules.judge(found, LENIENT), found, LENIENT)
+    worst = document["worst_groups"]["shifted"]
+    assert (worst["column"], worst["value"]) == ("subgroup/sex", "F")
+    assert worst["auc" if "auc" in worst else "value"] is not None
+    check, drawn = document["delong"]["shifted"], document["metrics"]["shifted"]["auc"]
+    assert check["value"] == pytest.approx(drawn["value"])
+    assert check["lower"] == pytest.approx(drawn["lower"], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("limits", "failed"),
+    [
+        ({"serving_max_ms": 10, "serving_max_mb": 2}, set()),
+        ({"serving_max_ms": 4}, {"latency ceiling"}),
+        ({"serving_max_mb": 0.5}, {"size ceiling"}),
+    ],
+)
+def test_ceilings_on_latency_and_size(found, limits, failed):
+    served = dataclasses.replace(found, serving=Serving(True, "fine", 5.0, 1_000_000, 0.0))
+    verdict = rules.judge(served, LENIENT.model_copy(update=limits))
+    names = {"latency ceiling", "size ceiling"}
+    assert {r.name for r in verdict.rules if r.status != "pass"} & names == failed
+    crashed = dataclasses.replace(found, serving=Serving(False, "crashed", None, 1, None))
+    verdict = rules.judge(crashed, LENIENT.model_copy(update={"serving_max_ms": 4}))
+    assert {r.status for r in verdict.rules if r.name == "latency ceiling"} == {"not_enough_data"}
