@@ -99,8 +99,10 @@ def read_settings(
         raise InputError("give either a preset or a configuration file")
     source = Path(path) if path else _preset_path(preset)
     tree = settings_files.read_mapping(source, "configuration file")
+    _take_policy(tree)
     for override in overrides:
         _apply(tree, override)
+        _take_policy(tree)
     return tree, source.name
 
 
@@ -125,6 +127,13 @@ def _preset_path(preset: str) -> Path:
         near = settings_files.nearest(preset, names)
         raise InputError(f"preset '{preset}' does not exist{near}; accepted: {', '.join(names)}")
     return PRESETS / f"{preset}.yaml"
+
+
+def _take_policy(tree: dict[str, Any]) -> None:
+    """Puts the rules of a policy file in the place of its path (`gate: policy.yaml`)."""
+    path = tree.get("gate")
+    if isinstance(path, str) and path:
+        tree["gate"] = settings_files.read_mapping(Path(path), "policy")
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:

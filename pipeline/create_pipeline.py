@@ -79,7 +79,7 @@ def _components(
             config.evaluation,
             shifted_required=config.gate.shifted.required,
         ),
-        code_digest=code_digest("components/evaluator"),
+        code_digest=code_digest("components/evaluator", "components/model_gate"),
     )
     # The verdict: patient-clustered intervals, the gap, subgroups, the last pushed model.
     model_gate = ModelGate(

@@ -1,9 +1,9 @@
 """TFMA's configuration: metrics, slices and thresholds on the Predictor's examples.
 
 The predictions are features of those examples, so the model type is `materialized_prediction`:
-TFMA evaluates without running the model a second time. Its AUC is the trapezoid over 10,000
-thresholds and agrees with the Mann-Whitney AUC to better than 1e-3; missing labels have weight 0
-and drop out.
+TFMA evaluates without running the model a second time. The figures are those of
+`components.evaluator`, which agree with scikit-learn to better than 1e-3; missing labels have
+weight 0 and drop out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from tensorflow_model_analysis.proto import config_pb2
 
 EVALUATED_SPLITS = (features.TEST, features.SHIFTED)
+# By target and, where there are several, as their mean.
+FIGURES = ("auc", "pr_auc", "sensitivity", "specificity", "ppv", "brier", "ece")
+COUNTS = (
+    "calibration",
+    "mean_label",
+    "mean_prediction",
+    "weighted_example_count",
+    "example_count",
+)
 
 
 def evaluation_config(
@@ -30,8 +39,8 @@ def evaluation_config(
 ) -> config_pb2.EvalConfig:
     """Builds TFMA's configuration.
 
-    Each target is an output named after it; its decisions at the learned operating point are a
-    second output, `decision/<target>`, which sensitivity, specificity and PPV are taken from.
+    Each target is an output named after it. Its decisions at the learned operating point are a
+    second prediction, `decision/<target>`, from which sensitivity, specificity and PPV follow.
 
     Args:
         task: What is predicted.
@@ -44,46 +53,25 @@ def evaluation_config(
     from tensorflow_model_analysis.proto import config_pb2
 
     targets = list(task.targets)
-    outputs = {target: features.prediction(target) for target in targets}
+    scores = {target: features.prediction(target) for target in targets}
     decisions = {features.decision(target): features.decision(target) for target in targets}
-    labels = {target: features.label(target) for target in targets}
-    labels |= {features.decision(target): features.label(target) for target in targets}
-    weights = {output: f"{label}/weight" for output, label in labels.items()}
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
                 model_type="materialized_prediction",
-                label_keys=labels,
-                prediction_keys=outputs | decisions,
-                example_weight_keys=weights,
+                label_keys={target: features.label(target) for target in targets},
+                prediction_keys=scores | decisions,
+                example_weight_keys={target: features.label_weight(target) for target in targets},
             )
         ],
         metrics_specs=[
             config_pb2.MetricsSpec(
                 output_names=targets,
                 output_weights=dict.fromkeys(targets, 1.0),
-                metrics=[_auc(settings, shifted_required)],
+                metrics=[_metric(name) for name in FIGURES if name != "auc"]
+                + [_auc(settings, shifted_required)],
             ),
-            config_pb2.MetricsSpec(
-                output_names=targets,
-                metrics=[
-                    _metric("AUCPrecisionRecall", name="pr_auc", num_thresholds=10_000),
-                    _metric("MeanSquaredError", name="brier"),
-                    _metric("Calibration"),
-                    _metric("MeanLabel"),
-                    _metric("MeanPrediction"),
-                    _metric("WeightedExampleCount"),
-                    _metric("ExampleCount"),
-                ],
-            ),
-            config_pb2.MetricsSpec(
-                output_names=list(decisions),
-                metrics=[
-                    _metric("Recall", name="sensitivity", thresholds=[0.5]),
-                    _metric("Specificity", name="specificity", thresholds=[0.5]),
-                    _metric("Precision", name="ppv", thresholds=[0.5]),
-                ],
-            ),
+            config_pb2.MetricsSpec(output_names=targets, metrics=[_metric(n) for n in COUNTS]),
         ],
         slicing_specs=[
             config_pb2.SlicingSpec(),
@@ -93,16 +81,22 @@ def evaluation_config(
                 config_pb2.SlicingSpec(feature_keys=[features.DOMAIN, features.subgroup(name)])
                 for name in subgroups
             ),
+            *(
+                config_pb2.SlicingSpec(feature_keys=[features.DOMAIN, features.label(target)])
+                for target in targets
+            ),
         ],
         cross_slicing_specs=[_domain_gap()],
     )
 
 
-def _metric(class_name: str, **config: object) -> config_pb2.MetricConfig:
+def _metric(name: str) -> config_pb2.MetricConfig:
     from tensorflow_model_analysis.proto import config_pb2
 
     return config_pb2.MetricConfig(
-        class_name=class_name, config=json.dumps(config) if config else ""
+        class_name="TargetMetric",
+        module="components.evaluator.metrics",
+        config=json.dumps({"name": name}),
     )
 
 
@@ -116,7 +110,7 @@ def _auc(settings: EvaluationSettings, shifted_required: bool) -> config_pb2.Met
     ]
     if shifted_required:
         floors.append((_domain(features.SHIFTED), settings.min_auc_shifted))
-    metric = _metric("AUC", name="auc", num_thresholds=10_000)
+    metric = _metric("auc")
     for slice_spec, floor in floors:
         if floor is not None:
             threshold = config_pb2.GenericValueThreshold(lower_bound={"value": floor})

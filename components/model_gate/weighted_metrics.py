@@ -25,7 +25,7 @@ class PatientMetrics:
         """Sorts and sums what does not depend on the draw."""
         self._targets = records.targets
         self._aucs = [TargetAuc(records, index) for index, _ in enumerate(records.targets)]
-        columns = [_sums(records, index) for index, _ in enumerate(records.targets)]
+        columns = [target_sums(records, index) for index, _ in enumerate(records.targets)]
         self._exclusive = records.exclusive
         if records.exclusive:
             columns.append(_accuracy_sums(records))
@@ -53,10 +53,10 @@ class PatientMetrics:
         return self._named(sums, [auc.leave_one_out() for auc in self._aucs])
 
     def _named(self, sums: np.ndarray, aucs: Sequence[np.ndarray]) -> Draws:
-        width = _SUMS_WIDTH
+        width = SUMS_WIDTH
         by_target = []
         for index, auc in enumerate(aucs):
-            metrics = _ratios(sums[index * width : (index + 1) * width])
+            metrics = ratios(sums[index * width : (index + 1) * width])
             by_target.append({"auc": auc, **metrics})
         draws = {
             name: np.mean([metrics[name] for metrics in by_target], axis=0) for name in by_target[0]
@@ -69,10 +69,10 @@ class PatientMetrics:
         return draws
 
 
-_SUMS_WIDTH = 7 + ECE_BINS
+SUMS_WIDTH = 7 + ECE_BINS
 
 
-def _sums(records: Records, index: int) -> np.ndarray:
+def target_sums(records: Records, index: int) -> np.ndarray:
     """Sums over each patient's records that the ratios of one target are made of: [P, width]."""
     weight, label = records.weight[:, index], records.label[:, index]
     known = weight > 0
@@ -98,7 +98,7 @@ def _sums(records: Records, index: int) -> np.ndarray:
     )
 
 
-def _ratios(sums: np.ndarray) -> Draws:
+def ratios(sums: np.ndarray) -> Draws:
     """Metrics of one target from its sums, shape [width, resamples].
 
     The expected calibration error has 15 bins of equal width over [0, 1]: the mean over records

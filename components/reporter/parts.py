@@ -160,6 +160,8 @@ class GatePart(Part):
     rules: tuple[Rule, ...] = ()
     metrics: dict[str, dict[str, Figure]] = {}
     subgroups: tuple[Subgroup, ...] = ()
+    worst_groups: dict[str, Subgroup] = {}
+    delong: dict[str, Figure] = {}
     gap: Figure | None = None
     baseline: Baseline | None = None
     serving: Serving | None = None

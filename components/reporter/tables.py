@@ -18,6 +18,7 @@ SLICE_METRICS = (
     "specificity",
     "ppv",
     "brier",
+    "ece",
     "calibration",
     "weighted_example_count",
 )
@@ -76,14 +77,14 @@ class SliceTable(NamedTuple):
 
 
 def slices(content: Content) -> SliceTable:
-    """Pivots TFMA's rows; a target's probability and its decision share a line."""
+    """Pivots TFMA's rows, slices by label value last."""
     lines: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in _with_targets(content.slices):
         if row.metric in SLICE_METRICS:
-            target = row.output.removeprefix(features.decision(""))
-            lines.setdefault(row.slice, {}).setdefault(target, {})[row.metric] = row.value
+            lines.setdefault(row.slice, {}).setdefault(row.output, {})[row.metric] = row.value
     found = {m for targets in lines.values() for values in targets.values() for m in values}
-    ordered = sorted(lines, key=lambda name: (name != "overall", name))
+    label = f", {features.label('')}"
+    ordered = sorted(lines, key=lambda name: (name != "overall", label in name, name))
     return SliceTable(
         metrics=[metric for metric in SLICE_METRICS if metric in found],
         with_target=any(len(targets) > 1 for targets in lines.values()),
@@ -94,7 +95,7 @@ def slices(content: Content) -> SliceTable:
 
 def _with_targets(found: tuple[SliceMetric, ...]) -> list[SliceMetric]:
     """Leaves out TFMA's mean over targets where there is one target, which it repeats."""
-    targets = {row.output.removeprefix(features.decision("")) for row in found} - {""}
+    targets = {row.output for row in found} - {""}
     return [row for row in found if row.output or len(targets) != 1]
 
 

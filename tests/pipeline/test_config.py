@@ -138,3 +138,18 @@ def test_setting_names_are_those_that_set_accepts():
     assert "pretrain.augment.crop_area" in names
     assert "gate.in_distribution.min_auc" in names
     assert "gate.in_distribution" not in names
+
+
+def test_a_policy_file_gives_the_gates_rules(tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "max_gap: 0.1\nslices: [{domain: shifted, metric: auc/opacity, at_least: 0.8}]"
+    )
+    config = load_config(preset="demo", overrides=[f"gate={policy}", "gate.max_regression=0.02"])
+    assert (config.gate.max_gap, config.gate.max_regression) == (0.1, 0.02)
+    assert config.gate.slices[0].metric == "auc/opacity"
+    policy.write_text("max_gapp: 0.1")
+    with pytest.raises(InputError, match=r"nearest valid name: 'gate\.max_gap'"):
+        load_config(preset="demo", overrides=[f"gate={policy}"])
+    with pytest.raises(InputError, match=r"policy '.*nowhere.yaml' can't be read"):
+        load_config(preset="demo", overrides=["gate=nowhere.yaml"])

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
 from pipeline.evaluation_settings import EvaluationSettings
@@ -105,10 +105,10 @@ def test_passes_and_agrees_with_scikit_learn(tmp_path, in_distribution, shifted)
         (sex, shifted, shifted["subgroup/sex"] == "F"),
         (site, in_distribution, in_distribution["site"] == "site1"),
     ):
-        mean = 0.0
+        means = dict.fromkeys(("auc", "pr_auc", "ece"), 0.0)
         for target in TASK.targets:
             label, weight, score, decision = (
-                data[name][keep]
+                data[name][keep].astype(np.float64)
                 for name in (
                     f"label/{target}",
                     f"label/{target}/weight",
@@ -116,21 +116,46 @@ def test_passes_and_agrees_with_scikit_learn(tmp_path, in_distribution, shifted)
                     f"decision/{target}",
                 )
             )
-            metrics = slices[key][target][""]
-            auc = roc_auc_score(label, score, sample_weight=weight)
-            mean += auc / 2
-            assert metrics["auc"]["doubleValue"] == pytest.approx(auc, abs=1e-3)
+            metrics = {n: v["doubleValue"] for n, v in slices[key][target][""].items()}
+            known = weight > 0
+            expected = {
+                "auc": roc_auc_score(label[known], score[known]),
+                "pr_auc": average_precision_score(label[known], score[known]),
+                "ece": calibration_error(label[known], score[known]),
+            }
+            for name, value in expected.items():
+                means[name] += value / 2
+                assert metrics[name] == pytest.approx(value, abs=1e-3)
             brier = np.average((score - label) ** 2, weights=weight)
-            assert metrics["brier"]["doubleValue"] == pytest.approx(brier, abs=1e-6)
-            assert metrics["weighted_example_count"]["doubleValue"] == weight.sum()
-            decided = slices[key][f"decision/{target}"][""]
+            assert metrics["brier"] == pytest.approx(brier, abs=1e-6)
+            assert metrics["weighted_example_count"] == weight.sum()
+            assert metrics["example_count"] == len(weight)
+            assert metrics["mean_label"] == pytest.approx(label[known].mean())
+            ratio = score[known].mean() / label[known].mean()
+            assert metrics["calibration"] == pytest.approx(ratio, rel=1e-5)
             for name, kept, right in (
                 ("sensitivity", label == 1, decision == 1),
-                ("specificity", (label == 0) & (weight > 0), decision == 0),
-                ("ppv", (decision == 1) & (weight > 0), label == 1),
+                ("specificity", (label == 0) & known, decision == 0),
+                ("ppv", (decision == 1) & known, label == 1),
             ):
-                assert decided[name]["doubleValue"] == pytest.approx(right[kept].mean(), abs=1e-6)
-        assert slices[key][""][""]["auc"]["doubleValue"] == pytest.approx(mean, abs=1e-3)
+                assert metrics[name] == pytest.approx(right[kept].mean(), abs=1e-6)
+        for name, mean in means.items():
+            assert slices[key][""][""][name]["doubleValue"] == pytest.approx(mean, abs=1e-3)
+    # By label value: the sick alone have a sensitivity, and nothing to rank.
+    sick = slices[(("domain", "shifted"), ("label/edema", 1.0))]["edema"][""]
+    decided = shifted["decision/edema"][shifted["label/edema"] == 1]
+    assert sick["sensitivity"]["doubleValue"] == pytest.approx(decided.mean(), abs=1e-6)
+    assert not np.isfinite(float(sick["auc"]["doubleValue"]))
+
+
+def calibration_error(label, score) -> float:
+    """Mean distance of mean score and mean label over 15 bins, bin by bin."""
+    total = 0.0
+    for low in np.arange(15) / 15:
+        inside = (score >= low) & (score < low + 1 / 15)
+        if inside.any():
+            total += inside.sum() * abs(score[inside].mean() - label[inside].mean())
+    return total / len(label)
 
 
 def failing_slices(folder) -> set[str]:

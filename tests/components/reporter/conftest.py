@@ -129,6 +129,17 @@ def gate_report() -> dict:
                 "status": "not_enough_data",
             },
         ],
+        "worst_groups": {
+            "shifted": {
+                "domain": "shifted",
+                "column": "site",
+                "value": HOSTILE,
+                "auc": 0.664,
+                "lower": 0.58,
+                "upper": 0.74,
+            }
+        },
+        "delong": {"in_distribution": {"value": 0.951, "lower": 0.933, "upper": 0.969}},
         "gap": {"value": 0.287, "lower": 0.21, "upper": 0.35},
         "baseline": {
             "version": "3",

@@ -72,6 +72,8 @@ def test_figures_stand_beside_their_labels(rendered: tuple[Path, dict]) -> None:
     assert page.row("AUC") == ["AUC", "0.951", "0.931 to 0.971", "0.664", "0.644 to 0.684"]
     assert page.row("Specificity")[1] == "0.812"
     assert page.row("Calibration error")[1:3] == ["0.034", "0.014 to 0.054"]
+    assert "0.933 to 0.969 (in distribution)" in page.text
+    assert f"Worst group shifted: site {HOSTILE}, AUC 0.664 0.580 to 0.740." in page.text
     assert page.row("Patients")[1::2] == ["120", "45"]
     assert page.row("Images")[1::2] == ["240", "90"]
     assert page.row("Split") == ["Split", "train", "test", "shifted"]

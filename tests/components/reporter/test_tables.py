@@ -61,11 +61,12 @@ def slice_rows(*rows: tuple[str, str, str, float]) -> tuple[SliceMetric, ...]:
     )
 
 
-def test_slices_join_probability_and_decision_of_a_target() -> None:
+def test_slices_have_a_line_for_each_target_and_those_by_label_come_last() -> None:
     rows = slice_rows(
         ("site = a", "edema", "auc", 0.8),
         ("overall", "edema", "auc", 0.9),
-        ("overall", "decision/edema", "sensitivity", 0.7),
+        ("overall", "edema", "sensitivity", 0.7),
+        ("shifted, label/edema = 1.0", "edema", "sensitivity", 0.6),
         ("overall", "edema", "mean_label", 0.5),
         ("overall", "", "auc", 0.9),
     )
@@ -75,6 +76,7 @@ def test_slices_join_probability_and_decision_of_a_target() -> None:
     assert table.slices == [
         ("overall", [("edema", {"auc": 0.9, "sensitivity": 0.7})]),
         ("site = a", [("edema", {"auc": 0.8})]),
+        ("shifted, label/edema = 1.0", [("edema", {"sensitivity": 0.6})]),
     ]
 
 
