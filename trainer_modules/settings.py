@@ -10,6 +10,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+# Every class has its own metrics, slices and gate rules.
+MOST_CLASSES = 1000
+
 
 class Settings(BaseModel):
     """Base of every settings section: immutable, and an unknown key is an error."""
@@ -38,6 +41,10 @@ class TaskSettings(Settings):
             raise ValueError(f"a {self.kind} task has one label column, received {self.labels}")
         if self.kind == "multiclass" and len(self.classes) < 2:
             raise ValueError("a multiclass task names its classes (2 or more) in task.classes")
+        if len(self.classes) > MOST_CLASSES:
+            raise ValueError(
+                f"task.classes names {len(self.classes)} classes, at most {MOST_CLASSES} are judged"
+            )
         if self.kind != "multiclass" and self.classes:
             raise ValueError(f"task.classes belongs to multiclass tasks, not to {self.kind}")
         for name in self.uncertain_by_label:

@@ -28,5 +28,6 @@ class CachedRows:
 
     def __iter__(self) -> Iterator[Row]:
         for block in self._blocks:
-            for *head, labels, subgroups in json.loads(zlib.decompress(block)):
-                yield Row(*head, tuple(labels), tuple(subgroups))
+            for fields in json.loads(zlib.decompress(block)):
+                # JSON has no tuples.
+                yield Row(*(tuple(f) if isinstance(f, list) else f for f in fields))

@@ -135,7 +135,9 @@ class _Part:
         return dataclasses.replace(
             row,
             image=f"{self._place}:{row.image}",
-            patient_id=f"{self._name}\x1f{row.patient_id}",
+            patient_id=self._named(row.patient_id),
+            study_id=self._named(row.study_id),
+            slide_id=self._named(row.slide_id),
             site=self._name if row.site == UNKNOWN else row.site,
             domain=domain,
             split=split,
@@ -147,6 +149,9 @@ class _Part:
                 for name in self._data.subgroups
             ),
         )
+
+    def _named(self, identity: str) -> str:
+        return f"{self._name}\x1f{identity}" if identity else ""
 
     def _labels(self) -> tuple[str, ...]:
         """Labels that the part is asked for: all of them where it is in distribution."""

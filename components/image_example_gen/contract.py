@@ -13,15 +13,19 @@ CORE = (
     features.IMAGE_WIDTH,
     features.IMAGE_MEAN,
     features.IMAGE_STD,
+    features.IMAGE_BORDER_MEAN,
+    features.IMAGE_BORDER_STD,
     features.PATIENT_ID,
     features.SITE,
     features.DOMAIN,
 )
+# Only in records whose source knows them.
+OPTIONAL = (features.STUDY_ID, features.SLIDE_ID)
 
 
 def statistics_features(task: TaskSettings, subgroups: Sequence[str]) -> list[str]:
     """Every feature but the image's bytes, whose statistics cost much and say nothing."""
-    return [*CORE, *task_features(task, subgroups)]
+    return [*CORE, *OPTIONAL, *task_features(task, subgroups)]
 
 
 def record_features(task: TaskSettings, subgroups: Sequence[str]) -> list[str]:

@@ -3,10 +3,11 @@
 Columns: `image` (path relative to the manifest), the task's label columns (0, 1, -1 uncertain,
 empty unknown; or one class name), and optionally `patient_id` (without it every image is its own
 patient), `site` ('unknown'), `domain` ('in_distribution'; or 'shifted'), `split` (unlabeled,
-train, validation or test, for in-distribution rows) and any subgroup columns.
+train, validation or test, for in-distribution rows), `study_id` and `slide_id` (each unique in
+the whole table, or empty) and any subgroup columns.
 CSV is comma-separated UTF-8, with or without a byte-order mark, gzip allowed.
 
-Messages name file, row and column; they show the value except for `image` and `patient_id`,
+Messages name file, row and column; they show the value except for `image` and the ids,
 which may identify a patient.
 """
 
@@ -25,7 +26,8 @@ from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 _IMAGE, _PATIENT, _SITE, _DOMAIN, _SPLIT = "image", "patient_id", "site", "domain", "split"
-_OPTIONAL = (_PATIENT, _SITE, _DOMAIN, _SPLIT)
+_STUDY, _SLIDE = features.STUDY_ID, features.SLIDE_ID
+_OPTIONAL = (_PATIENT, _STUDY, _SLIDE, _SITE, _DOMAIN, _SPLIT)
 _GIVEN_SPLITS = (features.UNLABELED, features.TRAIN, features.VALIDATION, features.TEST)
 
 
@@ -99,6 +101,8 @@ class ManifestSource(FileSource):
                 self._subgroup(number, name, column, cells[name])
                 for name, column in zip(self._subgroups, self._subgroup_columns, strict=True)
             ),
+            study_id=cells.get(_STUDY, ""),
+            slide_id=cells.get(_SLIDE, ""),
         )
 
     def _split(self, number: int, text: str, domain: str) -> str | None:

@@ -30,6 +30,8 @@ class PlannedImage:
     image: str
     image_id: str
     patient_id: str
+    study_id: str
+    slide_id: str
     site: str
     domain: str
     labels: tuple[float | None, ...]
@@ -84,6 +86,8 @@ def _planned(row: Row, split: str, pseudonyms: Pseudonyms) -> PlannedImage:
         image=row.image,
         image_id=pseudonyms.image(row.image),
         patient_id=pseudonyms.patient(row.patient_id),
+        study_id=pseudonyms.study(row.study_id),
+        slide_id=pseudonyms.slide(row.slide_id),
         site=row.site,
         domain=row.domain,
         labels=(None,) * len(row.labels) if masked else row.labels,

@@ -1,4 +1,4 @@
-"""Keyed hashes in place of patient and image identities.
+"""Keyed hashes in place of the identities of patients, studies, slides and images.
 
 A plain hash of a patient number can be undone by trying every number; an HMAC can't be without
 the key. The key is a file (or an environment variable) that never enters an artifact or a log.
@@ -30,6 +30,14 @@ class Pseudonyms:
     def image(self, identity: str) -> str:
         """Pseudonym of an image."""
         return self._hash("image", identity)
+
+    def study(self, identity: str) -> str:
+        """Pseudonym of a study; nothing for one that is not known."""
+        return self._hash("study", identity) if identity else ""
+
+    def slide(self, identity: str) -> str:
+        """Pseudonym of a slide; nothing for one that is not known."""
+        return self._hash("slide", identity) if identity else ""
 
     def _hash(self, kind: str, identity: str) -> str:
         # File names need not be UTF-8.

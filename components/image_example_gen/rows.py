@@ -24,6 +24,9 @@ class Row:
         split: split that the source gives, None where it gives none.
         labels: one value per `task.labels`, after the uncertain policy; None is unknown.
         subgroups: one value per `data.subgroups`.
+        study_id: examination, unique in the data set; only its keyed hash leaves ingestion.
+            Empty where the source knows none.
+        slide_id: slide that the image was cut from; as `study_id`.
     """
 
     number: int
@@ -34,6 +37,8 @@ class Row:
     split: str | None
     labels: tuple[float | None, ...]
     subgroups: tuple[str, ...]
+    study_id: str = ""
+    slide_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

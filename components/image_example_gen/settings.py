@@ -116,7 +116,9 @@ class TfrecordSettings(Settings):
 
     files: str = Field("**/*.tfrecord*", description="pattern below root")
     keys: dict[str, str] = Field(
-        {}, description="image, patient_id, site, domain, split, labels, subgroups: feature's name"
+        {},
+        description="image, patient_id, study_id, slide_id, site, domain, split, labels, "
+        "subgroups: feature's name",
     )
     splits: dict[Literal["unlabeled", "train", "validation", "test"], str] = Field(
         {}, description="official split: pattern of its files"
@@ -128,7 +130,9 @@ class TfdsSettings(Settings):
 
     name: str = Field("", description="name[/config][:version]; empty: root is the prepared folder")
     keys: dict[str, str] = Field(
-        {}, description="image, patient_id, site, labels, subgroups: feature's name"
+        {},
+        description="image, patient_id, study_id, slide_id, site, labels, subgroups: "
+        "feature's name",
     )
     splits: dict[str, Literal["unlabeled", "train", "validation", "test"]] = Field(
         {}, description="split of the builder: split here, where the names don't say it"

@@ -25,6 +25,16 @@ def split_folder(examples: str, split: str) -> str:
     return os.path.join(examples, f"Split-{split}")
 
 
+def records_of_index(examples: str, index: str) -> str:
+    """Path of the records that an index file describes."""
+    split, _, name = os.path.basename(index)[len("index-") : -len(".parquet")].partition("-")
+    return os.path.join(split_folder(examples, split), _records_name(name))
+
+
+def _records_name(shard: str) -> str:
+    return f"images-{shard}.gz"
+
+
 def write_shard(
     unit: Unit, source: Source, data: DataSettings, task: TaskSettings, examples: str, report: str
 ) -> Summary:
@@ -35,7 +45,7 @@ def write_shard(
     summary = Summary()
     folder = split_folder(examples, unit.split)
     os.makedirs(folder, exist_ok=True)
-    record_path = os.path.join(folder, f"images-{unit.name}.gz")
+    record_path = os.path.join(folder, _records_name(unit.name))
     index_path = os.path.join(report, f"index-{unit.split}-{unit.name}.parquet")
     # Most of a record is PNG or JPEG, which hardly shrinks further: the fastest level will do.
     options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)

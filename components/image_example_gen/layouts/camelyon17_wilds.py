@@ -66,6 +66,7 @@ class WildsSource(PublicTable):
             split=None,
             labels=self._labels(table, number, cells),
             subgroups=self._subgroups({"center": center, "slide": cells.get("slide", "")}),
+            slide_id=slide,
         )
 
     def _metadata(self) -> Table:

@@ -6,7 +6,7 @@ Labels: 14 observations read from reports: 1, 0, -1 (uncertain: `task.uncertain`
     mentioned: `data.unmentioned`; unknown unless told otherwise). `Pleural Effusion` is
     `pleural_effusion`. Those of valid.csv and test.csv are radiologists'.
 Metadata: subgroups `sex`, `age`, `view` (AP, PA, LATERAL, ...); the patient is `patientNNNNN` of
-    the path; site `stanford`.
+    the path, the study `studyN`; site `stanford`.
 Official split: train.csv is `train`. Where there is a test.csv, valid.csv is `validation` and
     test.csv `test`. Without it valid.csv is `test`, and validation comes out of train by patient.
 Layout: `data.root` is the folder of train.csv. Paths in it start with the release's folder
@@ -39,7 +39,7 @@ FINDINGS = (
 SITE = "stanford"
 _PATH, _SEX, _AGE, _FACING, _POSITION = "Path", "Sex", "Age", "Frontal/Lateral", "AP/PA"
 _ABOUT = (_SEX, _AGE, _FACING, _POSITION)
-_TOP = re.compile(r"^(?:.*?/)?((?:train|valid|test)/(patient\d+)/.+)$")
+_TOP = re.compile(r"^(?:.*?/)?((?:train|valid|test)/(patient\d+)/([^/]+)(?:/.+)?)$")
 _BATCH = re.compile(r"batch \d+ \((train|valid\w*|test)\b", re.IGNORECASE)
 
 
@@ -67,7 +67,7 @@ class ChexpertSource(PublicTable):
         match = _TOP.match(relative_image(where, cells[_PATH]))
         if not match:
             raise InputError(f"{where} is not like CheXpert-v1.0/train/patientNNNNN/study1/...")
-        image, patient = match.groups()
+        image, patient, study = match.groups()
         position = cells.get(_POSITION, "").upper()
         about = {
             "sex": demographics.sex(cells.get(_SEX, "")),
@@ -83,6 +83,8 @@ class ChexpertSource(PublicTable):
             split=split if self._data.official_split else None,
             labels=self._labels(table, place, cells),
             subgroups=self._subgroups(about),
+            # Studies are counted anew for each patient.
+            study_id=f"{patient}/{study}",
         )
 
     def _facing(self, table: Table, place: int, cells: dict[str, str]) -> str:

@@ -8,7 +8,8 @@ Labels: DICOM has none. `data.dicom.table` names a CSV or Parquet file below roo
     `StudyInstanceUID`, `AccessionNumber`, `PatientID`, by which its rows are matched; columns
     `site`, `domain` and `split` are used as in a manifest. Without a table the folder can be an
     unlabeled part of a combination. A manifest may also name DICOM files one by one.
-Metadata: the patient is PatientID, or the study where that is empty. Subgroups, the allow-list of
+Metadata: the patient is PatientID, or the study where that is empty; the study is
+    StudyInstanceUID. Subgroups, the allow-list of
     what leaves the header: `sex`, `age` (90 and more is 90), `view`, `modality`, `body_part`,
     `manufacturer`. Everything else is dropped: no tag reaches a record.
 Burnt-in text: pixels are never trusted to be free of names. Files that say BurnedInAnnotation YES,
@@ -163,6 +164,7 @@ class DicomSource(FileSource):
                 self._subgroup(name, reader, tags)
                 for name, reader in zip(self._data.subgroups, self._subgroup_columns, strict=True)
             ),
+            study_id=study,
         )
 
     def _subgroup(self, name: str, reader: SubgroupColumn, tags: Dataset | None) -> str:

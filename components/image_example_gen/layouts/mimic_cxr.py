@@ -80,6 +80,7 @@ class MimicCxrSource(PublicTable):
             split=split if self._data.official_split else None,
             labels=self._studies.get(study) or unlabelled,
             subgroups=self._subgroups({"sex": sex, "age": age, "view": view}),
+            study_id=study,
         )
 
     @functools.cached_property

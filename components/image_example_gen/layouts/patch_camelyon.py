@@ -95,6 +95,7 @@ class PatchCamelyonSource:
                     split=name if self._data.official_split else None,
                     labels=(float(label),) * len(self._task.labels),
                     subgroups=(UNKNOWN,) * len(self._data.subgroups),
+                    slide_id=slide,
                 )
 
     def load(self, image: str, max_pixels: int) -> np.ndarray:

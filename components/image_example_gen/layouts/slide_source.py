@@ -215,6 +215,7 @@ class SlideSource(abc.ABC):
                 reader.parse(about[name])
                 for name, reader in zip(self._data.subgroups, self._subgroup_columns, strict=True)
             ),
+            slide_id=os.path.splitext(os.path.basename(slide.path))[0],
         )
 
     def _resolution(self, number: int, slide: object) -> tuple[float, float]:

@@ -9,8 +9,8 @@ Labels: a multiclass task takes the names of a ClassLabel (rename with `data.lab
     classes are only numbered. Multilabel: a sequence of ClassLabels, or a 0/1 feature for each
     label. The feature is the one of the label's name, the builder's supervised target otherwise,
     or what `data.tfds.keys` says.
-Metadata: `patient_id`, `site` and subgroups through `data.tfds.keys`. Builders rarely tell
-    patients: then every image is its own.
+Metadata: `patient_id`, `study_id`, `slide_id`, `site` and subgroups through
+    `data.tfds.keys`. Builders rarely tell patients: then every image is its own.
 Official split: train, validation (val, valid), test, unlabeled (unsupervised); others as
     `data.tfds.splits` says.
 Citation, licence: those of the builder (`tfds.builder(NAME).info`).

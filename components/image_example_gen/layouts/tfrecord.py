@@ -5,8 +5,8 @@ Input: TFRecord files, plain or GZIP, `data.tfrecord.files` below `data.root`; t
     only be walked through, once for every shard written, so unpack large ones.
 Labels: features of numbers (0, 1, -1 uncertain; or the index in `task.classes`) or of text (a
     class's name). A feature `<label>/weight` of 0 makes the label unknown, as does a missing one.
-Keys: `data.tfrecord.keys` maps `image`, `patient_id`, `site`, `domain`, `split`, labels and
-    subgroups to the records' own features, for example
+Keys: `data.tfrecord.keys` maps `image`, `patient_id`, `study_id`, `slide_id`, `site`, `domain`,
+    `split`, labels and subgroups to the records' own features, for example
     `{image: image/encoded, patient_id: subject, tumor: image/class/label}`. What is not mapped is
     looked for under the names that this pipeline writes, then under its plain name. Without a
     patient every record is its own: give one wherever there is one.
@@ -149,6 +149,8 @@ class TfrecordSource:
                 self._subgroup(number, name, reader, record)
                 for name, reader in zip(self._data.subgroups, self._subgroup_columns, strict=True)
             ),
+            study_id=self._text(record, features.STUDY_ID),
+            slide_id=self._text(record, features.SLIDE_ID),
         )
 
     def _label(self, number: int, name: str, record: Mapping[str, list[Value]]) -> float | None:

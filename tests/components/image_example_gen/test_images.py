@@ -191,6 +191,17 @@ def test_stored_figures_are_those_of_the_stored_pixels():
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(stored.encoded))), RGB)
 
 
+@pytest.mark.parametrize(("side", "width"), [(20, 1), (64, 4)])
+def test_border_figures_are_those_of_the_frame(side, width):
+    pixels = np.random.default_rng(2).integers(0, 256, (side, 2 * side), np.uint8)
+    inside = np.zeros(pixels.shape, bool)
+    inside[width:-width, width:-width] = True
+    for values in (pixels, np.stack([pixels] * 3, -1)):
+        stored = store(values, 0, "png", 95)
+        assert np.isclose(stored.border_mean, pixels[~inside].astype(np.float64).mean() / 255)
+        assert np.isclose(stored.border_std, pixels[~inside].astype(np.float64).std() / 255)
+
+
 def test_the_digest_is_of_decoded_pixels(tmp_path):
     png = decode(tmp_path, saved(Image.fromarray(RGB), "PNG"))
     bmp = decode(tmp_path, saved(Image.fromarray(RGB), "BMP"))

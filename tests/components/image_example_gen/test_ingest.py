@@ -57,7 +57,7 @@ def planted(tmp_path_factory):
     """60 images of 20 planted patients, 4 of them broken, ingested once."""
     base = tmp_path_factory.mktemp("ingest")
     root = base / "data"
-    rows = [["image", "finding", "patient_id", "site", "domain", "sex"]]
+    rows = [["image", "finding", "patient_id", "site", "domain", "sex", "study_id", "slide_id"]]
     pixels = {}
     for patient in range(PATIENTS):
         domain = "shifted" if patient >= 16 else "in_distribution"
@@ -65,7 +65,8 @@ def planted(tmp_path_factory):
             name = f"DoeJane{patient}/PrivateStudy-{image}.png"
             pixels[len(rows)] = write_png(root / name, len(rows))
             label = ["0", "1", "-1", ""][(patient + image) % 4]
-            rows.append([name, label, f"MRN-{patient:04d}-X", f"h{patient % 2}", domain, "F"])
+            about = [name, label, f"MRN-{patient:04d}-X", f"h{patient % 2}", domain, "F"]
+            rows.append([*about, f"ACC-{patient}-{image // 2}", f"SLD-{patient}" if image else ""])
     (root / rows[4][0]).unlink()
     (root / rows[9][0]).write_bytes(b"")
     truncated = (root / rows[23][0]).read_bytes()[:70]
@@ -96,7 +97,11 @@ def test_every_image_is_a_record_or_in_quarantine(planted):
             row = rows[number]
             decoded = np.asarray(Image.open(io.BytesIO(value(example, "image/encoded"))))
             np.testing.assert_array_equal(decoded, pixels[number])
-            assert set(example.features.feature) == set(record_features(TASK, ("sex",)))
+            absent = set() if row[7] else {"slide_id"}
+            assert set(example.features.feature) == set(record_features(TASK, ("sex",))) - absent
+            assert value(example, "study_id").decode() == names.study(row[6])
+            if row[7]:
+                assert value(example, "slide_id").decode() == names.slide(row[7])
             assert value(example, "patient_id").decode() == names.patient(row[2])
             assert value(example, "site").decode() == row[3]
             assert value(example, "domain").decode() == row[4]
@@ -152,7 +157,7 @@ def test_no_output_holds_an_identity(planted):
             content = gzip.decompress(content)
         if path.suffix == ".parquet":
             content += repr(pq.read_table(path).to_pydict()).encode()
-        for secret in (b"DoeJane", b"PrivateStudy", b"MRN-", b"data/manifest"):
+        for secret in (b"DoeJane", b"PrivateStudy", b"MRN-", b"ACC-", b"SLD-", b"data/manifest"):
             assert secret not in content, path.name
             assert secret.decode() not in path.name
 

@@ -36,6 +36,8 @@ def rows(count: int) -> list[Row]:
             None,
             (float(i % 2), None),
             ("F",),
+            f"study-{i // 2}" if i % 3 else "",
+            f"slide-{i // 4}",
         )
         for i in range(count)
     ]
@@ -62,6 +64,9 @@ def test_every_row_is_planned_once_with_all_it_needs(units):
         )
         assert p.patient_id == names.patient(row.patient_id)
         assert p.image_id == names.image(row.image)
+        assert p.study_id == names.study(row.study_id)
+        assert bool(p.study_id) is bool(row.study_id)
+        assert p.slide_id == names.slide(row.slide_id)
         masked = splits[row.number] == features.UNLABELED
         assert p.labels == ((None, None) if masked else row.labels)
 
@@ -93,7 +98,8 @@ def test_empty_splits_have_one_empty_unit():
 
 def test_the_plan_is_small_and_holds_no_patient_id(units):
     content = pickle.dumps(units)
-    assert len(content) / 2000 < 120
+    assert len(content) / 2000 < 190
     for unit in units:
         for planned in unit.images():
             assert "smith-" not in planned.patient_id
+            assert "-" not in planned.study_id + planned.slide_id

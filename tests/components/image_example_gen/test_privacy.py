@@ -16,6 +16,9 @@ def test_pseudonyms_are_keyed_and_say_nothing():
     assert names.patient("p1") == expected
     assert len(names.patient("p1")) == 32
     assert names.patient("p1") != names.image("p1")
+    kinds = {names.patient("x"), names.image("x"), names.study("x"), names.slide("x")}
+    assert len(kinds) == 4
+    assert names.study("") == names.slide("") == ""
     assert names.patient("p1") != privacy.Pseudonyms(b"l" * 16).patient("p1")
 
 

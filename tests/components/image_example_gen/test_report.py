@@ -16,7 +16,9 @@ from trainer_modules.settings import TaskSettings
 
 def planned(number: int, *labels: float | None, site: str = "s") -> PlannedImage:
     """A planned image of which number, labels and site matter."""
-    return PlannedImage(number, "x", f"id{number}", "p", site, "in_distribution", labels, ())
+    return PlannedImage(
+        number, "x", f"id{number}", "p", "", "", site, "in_distribution", labels, ()
+    )
 
 
 def summaries() -> Summary:
