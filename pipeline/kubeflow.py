@@ -154,6 +154,7 @@ def _compile(
             push_destination=config.push.destination,
             schema_file=f"{image_root}/{schema}",
             id_key_file=config.data.id_key_file,
+            passed_data=_passed_data(config),
         ),
         data_fingerprint=data_version,
         upstream_fingerprint=data_version,
@@ -167,6 +168,13 @@ def _compile(
         return runner.run(pipeline, write_out=False)["pipelineSpec"]
     except NotImplementedError as error:
         raise InputError(f"Kubeflow Pipelines can't run this: {error}") from error
+
+
+def _passed_data(config: RunConfig) -> str:
+    """Where data that passed leave their statistics: nowhere, unless it outlives the pod."""
+    given = config.data_gate.passed_data or f"{config.push.destination}/passed_data"
+    step = config.kubernetes.of_node("DataGate")
+    return given if kubeflow_check.on_volume(given, step) else ""
 
 
 def _write(output: str, documents: list[dict[str, Any]]) -> None:

@@ -49,6 +49,7 @@ def misplaced(config: RunConfig) -> list[str]:
     uses += [("Pretrainer", "model.init.path", config.model.init.path)]
     if config.upstream.enabled:
         uses += [("UpstreamExampleGen", "upstream.data.root", config.upstream.data.root)]
+    uses += [("DataGate", "data_gate.passed_data", config.data_gate.passed_data)]
     if config.push.enabled:
         for node in ("Pusher", "EncoderPusher", "ModelGate"):
             uses.append((node, "push.destination", config.push.destination))

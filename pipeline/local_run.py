@@ -160,9 +160,10 @@ def _execute(
         Places(
             pipeline_root=str(folder.root / "artifacts"),
             checkpoint_root=str(folder.root / "checkpoints"),
-            push_destination=str(Path(destination).expanduser().resolve()),
+            push_destination=_absolute(destination),
             schema_file=folder.import_schema(schema_source(config)),
             id_key_file=folder.id_key_file() if needs_key else config.data.id_key_file,
+            passed_data=_absolute(config.data_gate.passed_data or str(folder.root / "passed_data")),
         ),
         **fingerprints,
         metadata_path=str(folder.metadata),
@@ -177,6 +178,10 @@ def _execute(
     run_nodes(
         pipeline, started=console.start, ended=ended, from_nodes=from_nodes, to_nodes=to_nodes
     )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().resolve())
 
 
 def _quiet_libraries() -> None:

@@ -12,6 +12,7 @@ import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 
 from components.data_gate.component import DataGate
+from components.example_validator.component import ExampleValidator
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.contract import statistics_features
 from pipeline.beam_options import beam_pipeline_args
@@ -31,6 +32,7 @@ class Places:
     push_destination: str
     schema_file: str
     id_key_file: str = ""
+    passed_data: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,8 +93,10 @@ def build_shared_nodes(
     )
     # A schema a person has curated, not one inferred from the data it must judge.
     schema_gen = tfx.components.ImportSchemaGen(schema_file=places.schema_file)
-    example_validator = tfx.components.ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    example_validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema_gen.outputs["schema"],
+        code_digest=code_digest("components/example_validator", *CONTRACT),
     )
     # Stops the run before training on leaks, anomalies and empty classes.
     data_gate = DataGate(
@@ -103,6 +107,7 @@ def build_shared_nodes(
         ingest_report=example_gen.outputs["ingest_report"],
         settings=config.data_gate,
         task=config.task,
+        passed_data=places.passed_data,
         code_digest=code_digest("components/data_gate", *CONTRACT),
     )
     upstream = _build_upstream(config, places, upstream_fingerprint, data_gate)

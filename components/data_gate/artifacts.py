@@ -43,22 +43,32 @@ def _feature_name(key: str, info: anomalies_pb2.AnomalyInfo) -> str:
     return info.path.step[0] if info.path.step else key.strip("'")
 
 
-def read_schema_features(folder: str) -> set[str]:
-    """Features that the curated schema names."""
+def read_schema(folder: str) -> schema_pb2.Schema:
+    """The curated schema."""
     schema = schema_pb2.Schema()
     with open(os.path.join(folder, "schema.pbtxt"), encoding="utf-8") as file:
         text_format.Parse(file.read(), schema)
-    return {feature.name for feature in schema.feature}
+    return schema
+
+
+def statistics_file(folder: str, split: str) -> str:
+    """Where StatisticsGen puts the statistics of a split."""
+    return os.path.join(folder, f"Split-{split}", "FeatureStats.pb")
+
+
+def read_statistics(folder: str, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Statistics of a split, as StatisticsGen writes them."""
+    statistics = statistics_pb2.DatasetFeatureStatisticsList()
+    with open(statistics_file(folder, split), "rb") as file:
+        statistics.ParseFromString(file.read())
+    return statistics
 
 
 def read_statistics_features(folder: str, splits: Sequence[str]) -> set[str]:
     """Features that statistics saw in any split."""
     names = set()
     for split in splits:
-        statistics = statistics_pb2.DatasetFeatureStatisticsList()
-        with open(os.path.join(folder, f"Split-{split}", "FeatureStats.pb"), "rb") as file:
-            statistics.ParseFromString(file.read())
-        for dataset in statistics.datasets:
+        for dataset in read_statistics(folder, split).datasets:
             names.update(f.name or f.path.step[0] for f in dataset.features)
     return names
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from components.data_gate.settings import Severity
 from trainer_modules import features
-
-Action = Literal["stop", "report"]
 
 NEW_COLUMN = "SCHEMA_NEW_COLUMN"
 _SHOWN = 3
+_SEVEREST: tuple[Severity, ...] = ("stop", "report", "ignore")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Check:
 
     name: str
     passed: bool
-    action: Action
+    action: Severity
     message: str
     details: tuple[dict, ...] = ()
 
@@ -42,20 +41,25 @@ class Anomaly:
 
 @dataclasses.dataclass(frozen=True)
 class Shared:
-    """A patient or picture that is in several splits: how often, and in which rows (the first)."""
+    """A patient or picture that is in several splits: how often, and in which rows (the first).
+
+    `images` are the pseudonyms of the images in these rows.
+    """
 
     value: str
     splits: Mapping[str, int]
     rows: tuple[int, ...]
+    images: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """Images of one split with the same perceptual hash: how many, and the first rows."""
+    """Images of one split with the same perceptual hash: how many, the first rows and images."""
 
     split: str
-    images: int
+    count: int
     rows: tuple[int, ...]
+    images: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +71,17 @@ class Pair:
 
 
 @dataclasses.dataclass(frozen=True)
+class Distance:
+    """How far a feature of one split is from what it is compared with, and how far it may be."""
+
+    split: str
+    feature: str
+    measure: str
+    value: float
+    threshold: float
+
+
+@dataclasses.dataclass(frozen=True)
 class NearDuplicates:
     """How many pairs there are (up to the limit of a search), and the closest of them."""
 
@@ -74,42 +89,83 @@ class NearDuplicates:
     pairs: tuple[Pair, ...] = ()
 
 
+def looked_for(name: str, severity: Severity, check: Callable[[], Check]) -> Check:
+    """Outcome of a check, which is not even made where its severity is `ignore`."""
+    if severity == "ignore":
+        return Check(name, True, severity, f"not looked at: data_gate.{name} is ignore")
+    return check()
+
+
 def anomalies(
     found: Sequence[Anomaly],
     task_features: Collection[str],
     empty_splits: Collection[str],
-    action: Action,
+    severity: Severity,
+    by_kind: Mapping[str, Severity],
 ) -> Check:
     """Schema anomalies, but for two kinds that say nothing against the data.
 
     A label or subgroup of the task that the curated schema does not name is new to it by design,
     and a split without examples misses every column.
+
+    Args:
+        found: what ExampleValidator wrote.
+        task_features: labels, weights and subgroups of the task.
+        empty_splits: splits without examples.
+        severity: of kinds that `by_kind` does not name.
+        by_kind: an anomaly of several kinds is as severe as its worst.
     """
-    counted = [
-        anomaly
+    judged = [
+        (_worst([by_kind.get(kind, severity) for kind in anomaly.types] or [severity]), anomaly)
         for anomaly in found
         if anomaly.split not in empty_splits
         and not (anomaly.feature in task_features and set(anomaly.types) == {NEW_COLUMN})
     ]
+    counted = [(action, anomaly) for action, anomaly in judged if action != "ignore"]
+    # What stops the run is named first.
+    counted.sort(key=lambda pair: _SEVEREST.index(pair[0]))
     details = tuple(
-        {"split": a.split, "feature": a.feature, "description": a.description} for a in counted
+        {
+            "split": a.split,
+            "feature": a.feature,
+            "kinds": list(a.types),
+            "severity": action,
+            "description": a.description,
+        }
+        for action, a in counted
     )
-    shown = _listed([f"{a.split}: {a.feature}: {a.description}" for a in counted])
-    message = f"{len(counted)} anomalies against the schema: {shown}" if counted else "no anomalies"
-    return Check("anomalies", not counted, action, message, details)
+    if not counted:
+        return Check("anomalies", True, severity, "no anomalies")
+    shown = _listed([f"{a.split}: {a.feature}: {a.description}" for _, a in counted])
+    message = f"{len(counted)} anomalies against the schema: {shown}"
+    return Check("anomalies", False, counted[0][0], message, details)
 
 
-def patient_overlap(shared: Sequence[Shared], action: Action) -> Check:
+def _worst(severities: Sequence[Severity]) -> Severity:
+    return min(severities, key=_SEVEREST.index)
+
+
+def patient_overlap(shared: Sequence[Shared], action: Severity) -> Check:
     """Patients with images in more than one split."""
     return _overlap("patient_overlap", "patient", "patients", shared, action)
 
 
-def duplicates(shared: Sequence[Shared], action: Action) -> Check:
+def study_overlap(shared: Sequence[Shared], action: Severity) -> Check:
+    """Studies with images in more than one split, under two patients or one."""
+    return _overlap("study_overlap", "study", "studies", shared, action)
+
+
+def slide_overlap(shared: Sequence[Shared], action: Severity) -> Check:
+    """Slides with tiles in more than one split."""
+    return _overlap("slide_overlap", "slide", "slides", shared, action)
+
+
+def duplicates(shared: Sequence[Shared], action: Severity) -> Check:
     """The same pixels in more than one split."""
     return _overlap("duplicates", "image", "images", shared, action)
 
 
-def near_duplicates(found: NearDuplicates, action: Action) -> Check:
+def near_duplicates(found: NearDuplicates, action: Severity) -> Check:
     """Pictures of two splits that look alike: resized, compressed anew, brighter."""
     name = "near_duplicates"
     if not found.count:
@@ -125,14 +181,19 @@ def near_duplicates(found: NearDuplicates, action: Action) -> Check:
 
 def _alike(pair: Pair) -> str:
     sides = [
-        f"{look.split} ({'row' if look.images == 1 else 'rows'} {', '.join(map(str, look.rows))})"
+        f"{look.split} ({'row' if look.count == 1 else 'rows'} {', '.join(map(str, look.rows))})"
         for look in pair.looks
     ]
     return f"{' and '.join(sides)}, {pair.bits} bits apart"
 
 
-def _overlap(name: str, noun: str, plural: str, shared: Sequence[Shared], action: Action) -> Check:
-    details = tuple({noun: s.value, "splits": dict(s.splits), "rows": list(s.rows)} for s in shared)
+def _overlap(
+    name: str, noun: str, plural: str, shared: Sequence[Shared], action: Severity
+) -> Check:
+    details = tuple(
+        {noun: s.value, "splits": dict(s.splits), "rows": list(s.rows), "images": list(s.images)}
+        for s in shared
+    )
     if not shared:
         return Check(name, True, action, f"no {noun} is in two splits")
     count = f"1 {noun} is" if len(shared) == 1 else f"{len(shared)} {plural} are"
@@ -146,6 +207,7 @@ def class_counts(
     counts: Mapping[str, Mapping[str, Mapping[str, int]]],
     examples: Mapping[str, int],
     min_per_class: int,
+    action: Severity,
 ) -> Check:
     """Examples of every class in each split that is trained on or judged.
 
@@ -153,6 +215,7 @@ def class_counts(
         counts: split -> label -> class -> examples, with `unknown` among the classes.
         examples: split -> examples; shifted data are optional, so an empty split is no finding.
         min_per_class: 0 asks for nothing.
+        action: what too few of them do.
     """
     splits = [features.TRAIN, features.VALIDATION, features.TEST]
     if examples.get(features.SHIFTED):
@@ -168,22 +231,25 @@ def class_counts(
         return Check(
             "class_counts",
             True,
-            "stop",
+            action,
             f"every class has {min_per_class} or more examples",
         )
     shown = _listed(
         [f"{d['split']} has {d['examples']} of {d['label']}={d['class']}" for d in details]
     )
     message = f"fewer than data_gate.min_per_class {min_per_class} examples: {shown}"
-    return Check("class_counts", False, "stop", message, details)
+    return Check("class_counts", False, action, message, details)
 
 
-def subgroup_counts(counts: Mapping[tuple[str, str, str], int], min_per_subgroup: int) -> Check:
-    """Examples of every value of a subgroup where models are judged: reported when few.
+def subgroup_counts(
+    counts: Mapping[tuple[str, str, str], int], min_per_subgroup: int, action: Severity
+) -> Check:
+    """Examples of every value of a subgroup where models are judged.
 
     Args:
         counts: (split, subgroup, value) -> examples; splits that do not judge are left out of it.
         min_per_subgroup: 0 asks for nothing.
+        action: what too few of them do.
     """
     details = tuple(
         {"split": split, "subgroup": name, "value": value, "examples": count}
@@ -192,16 +258,19 @@ def subgroup_counts(counts: Mapping[tuple[str, str, str], int], min_per_subgroup
     )
     if not details:
         message = f"every subgroup has {min_per_subgroup} or more examples"
-        return Check("subgroup_counts", True, "report", message)
+        return Check("subgroup_counts", True, action, message)
     shown = _listed(
         [f"{d['split']} has {d['examples']} of {d['subgroup']}={d['value']}" for d in details]
     )
     message = f"fewer than data_gate.min_per_subgroup {min_per_subgroup} examples: {shown}"
-    return Check("subgroup_counts", False, "report", message, details)
+    return Check("subgroup_counts", False, action, message, details)
 
 
 def identifying_metadata(
-    names: Collection[str], accepted: Collection[str], raw_identities: Mapping[str, int]
+    names: Collection[str],
+    accepted: Collection[str],
+    raw_identities: Mapping[str, int],
+    action: Severity,
 ) -> Check:
     """Features that nobody curated, and ids that are not pseudonyms.
 
@@ -209,6 +278,7 @@ def identifying_metadata(
         names: features found in the records.
         accepted: features of the contract and of the curated schema.
         raw_identities: id column -> how many of its values are not keyed hashes.
+        action: what either does.
     """
     unknown = sorted(set(names) - set(accepted))
     raw = {column: count for column, count in raw_identities.items() if count}
@@ -221,15 +291,53 @@ def identifying_metadata(
     if raw:
         reasons.append(f"values that are not keyed hashes in {', '.join(raw)}")
     message = "; ".join(reasons) or "records hold nothing but the contract's features"
-    return Check("identifying_metadata", not details, "stop", message, details)
+    return Check("identifying_metadata", not details, action, message, details)
 
 
-def to_report(checks: Sequence[Check], reported: Mapping[str, Sequence[dict]]) -> dict:
-    """Content of report.json; `reported` are lists of figures that are no checks."""
+def shortcuts(found: Sequence[dict], auc: float, action: Severity) -> Check:
+    """Sites, domains and labels that figures of the pictures alone give away.
+
+    Args:
+        found: entries of `shortcuts.shortcuts`.
+        auc: from which an entry is a finding.
+        action: what a finding does.
+    """
+    over = tuple(entry for entry in found if entry["auc"] >= auc)
+    if not over:
+        message = f"no column can be told from figures of the pictures with an AUC of {auc:g}"
+        return Check("shortcuts", True, action, message)
+    shown = _listed([f"{e['target']} by {e['figures']} (AUC {e['auc']:.3f})" for e in over])
+    count = "1 column gives itself away" if len(over) == 1 else f"{len(over)} give themselves away"
+    return Check("shortcuts", False, action, f"{count}: {shown}", over)
+
+
+def drift(name: str, distances: Sequence[Distance] | None, against: str, action: Severity) -> Check:
+    """Features that lie further apart than their thresholds.
+
+    Args:
+        name: of the check.
+        distances: all that was measured; None where there is nothing to compare with.
+        against: what with, in words.
+        action: what drift does.
+    """
+    if distances is None:
+        return Check(name, True, action, f"no {against} to compare with")
+    over = sorted((d for d in distances if d.value > d.threshold), key=lambda d: -d.value)
+    if not over:
+        message = f"no feature is far from {against}; {len(distances)} distances measured"
+        return Check(name, True, action, message)
+    shown = _listed([f"{d.split}: {d.feature} ({d.measure} {d.value:.3f})" for d in over])
+    count = "1 distance is" if len(over) == 1 else f"{len(over)} distances are"
+    message = f"{count} beyond the threshold, against {against}: {shown}"
+    return Check(name, False, action, message, tuple(dataclasses.asdict(d) for d in over))
+
+
+def to_report(checks: Sequence[Check], reported: Mapping[str, object]) -> dict:
+    """Content of report.json; `reported` is what is shown beside the checks."""
     return {
         "passed": not any(check.stops for check in checks),
         "checks": [dataclasses.asdict(check) for check in checks],
-        **{name: list(entries) for name, entries in reported.items()},
+        **reported,
     }
 
 

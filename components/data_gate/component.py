@@ -20,6 +20,7 @@ class DataGateSpec(types.ComponentSpec):
     PARAMETERS: ClassVar[dict] = {
         "settings": component_spec.ExecutionParameter(type=str),
         "task": component_spec.ExecutionParameter(type=str),
+        "passed_data": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar[dict] = {
@@ -49,6 +50,7 @@ class DataGate(base_component.BaseComponent):
         ingest_report: types.BaseChannel,
         settings: DataGateSettings,
         task: TaskSettings,
+        passed_data: str,
         code_digest: str,
     ):
         """Constructs the component.
@@ -61,6 +63,8 @@ class DataGate(base_component.BaseComponent):
             ingest_report: index and counts of ImageExampleGen.
             settings: what stops the run.
             task: labels.
+            passed_data: folder of the last passed run's statistics, which this run's replace when
+                they pass; '' keeps none.
             code_digest: of the code that checks.
         """
         super().__init__(
@@ -72,6 +76,7 @@ class DataGate(base_component.BaseComponent):
                 ingest_report=ingest_report,
                 settings=settings.model_dump_json(),
                 task=task.model_dump_json(),
+                passed_data=passed_data,
                 code_digest=code_digest,
                 data_gate_report=types.Channel(type=DataGateReport),
             )

@@ -11,7 +11,8 @@ from components.data_gate.index import Index
 from trainer_modules import features
 from trainer_modules.settings import TaskSettings
 
-_IMAGE_COLUMNS = ("mean", "std", "height", "width")
+_RANGES = {"mean": 1.0, "std": 0.5, "border_mean": 1.0, "border_std": 0.5}
+_IMAGE_COLUMNS = (*_RANGES, "height", "width")
 _BINS = 256
 
 
@@ -77,7 +78,7 @@ def drift(index: Index, task: TaskSettings) -> list[dict[str, object]]:
 
 
 def _range(name: str) -> float | None:
-    return {"mean": 1.0, "std": 0.5}.get(name)
+    return _RANGES.get(name)
 
 
 def _values(batch, name: str) -> np.ndarray:

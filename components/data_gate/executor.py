@@ -26,17 +26,19 @@ class Executor(base_executor.BaseExecutor):
         """
         from components.data_gate import checks
         from components.data_gate.errors import DataGateStopped
-        from components.data_gate.gate import Inputs, judge
+        from components.data_gate.gate import Inputs, Judge
         from components.data_gate.settings import DataGateSettings
         from trainer_modules.settings import TaskSettings
 
         artifacts = {n: artifact_utils.get_single_instance(a) for n, a in input_dict.items()}
         splits = artifact_utils.decode_split_names(artifacts["examples"].split_names)
-        outcomes, reported = judge(
+        judge = Judge(
             Inputs(splits=splits, **{name: a.uri for name, a in artifacts.items()}),
             DataGateSettings.model_validate_json(exec_properties["settings"]),
             TaskSettings.model_validate_json(exec_properties["task"]),
+            exec_properties["passed_data"],
         )
+        outcomes, reported = judge.report()
         report = checks.to_report(outcomes, reported)
         folder = artifact_utils.get_single_uri(output_dict["data_gate_report"])
         os.makedirs(folder, exist_ok=True)
@@ -48,3 +50,4 @@ class Executor(base_executor.BaseExecutor):
         reasons = checks.reasons(outcomes)
         if reasons:
             raise DataGateStopped(reasons, report)
+        judge.keep_passed()

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Sequence
 
-from components.data_gate import artifacts, checks
+from components.data_gate import artifacts, checks, pictures
+from components.data_gate.checks import Check, Distance
 from components.data_gate.drift import drift
+from components.data_gate.feature_drift import feature_distances, label_distances
 from components.data_gate.index import Index
 from components.data_gate.near import near_duplicates
+from components.data_gate.passed_data import PassedData
 from components.data_gate.settings import DataGateSettings
 from components.data_gate.shortcuts import shortcuts
 from components.image_example_gen.contract import record_features, task_features
 from trainer_modules import features
 from trainer_modules.settings import TaskSettings
+
+# Shifted data have another domain by definition and another site as a rule.
+_SHIFTED_BY_DESIGN = (features.DOMAIN, features.SITE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,39 +37,151 @@ class Inputs:
     splits: Sequence[str]
 
 
-def judge(
-    inputs: Inputs, settings: DataGateSettings, task: TaskSettings
-) -> tuple[list[checks.Check], dict[str, list[dict[str, object]]]]:
-    """Returns the outcome of every check, and what is only reported: drift and shortcuts."""
-    index = Index(inputs.ingest_report)
-    with open(os.path.join(inputs.ingest_report, "report.json"), encoding="utf-8") as file:
-        counts = json.load(file)["splits"]
-    examples = {split: counts[split]["examples"] for split in counts}
-    labels = {split: counts[split]["labels"] for split in counts}
-    subgroups = index.subgroups
-    names = artifacts.read_record_features(inputs.examples, inputs.splits)
-    names |= artifacts.read_statistics_features(inputs.statistics, inputs.splits)
-    curated = artifacts.read_schema_features(inputs.schema)
-    outcomes = [
-        checks.anomalies(
-            artifacts.read_anomalies(inputs.anomalies, inputs.splits),
-            set(task_features(task, subgroups)),
-            {split for split, count in examples.items() if not count},
-            settings.anomalies,
-        ),
-        checks.patient_overlap(index.shared(features.PATIENT_ID), settings.patient_overlap),
-        checks.duplicates(index.shared("digest"), settings.duplicates),
-        checks.near_duplicates(
-            near_duplicates(index, settings.near_duplicate_bits), settings.near_duplicates
-        ),
-        checks.class_counts(labels, examples, settings.min_per_class),
-        checks.subgroup_counts(
-            index.subgroup_counts((features.TEST, features.SHIFTED)), settings.min_per_subgroup
-        ),
-        checks.identifying_metadata(
-            names,
-            curated | set(record_features(task, subgroups)),
-            index.raw_identities(),
-        ),
-    ]
-    return outcomes, {"drift": drift(index, task), "shortcuts": shortcuts(index, task)}
+class Judge:
+    """The checks of one run.
+
+    Args:
+        inputs: what is judged.
+        settings: what stops, what is reported, what is not looked for.
+        task: labels.
+        passed_data: folder of the last passed run's statistics; empty: nothing is kept.
+    """
+
+    def __init__(
+        self, inputs: Inputs, settings: DataGateSettings, task: TaskSettings, passed_data: str
+    ):
+        self._inputs = inputs
+        self._settings = settings
+        self._task = task
+        self._index = Index(inputs.ingest_report)
+        self._schema = artifacts.read_schema(inputs.schema)
+        self._passed = PassedData(passed_data) if passed_data else None
+        with open(os.path.join(inputs.ingest_report, "report.json"), encoding="utf-8") as file:
+            splits = json.load(file)["splits"]
+        self._examples = {split: counts["examples"] for split, counts in splits.items()}
+        self._labels = {split: counts["labels"] for split, counts in splits.items()}
+
+    def report(self) -> tuple[list[Check], dict[str, object]]:
+        """Returns the outcome of every check, and what is shown beside them."""
+        settings = self._settings
+        made = {
+            "anomalies": self._anomalies,
+            "patient_overlap": lambda: self._overlap(checks.patient_overlap, features.PATIENT_ID),
+            "study_overlap": lambda: self._overlap(checks.study_overlap, features.STUDY_ID),
+            "slide_overlap": lambda: self._overlap(checks.slide_overlap, features.SLIDE_ID),
+            "duplicates": lambda: self._overlap(checks.duplicates, "digest"),
+            "near_duplicates": lambda: checks.near_duplicates(
+                near_duplicates(self._index, settings.near_duplicate_bits),
+                settings.near_duplicates,
+            ),
+            "class_counts": lambda: checks.class_counts(
+                self._labels, self._examples, settings.min_per_class, settings.class_counts
+            ),
+            "subgroup_counts": lambda: checks.subgroup_counts(
+                self._index.subgroup_counts((features.TEST, features.SHIFTED)),
+                settings.min_per_subgroup,
+                settings.subgroup_counts,
+            ),
+            "identifying_metadata": self._identifying_metadata,
+            "shortcuts": lambda: checks.shortcuts(
+                self._shortcuts, settings.shortcut_auc, settings.shortcuts
+            ),
+            "domain_drift": lambda: checks.drift(
+                "domain_drift", self._domain_distances, "train", settings.domain_drift
+            ),
+            "previous_drift": lambda: checks.drift(
+                "previous_drift",
+                self._previous_distances,
+                "the last passed run",
+                settings.previous_drift,
+            ),
+        }
+        outcomes = [
+            checks.looked_for(name, getattr(settings, name), check) for name, check in made.items()
+        ]
+        return outcomes, self._shown(outcomes)
+
+    def keep_passed(self) -> None:
+        """Leaves the statistics for the next run to be compared with."""
+        if self._passed:
+            self._passed.keep(self._inputs.statistics, self._inputs.splits, self._labels)
+
+    def _shown(self, outcomes: Sequence[Check]) -> dict[str, object]:
+        looked = {check.name for check in outcomes if check.action != "ignore"}
+        pairs = pictures.pairs(outcomes, self._settings.pictured_pairs)
+        names = pictures.named(pairs)
+        distances = {
+            name: [dataclasses.asdict(d) for d in found or ()]
+            for name, found in (
+                ("domain_drift", self._domain_distances if "domain_drift" in looked else None),
+                (
+                    "previous_drift",
+                    self._previous_distances if "previous_drift" in looked else None,
+                ),
+            )
+        }
+        return {
+            "drift": drift(self._index, self._task) if "domain_drift" in looked else [],
+            "distances": distances,
+            "shortcuts": self._shortcuts if "shortcuts" in looked else [],
+            "pairs": pairs,
+            "thumbnails": pictures.thumbnails(self._index, self._inputs.examples, names),
+        }
+
+    def _overlap(self, check, column: str) -> Check:
+        found = self._index.shared(column)
+        return check(found, getattr(self._settings, check.__name__))
+
+    def _anomalies(self) -> Check:
+        return checks.anomalies(
+            artifacts.read_anomalies(self._inputs.anomalies, self._inputs.splits),
+            set(task_features(self._task, self._index.subgroups)),
+            {split for split, count in self._examples.items() if not count},
+            self._settings.anomalies,
+            self._settings.anomaly_kinds,
+        )
+
+    def _identifying_metadata(self) -> Check:
+        names = artifacts.read_record_features(self._inputs.examples, self._inputs.splits)
+        names |= artifacts.read_statistics_features(self._inputs.statistics, self._inputs.splits)
+        accepted = {feature.name for feature in self._schema.feature}
+        accepted.update(record_features(self._task, self._index.subgroups))
+        return checks.identifying_metadata(
+            names, accepted, self._index.raw_identities(), self._settings.identifying_metadata
+        )
+
+    @functools.cached_property
+    def _shortcuts(self) -> list[dict[str, object]]:
+        return shortcuts(self._index, self._task)
+
+    @functools.cached_property
+    def _domain_distances(self) -> list[Distance] | None:
+        """Distances of the shifted split from the one that is trained on."""
+        if not self._examples.get(features.SHIFTED) or not self._examples.get(features.TRAIN):
+            return None
+        statistics, train = (
+            artifacts.read_statistics(self._inputs.statistics, split)
+            for split in (features.SHIFTED, features.TRAIN)
+        )
+        most = self._settings.drift_distance
+        return feature_distances(
+            features.SHIFTED, statistics, train, self._schema, most, _SHIFTED_BY_DESIGN
+        ) + label_distances(
+            features.SHIFTED, self._labels[features.SHIFTED], self._labels[features.TRAIN], most
+        )
+
+    @functools.cached_property
+    def _previous_distances(self) -> list[Distance] | None:
+        """Distances of every split from the same split of the last passed run."""
+        before = self._passed.label_counts() if self._passed else None
+        if before is None:
+            return None
+        found, most = [], self._settings.drift_distance
+        for split in self._inputs.splits:
+            baseline = self._passed.statistics(split)
+            if baseline is None or not self._examples.get(split):
+                continue
+            statistics = artifacts.read_statistics(self._inputs.statistics, split)
+            found += feature_distances(split, statistics, baseline, self._schema, most)
+            found += label_distances(split, self._labels[split], before.get(split, {}), most)
+        return found

@@ -36,6 +36,18 @@ class Index:
         prefix = features.subgroup("")
         return [name.removeprefix(prefix) for name in self._names if name.startswith(prefix)]
 
+    def files_of(self, images: Collection[str]) -> Iterator[tuple[str, set[str]]]:
+        """Yields the index files that hold some of the images, and which of them."""
+        wanted = set(images)
+        for path in self._paths:
+            if not wanted:
+                return
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=16384, columns=["image_id"]):
+                    if found := wanted.intersection(batch.column("image_id").to_pylist()):
+                        wanted -= found
+                        yield path, found
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yields some columns of the rows."""
         for path in self._paths:
@@ -43,19 +55,22 @@ class Index:
                 yield from file.iter_batches(batch_size=16384, columns=list(columns))
 
     def shared(self, column: str) -> list[Shared]:
-        """Values of a hex column that are in more than one split, the first thousand."""
+        """Values of a hex column that are in more than one split, the first thousand.
+
+        An empty value, of an image whose source does not know, is none.
+        """
         suspects = self._suspects(column)
         if not suspects:
             return []
         splits: dict[str, Counter] = {}
-        rows: dict[str, list[int]] = {}
-        for batch in self.batches([column, "split", "row"]):
-            for value, split, row in zip(*(c.to_pylist() for c in batch.columns), strict=True):
-                if _key(value) in suspects:
+        rows: dict[str, list[tuple[int, str]]] = {}
+        for batch in self.batches([column, "split", "row", "image_id"]):
+            for value, split, *place in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+                if value and _key(value) in suspects:
                     splits.setdefault(value, Counter())[split] += 1
-                    rows.setdefault(value, []).append(row)
+                    rows.setdefault(value, []).append(tuple(place))
         found = [
-            Shared(value, _in_order(counts), tuple(sorted(rows[value])[:_ROWS]))
+            Shared(value, _in_order(counts), *zip(*sorted(rows[value])[:_ROWS], strict=True))
             for value, counts in splits.items()
             if len(counts) > 1
         ]
@@ -65,8 +80,10 @@ class Index:
         keys, places = [np.empty(0, np.uint64)], [np.empty(0, np.uint8)]
         for batch in self.batches([column, "split"]):
             values, names = (c.to_pylist() for c in batch.columns)
-            keys.append(np.fromiter(map(_key, values), np.uint64, len(values)))
-            places.append(np.fromiter(map(features.SPLITS.index, names), np.uint8, len(names)))
+            known = [(value, name) for value, name in zip(values, names, strict=True) if value]
+            keys.append(np.fromiter((_key(value) for value, _ in known), np.uint64, len(known)))
+            numbers = (features.SPLITS.index(name) for _, name in known)
+            places.append(np.fromiter(numbers, np.uint8, len(known)))
         pairs = np.unique(
             np.rec.fromarrays([np.concatenate(keys), np.concatenate(places)], names="key,split")
         )
@@ -87,11 +104,13 @@ class Index:
 
     def raw_identities(self) -> dict[str, int]:
         """Counts ids that do not look like ingestion's keyed hashes, by column."""
-        counts = {"image_id": 0, features.PATIENT_ID: 0}
+        optional = (features.STUDY_ID, features.SLIDE_ID)
+        counts = dict.fromkeys(("image_id", features.PATIENT_ID, *optional), 0)
         for batch in self.batches(list(counts)):
             for column in counts:
                 for value in batch.column(column).to_pylist():
-                    counts[column] += not _PSEUDONYM.fullmatch(value)
+                    left_out = column in optional and not value
+                    counts[column] += not (left_out or _PSEUDONYM.fullmatch(value))
         return counts
 
 

@@ -114,13 +114,13 @@ def _rows(
         (hashes[place].tobytes().hex(), features.SPLITS[int(splits[place])]): place
         for place in wanted
     }
-    rows: dict[int, list[int]] = {place: [] for place in wanted}
-    for batch in index.batches(["phash", "split", "row"]):
-        for phash, split, row in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+    rows: dict[int, list[tuple[int, str]]] = {place: [] for place in wanted}
+    for batch in index.batches(["phash", "split", "row", "image_id"]):
+        for phash, split, *row in zip(*(c.to_pylist() for c in batch.columns), strict=True):
             if (phash, split) in names:
-                rows[names[phash, split]].append(row)
+                rows[names[phash, split]].append(tuple(row))
     return {
-        place: Look(split, len(rows[place]), tuple(sorted(rows[place])[:_ROWS]))
+        place: Look(split, len(rows[place]), *zip(*sorted(rows[place])[:_ROWS], strict=True))
         for (_, split), place in names.items()
     }
 

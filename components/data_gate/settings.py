@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from trainer_modules.settings import Settings
 
+Severity = Literal["stop", "report", "ignore"]
+
 
 class DataGateSettings(Settings):
-    """What stops a run before training."""
+    """What stops a run before training, what is only reported, and what nobody looks for."""
 
-    anomalies: Literal["stop", "report"] = "stop"
-    patient_overlap: Literal["stop", "report"] = "stop"
-    duplicates: Literal["stop", "report"] = "stop"
-    near_duplicates: Literal["stop", "report"] = Field(
+    anomalies: Severity = "stop"
+    anomaly_kinds: dict[str, Severity] = Field(
+        {},
+        description="severity of single kinds of schema anomalies, by TFDV's name, for example "
+        "{ENUM_TYPE_UNEXPECTED_STRING_VALUES: report}",
+    )
+    identifying_metadata: Severity = "stop"
+    patient_overlap: Severity = "stop"
+    study_overlap: Severity = "stop"
+    slide_overlap: Severity = "stop"
+    duplicates: Severity = "stop"
+    near_duplicates: Severity = Field(
         "report",
         description="pictures of two splits that look alike. Reported, because among very many "
         "chest films two of different patients can; `stop` suits other pictures and up to some "
@@ -24,13 +35,65 @@ class DataGateSettings(Settings):
     near_duplicate_bits: int = Field(
         16, ge=0, le=20, description="of 256 in the perceptual hash; more finds more, also falsely"
     )
+    pictured_pairs: int = Field(
+        8,
+        ge=0,
+        le=100,
+        description="pairs of duplicates that the report shows; 0: none",
+    )
+    class_counts: Severity = "stop"
     min_per_class: int = Field(
         5,
         ge=0,
         description="examples of each class in train, validation, test and shifted",
     )
+    subgroup_counts: Severity = "report"
     min_per_subgroup: int = Field(
         0,
         ge=0,
-        description="examples of each value of a subgroup in test and shifted; fewer are reported",
+        description="examples of each value of a subgroup in test and shifted",
     )
+    shortcuts: Severity = "report"
+    shortcut_auc: float = Field(
+        0.9,
+        gt=0.5,
+        le=1,
+        description="AUC from which size, gray values or border alone give a column away",
+    )
+    domain_drift: Severity = Field("report", description="between train and shifted")
+    previous_drift: Severity = Field(
+        "report", description="between this run's splits and the last passed run's"
+    )
+    drift_distance: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Jensen-Shannon divergence (numbers) or L-infinity distance (names, labels) "
+        "that is drift, for features to which the schema gives no comparator of its own",
+    )
+    passed_data: str = Field(
+        "",
+        description="folder where a run that passes leaves its statistics for the next one to be "
+        "compared with; empty: in the output folder, on Kubeflow beside what is pushed",
+    )
+
+    @field_validator("anomaly_kinds")
+    @classmethod
+    def _known_kinds(cls, value: dict[str, Severity]) -> dict[str, Severity]:
+        if not value:
+            return value
+        from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+        known = anomalies_pb2.AnomalyInfo.Type.keys()
+        for name in value:
+            if name not in known:
+                near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
+                raise ValueError(f"'{name}' is no kind of anomaly; the nearest is {near[0]}")
+        return value
+
+    @field_validator("passed_data")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError(f"'{value}' is an address; give the path of a mounted folder")
+        return value

@@ -1,7 +1,8 @@
-"""What size or gray values alone give away: reported, never a reason to stop.
+"""What size, gray values or the border alone give away.
 
-A network that finds a site, or the finding itself, in the size or the exposure of a picture has no
-need of the anatomy. A logistic regression on two figures of each picture says how far that goes.
+A network that finds a site, or the finding itself, in the size, the exposure or the frame of a
+picture has no need of the anatomy. A logistic regression on two figures of each
+picture says how far that goes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from components.data_gate.index import Index
 from trainer_modules import features
 from trainer_modules.settings import TaskSettings
 
-_FIGURES = {"image size": ("height", "width"), "gray values": ("mean", "std")}
+_FIGURES = {
+    "image size": ("height", "width"),
+    "gray values": ("mean", "std"),
+    "image border": ("border_mean", "border_std"),
+}
 _IMAGES = 20_000
 _FOLDS = 3
 _MIN_IMAGES = 20

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from components.reporter import charts, tables, wording
 from components.reporter.content import Content
 
 TEMPLATES = Path(__file__).parent / "templates"
+_PNG_IN_BASE64 = "iVBORw0KGgo"
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+=*")
 
 
 def render_page(content: Content) -> str:
@@ -89,6 +92,8 @@ def _variables(content: Content) -> dict[str, Any]:
         "labels": tables.labels(content),
         "sites": tables.sites(content),
         "drift": tables.drift(content),
+        "distances": tables.distances(content),
+        "thumbnails": _thumbnails(content),
         "training": tables.training(content),
         "config": _shown_config(content.run_settings),
     }
@@ -134,6 +139,16 @@ def _charts(content: Content) -> dict[str, Any]:
     if content.image_statistics is not None:
         drawn["histograms"] = _safe(charts.image_histograms(content.image_statistics))
     return drawn
+
+
+def _thumbnails(content: Content) -> dict[str, str]:
+    """The data gate's pictures as data URIs, by pseudonym; what is no PNG is left out."""
+    found = content.data_gate.thumbnails if content.data_gate else {}
+    return {
+        name: f"data:image/png;base64,{data}"
+        for name, data in found.items()
+        if data.startswith(_PNG_IN_BASE64) and _BASE64.fullmatch(data)
+    }
 
 
 def _safe(svg: str | None) -> Markup | None:

@@ -91,13 +91,44 @@ class Shortcut(Part):
     auc: Number = None
 
 
+class Side(Part):
+    """An image of a pair that the data gate found; `image` is its pseudonym."""
+
+    split: str = ""
+    row: int | None = None
+    image: str = ""
+
+
+class AlikePair(Part):
+    """Two images that are one picture, or nearly."""
+
+    check: str = ""
+    sides: tuple[Side, ...] = ()
+
+
+class Distance(Part):
+    """How far a feature of a split is from what it is compared with."""
+
+    split: str = ""
+    feature: str = ""
+    measure: str = ""
+    value: Number = None
+    threshold: Number = None
+
+
 class DataGatePart(Part):
-    """DataGate's report.json, or the report that its exception carries."""
+    """DataGate's report.json, or the report that its exception carries.
+
+    `thumbnails` holds base64 PNGs by pseudonym.
+    """
 
     passed: bool = True
     checks: tuple[Check, ...] = ()
     drift: tuple[Drift, ...] = ()
     shortcuts: tuple[Shortcut, ...] = ()
+    distances: dict[str, tuple[Distance, ...]] = {}
+    pairs: tuple[AlikePair, ...] = ()
+    thumbnails: dict[str, str] = {}
 
 
 class HistoryPart(Part):

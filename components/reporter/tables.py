@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from components.reporter.content import Content
-from components.reporter.parts import Figure, Rule, SliceMetric
+from components.reporter.parts import Distance, Figure, Rule, SliceMetric
 from components.reporter.wording import DOMAIN_TITLES, title
 from trainer_modules import features
 
@@ -26,6 +26,8 @@ GROUP_RULE = "subgroup floor"
 MAX_SLICES = 60
 MAX_SITES = 40
 MAX_ROWS_NAMED = 12
+MAX_DISTANCES = 12
+AGAINST = {"domain_drift": "train", "previous_drift": "the last passed run"}
 
 
 class HeadlineRow(NamedTuple):
@@ -183,6 +185,17 @@ def drift(content: Content) -> list[DriftRow]:
         else:
             row.distances.append((item.statistic, item.value))
     return list(rows.values())
+
+
+def distances(content: Content) -> list[tuple[str, Distance]]:
+    """The largest of the data gate's distances: what the split is compared with, and it."""
+    found = content.data_gate.distances if content.data_gate else {}
+    rows = [
+        (AGAINST.get(check, check), item)
+        for check, items in found.items()
+        for item in sorted(items, key=lambda item: -(item.value or 0))[:MAX_DISTANCES]
+    ]
+    return [row for row in rows if row[1].value is not None]
 
 
 def training(content: Content) -> list[dict[str, Any]]:

@@ -5,11 +5,14 @@ what ran again.
 """
 
 import csv
+import gzip
 import json
+import re
 import subprocess
 import sys
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -17,6 +20,8 @@ from tests.e2e.conftest import TINY
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
+# Patients of the synthetic source, as they enter ingestion.
+SYNTHETIC = rb"synthetic-[ab]-\d"
 TRAINED = ["Pretrainer", "Finetuner"]
 UPSTREAM = (
     "upstream.enabled=true",
@@ -31,6 +36,23 @@ UPSTREAM = (
 )
 JUDGED = ["Predictor", "Evaluator"]
 GATED = ["ModelGate", "EncoderPusher", "Pusher", "Reporter"]
+
+
+def leaked(folder, pattern):
+    """Files, unpacked, that hold what the pattern finds."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files
+    return [path for path in files if re.search(pattern, unpacked(path))]
+
+
+def unpacked(path):
+    """Bytes of a file as it is and as its readers see it."""
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        data += gzip.decompress(data)
+    if path.suffix == ".parquet":
+        data += repr(pq.read_table(path).to_pydict()).encode()
+    return data
 
 
 class TestARunAndItsReruns:
@@ -51,6 +73,9 @@ class TestARunAndItsReruns:
         assert "oneDNN" not in first_run.screen
         assert len(lines) < 60
         assert "oneDNN" in (first_run.output / "run.log").read_text()
+
+    def test_no_artifact_log_or_report_holds_an_identity(self, first_run):
+        assert not leaked(first_run.output, SYNTHETIC)
 
     def test_pushed_models_work_alone(self, first_run, tmp_path):
         pushed = first_run.summary["pushed"]
@@ -205,26 +230,34 @@ class TestRefusals:
             "pretrain.splits=[train]",
         )
 
-    def test_patient_in_two_splits(self, checkout, manifest, tmp_path):
+    def test_leaks_of_every_kind(self, checkout, manifest, tmp_path):
         folder, rows = manifest
+        for row in rows:
+            row["study_id"], row["slide_id"] = row["patient_id"].replace("person", "exam"), ""
         rows[0]["split"], rows[1]["split"] = "train", "test"
-        outcome = checkout.run(tmp_path / "run", overrides=self.write(folder, rows))
+        rows[6]["study_id"] = rows[8]["study_id"]
+        rows[12]["slide_id"] = rows[14]["slide_id"] = "glass-7"
+        (folder / rows[18]["image"]).write_bytes((folder / rows[20]["image"]).read_bytes())
+        with Image.open(folder / rows[24]["image"]) as image:
+            image.point(lambda value: value * 0.8).save(folder / rows[26]["image"])
+        overrides = (*self.write(folder, rows), "data_gate.near_duplicates=stop")
+        outcome = checkout.run(tmp_path / "run", overrides=overrides)
         assert outcome.status == 3, outcome.screen
         assert outcome.summary["verdict"] == "stopped_by_data_gate"
-        assert any("patient" in reason for reason in outcome.summary["reasons"])
         assert "Pretrainer" not in outcome.states
-        assert (outcome.output / "report" / "index.html").exists()
-        everything = [path for path in outcome.output.rglob("*") if path.is_file()]
-        assert everything
-        assert not [path for path in everything if b"person-" in path.read_bytes()]
-
-    def test_duplicated_image_across_splits(self, checkout, manifest, tmp_path):
-        folder, rows = manifest
-        (folder / rows[0]["image"]).write_bytes((folder / rows[2]["image"]).read_bytes())
-        assert rows[0]["split"] != rows[2]["split"]
-        outcome = checkout.run(tmp_path / "run", overrides=self.write(folder, rows))
-        assert outcome.status == 3, outcome.screen
-        assert any("1 image is in more than one split" in r for r in outcome.summary["reasons"])
+        page = (outcome.output / "report" / "index.html").read_text()
+        for words in (
+            "1 patient is in more than one split: train and test (rows 1, 2)",
+            "2 studies are in more than one split: train and test (rows 1, 2); train and "
+            "validation (rows 7, 9, 10)",
+            "1 slide is in more than one split: train and validation (rows 13, 15)",
+            "1 image is in more than one split: train and validation (rows 19, 21)",
+            "1 pair of pictures looks alike across splits: train (row 25) and validation (row 27)",
+        ):
+            assert any(words in reason for reason in outcome.summary["reasons"]), words
+            assert words in page
+        assert page.count("data:image/png;base64,") == 4
+        assert not leaked(outcome.output, rb"person-\d|exam-\d|glass-7|image\d\d\d\.png")
 
     def test_many_broken_images(self, checkout, manifest, tmp_path):
         folder, rows = manifest

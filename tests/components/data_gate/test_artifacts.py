@@ -54,7 +54,7 @@ def test_data_set_anomalies_and_missing_data_are_kept(tmp_path):
 
 
 def test_schema_features():
-    names = artifacts.read_schema_features(str(SCHEMA))
+    names = {feature.name for feature in artifacts.read_schema(str(SCHEMA)).feature}
     assert {"image/encoded", "patient_id"} <= names
 
 

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from components.data_gate import checks
-from components.data_gate.checks import NEW_COLUMN, Anomaly, Shared
+from components.data_gate.checks import NEW_COLUMN, Anomaly, Distance, Shared
 from components.data_gate.errors import DataGateStopped
 
 TASK_FEATURES = {"label/a", "label/a/weight", "subgroup/sex"}
@@ -30,7 +30,7 @@ LOW = ("FLOAT_TYPE_SMALL_FLOAT",)
     ],
 )
 def test_anomalies(anomaly, passes):
-    check = checks.anomalies([anomaly], TASK_FEATURES, {"shifted"}, "stop")
+    check = checks.anomalies([anomaly], TASK_FEATURES, {"shifted"}, "stop", {})
     assert check.passed is passes
     assert check.stops is not passes
     if not passes:
@@ -41,14 +41,86 @@ def test_anomalies(anomaly, passes):
 
 def test_reported_anomalies_do_not_stop():
     found = [Anomaly("train", "site", LOW, "Odd")]
-    check = checks.anomalies(found, TASK_FEATURES, set(), "report")
+    check = checks.anomalies(found, TASK_FEATURES, set(), "report", {})
     assert not check.passed
     assert not check.stops
     assert checks.to_report([check], {})["passed"] is True
     assert checks.reasons([check]) == []
 
 
-@pytest.mark.parametrize("check", [checks.patient_overlap, checks.duplicates])
+@pytest.mark.parametrize(
+    ("severity", "by_kind", "expected"),
+    [
+        ("stop", {}, ("stop", ["low", "odd"])),
+        ("report", {}, ("report", ["low", "odd"])),
+        ("stop", {"FLOAT_TYPE_SMALL_FLOAT": "report"}, ("stop", ["odd", "low"])),
+        ("report", {"FLOAT_TYPE_SMALL_FLOAT": "stop"}, ("stop", ["low", "odd"])),
+        ("stop", {"FLOAT_TYPE_SMALL_FLOAT": "ignore"}, ("stop", ["odd"])),
+        ("ignore", {"FLOAT_TYPE_SMALL_FLOAT": "report"}, ("report", ["low"])),
+        ("ignore", {}, ("ignore", [])),
+    ],
+)
+def test_severity_is_by_kind_of_anomaly(severity, by_kind, expected):
+    found = [
+        Anomaly("train", "low", LOW, "Below zero"),
+        Anomaly("train", "odd", ("ENUM_TYPE_UNEXPECTED_STRING_VALUES",), "Odd"),
+    ]
+    check = checks.anomalies(found, (), (), severity, by_kind)
+    assert (check.action, [d["feature"] for d in check.details]) == expected
+    assert check.passed is (not expected[1])
+    assert check.stops is (expected[0] == "stop")
+
+
+def test_the_worst_kind_of_an_anomaly_counts():
+    both = Anomaly("train", "x", (NEW_COLUMN, *LOW), "Several")
+    kinds = {NEW_COLUMN: "ignore", LOW[0]: "report"}
+    assert checks.anomalies([both], (), (), "stop", kinds).action == "report"
+
+
+def test_what_is_ignored_is_not_even_looked_for():
+    def never():
+        raise AssertionError
+
+    check = checks.looked_for("duplicates", "ignore", never)
+    assert check.passed
+    assert not check.stops
+    assert check.message == "not looked at: data_gate.duplicates is ignore"
+    made = checks.looked_for("duplicates", "report", lambda: checks.duplicates([], "report"))
+    assert made.message == "no image is in two splits"
+
+
+def test_shortcuts_from_an_auc_on():
+    found = [
+        {"target": "site", "figures": "image border", "auc": 0.95, "images": 9},
+        {"target": "label/a", "figures": "image size", "auc": 0.6, "images": 9},
+    ]
+    check = checks.shortcuts(found, 0.9, "stop")
+    assert check.stops
+    assert check.message == "1 column gives itself away: site by image border (AUC 0.950)"
+    assert check.details == (found[0],)
+    assert checks.shortcuts(found, 0.96, "stop").passed
+    assert not checks.shortcuts(found, 0.5, "report").stops
+
+
+def test_drift_beyond_its_threshold():
+    near = Distance("test", "site", "L-infinity", 0.1, 0.2)
+    far = Distance("test", "image/mean", "Jensen-Shannon", 0.4, 0.3)
+    check = checks.drift("previous_drift", [near, far], "the last passed run", "stop")
+    assert check.stops
+    assert check.message == (
+        "1 distance is beyond the threshold, against the last passed run: "
+        "test: image/mean (Jensen-Shannon 0.400)"
+    )
+    assert checks.drift("previous_drift", [near], "it", "stop").passed
+    nothing = checks.drift("domain_drift", None, "train", "stop")
+    assert nothing.passed
+    assert nothing.message == "no train to compare with"
+
+
+@pytest.mark.parametrize(
+    "check",
+    [checks.patient_overlap, checks.study_overlap, checks.slide_overlap, checks.duplicates],
+)
 def test_shared_values_stop_and_are_named(check):
     assert check([], "stop").passed
     shared = [Shared(f"id{n}", {"train": 2, "test": 1}, (n, n + 9)) for n in range(5)]
@@ -81,7 +153,9 @@ def counts(train, validation, test, shifted):
     ],
 )
 def test_class_counts(given, minimum, failing):
-    check = checks.class_counts(*counts(*given), minimum)
+    check = checks.class_counts(*counts(*given), minimum, "stop")
+    assert check.stops is bool(failing)
+    assert not checks.class_counts(*counts(*given), minimum, "report").stops
     assert check.passed is (failing == [])
     assert [(d["split"], d["class"], d["examples"]) for d in check.details] == failing
     for split, name, count in failing:
@@ -90,17 +164,18 @@ def test_class_counts(given, minimum, failing):
 
 def test_subgroup_counts():
     counts = {("test", "sex", "F"): 9, ("test", "sex", "M"): 4, ("shifted", "sex", "F"): 5}
-    check = checks.subgroup_counts(counts, 5)
+    check = checks.subgroup_counts(counts, 5, "report")
     assert not check.passed
     assert not check.stops
     assert check.message.endswith("min_per_subgroup 5 examples: test has 4 of sex=M")
     assert len(check.details) == 1
-    assert checks.subgroup_counts(counts, 4).passed
+    assert checks.subgroup_counts(counts, 5, "stop").stops
+    assert checks.subgroup_counts(counts, 4, "stop").passed
 
 
 def test_unknown_labels_are_no_class():
     labels = {s: {"a": {"0": 9, "1": 9, "unknown": 0}} for s in ("train", "validation", "test")}
-    assert checks.class_counts(labels, {}, 5).passed
+    assert checks.class_counts(labels, {}, 5, "stop").passed
 
 
 @pytest.mark.parametrize(
@@ -113,7 +188,7 @@ def test_unknown_labels_are_no_class():
     ],
 )
 def test_identifying_metadata(names, raw, words):
-    check = checks.identifying_metadata(names, {"site", "domain"}, raw)
+    check = checks.identifying_metadata(names, {"site", "domain"}, raw, "stop")
     assert check.passed is (not words)
     assert check.stops is bool(words)
     for word in words:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pathlib
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from components.image_example_gen.records import index_schema
 from trainer_modules.settings import TaskSettings
 
 TASK = TaskSettings(labels=("a",))
+IDS = ("image_id", "patient_id", "study_id", "slide_id")
 
 
 def hexed(text: str) -> str:
@@ -29,6 +31,8 @@ def row(number: int, split: str, patient: str, picture: str, **changes) -> dict:
     return {
         "image_id": hexed(f"i{number}"),
         "patient_id": hexed(patient),
+        "study_id": "",
+        "slide_id": "",
         "split": split,
         "site": "s",
         "domain": domain,
@@ -39,6 +43,8 @@ def row(number: int, split: str, patient: str, picture: str, **changes) -> dict:
         "width": 12,
         "mean": 0.5,
         "std": 0.1,
+        "border_mean": 0.2,
+        "border_std": 0.1,
         "label/a": 0.0,
         "subgroup/sex": "F",
     } | changes
@@ -59,7 +65,8 @@ def test_clean_splits_share_nothing(tmp_path):
     assert index.shared("patient_id") == []
     assert index.shared("digest") == []
     assert index.subgroups == ["sex"]
-    assert index.raw_identities() == {"image_id": 0, "patient_id": 0}
+    assert index.shared("study_id") == index.shared("slide_id") == []
+    assert index.raw_identities() == dict.fromkeys(IDS, 0)
 
 
 def test_a_patient_in_two_splits_is_found_with_rows(tmp_path):
@@ -70,7 +77,25 @@ def test_a_patient_in_two_splits_is_found_with_rows(tmp_path):
     assert first.value == hexed("p3")
     assert dict(first.splits) == {"train": 2, "test": 1, "validation": 1}
     assert first.rows == (6, 7, 20, 21)
+    assert first.images == tuple(hexed(f"i{n}") for n in (6, 7, 20, 21))
     assert dict(second.splits) == {"train": 2, "shifted": 1}
+
+
+@pytest.mark.parametrize("kind", ["study_id", "slide_id"])
+def test_a_study_or_slide_under_two_patients_is_found(kind, tmp_path):
+    rows = [row(n, "train", f"p{n}", f"x{n}", **{kind: hexed(f"s{n}")}) for n in range(9)]
+    rows += [row(9, "test", "other", "x9", **{kind: hexed("s4")}), row(10, "test", "q", "x10")]
+    index = index_of(tmp_path, rows)
+    assert index.shared("patient_id") == []
+    (found,) = index.shared(kind)
+    assert (dict(found.splits), found.rows) == ({"train": 1, "test": 1}, (4, 9))
+
+
+def test_files_of_some_images_are_found(tmp_path):
+    rows = [row(n, "train", f"p{n}", f"x{n}") for n in range(9)]
+    index = index_of(tmp_path, rows)
+    found = {pathlib.Path(p).name: ids for p, ids in index.files_of({hexed("i3"), hexed("i5")})}
+    assert found == {"index-x-00000.parquet": {hexed("i3")}, "index-x-00002.parquet": {hexed("i5")}}
 
 
 def test_duplicates_within_a_split_are_no_leak(tmp_path):
@@ -96,7 +121,9 @@ def test_subgroups_are_counted_in_some_splits(tmp_path):
 
 def test_raw_identities_are_counted(tmp_path):
     rows = [row(1, "train", "a", "x"), row(2, "train", "b", "y", patient_id="MRN-17")]
-    assert index_of(tmp_path, rows).raw_identities() == {"image_id": 0, "patient_id": 1}
+    rows += [row(3, "train", "c", "z", study_id="ACC-1", slide_id=hexed("s"))]
+    counts = index_of(tmp_path, rows).raw_identities()
+    assert counts == {"image_id": 0, "patient_id": 1, "study_id": 1, "slide_id": 0}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,13 @@ def index_of(folder, rows) -> Index:
     """Rows of (split, phash, digest), numbered from 0, in two files."""
     schema = index_schema((), ())
     records = [
-        {"split": split, "phash": phash.hex(), "digest": f"{digest:064x}", "row": number}
+        {
+            "split": split,
+            "phash": phash.hex(),
+            "digest": f"{digest:064x}",
+            "row": number,
+            "image_id": f"{number:032x}",
+        }
         for number, (split, phash, digest) in enumerate(rows)
     ]
     for place in range(2):
@@ -68,10 +74,11 @@ def test_a_near_copy_in_another_split_is_found_with_rows(tmp_path, hashes):
     assert found.count == 1
     (pair,) = found.pairs
     assert pair.bits == 5
-    assert [(look.split, look.images, look.rows) for look in pair.looks] == [
+    assert [(look.split, look.count, look.rows) for look in pair.looks] == [
         ("train", 1, (3,)),
         ("validation", 2, (60, 61)),
     ]
+    assert pair.looks[1].images == (f"{60:032x}", f"{61:032x}")
 
 
 def test_equal_hashes_are_near_but_equal_pixels_are_another_checks_matter(tmp_path, hashes):

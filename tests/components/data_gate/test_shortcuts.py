@@ -27,6 +27,8 @@ def index_of(folder, count=1200, *, sites=("s", "t"), **changes) -> Index:
         "mean": rng.uniform(0.4, 0.6, count),
         "std": rng.uniform(0.1, 0.2, count),
         "label/a": rng.integers(0, 2, count).astype(float),
+        "border_mean": rng.uniform(0.4, 0.6, count),
+        "border_std": rng.uniform(0.1, 0.2, count),
     } | changes
     schema = index_schema(("a",), ())
     columns |= {name: [None] * count for name in schema.names if name not in columns}
@@ -44,7 +46,7 @@ def found(index: Index) -> dict[tuple[str, str], float]:
 def test_noise_gives_nothing_away(tmp_path):
     areas = found(index_of(tmp_path))
     assert set(areas) == {
-        (t, f) for t in ("site", "label/a") for f in ("image size", "gray values")
+        (t, f) for t in ("site", "label/a") for f in ("image size", "gray values", "image border")
     }
     assert all(abs(area - 0.5) < 0.07 for area in areas.values())
 
@@ -60,6 +62,13 @@ def test_a_site_of_its_own_size_and_a_label_in_the_exposure_are_found(tmp_path):
     # One standard deviation between two normal distributions.
     assert np.isclose(areas["label/a", "gray values"], stats.norm.cdf(1 / np.sqrt(2)), atol=0.03)
     assert abs(areas["label/a", "image size"] - 0.5) < 0.07
+
+
+def test_a_site_that_marks_its_border_is_found(tmp_path):
+    marked = [0.1 + 0.8 * (n // 2 % 2) for n in range(1200)]
+    areas = found(index_of(tmp_path, border_mean=marked))
+    assert areas["site", "image border"] == 1
+    assert abs(areas["site", "gray values"] - 0.5) < 0.07
 
 
 def test_three_sites_and_two_domains(tmp_path):

@@ -1,5 +1,6 @@
 """A finished run's artifacts, made by hand: small, with a hostile site name in every part."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -183,6 +184,25 @@ def ingest_report(*, synthetic: bool = False) -> dict:
     }
 
 
+TINY_PNG = base64.b64encode(
+    bytes.fromhex(
+        "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63"
+        "6000000002000148afa4710000000049454e44ae426082"
+    )
+).decode()
+
+
+def distance(feature: str, value: float) -> dict:
+    """A distance of the shifted split from train."""
+    return {
+        "split": "shifted",
+        "feature": feature,
+        "measure": "Jensen-Shannon",
+        "value": value,
+        "threshold": 0.2,
+    }
+
+
 def data_gate_report(*, passed: bool = True) -> dict:
     """Three checks, of which one only reports."""
     return {
@@ -212,6 +232,20 @@ def data_gate_report(*, passed: bool = True) -> dict:
                 "details": [],
             },
         ],
+        "pairs": [
+            {
+                "check": "near_duplicates",
+                "sides": [
+                    {"split": "train", "row": 4, "image": "0a" * 16},
+                    {"split": "test", "row": 99, "image": "1b" * 16},
+                ],
+            }
+        ],
+        "thumbnails": {"0a" * 16: TINY_PNG, "1b" * 16: '"><script>alert(1)</script>'},
+        "distances": {
+            "domain_drift": [distance("image/mean", 0.61), distance("image/std", 0.02)],
+            "previous_drift": [],
+        },
         "shortcuts": [
             {"target": "site", "figures": "image size", "auc": 0.913, "images": 900},
         ],

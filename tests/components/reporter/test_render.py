@@ -96,6 +96,23 @@ def test_shortcuts_stand_in_a_table(rendered: tuple[Path, dict]) -> None:
     assert ["Site", "image size", "0.913"] in [[c.strip() for c in row] for row in page.rows]
 
 
+def test_alike_pictures_are_shown_with_pseudonyms(rendered: tuple[Path, dict]) -> None:
+    html, page = read(rendered[0])
+    assert "Pictures that are alike across splits" in page.text
+    for words in ("train, row 4", "test, row 99", "0a" * 16, "1b" * 16):
+        assert words in page.text
+    # What is no PNG is not shown.
+    pictures = [attrs for tag, attrs in page.tags if tag == "img" and "row" in attrs["alt"]]
+    assert [attrs["alt"] for attrs in pictures] == ["row 4"]
+    assert pictures[0]["src"].startswith("data:image/png;base64,iVBOR")
+    assert "alert(1)" not in html
+
+
+def test_distances_stand_in_a_table(rendered: tuple[Path, dict]) -> None:
+    _, page = read(rendered[0])
+    assert page.row("train")[1:] == ["shifted", "image/mean", "Jensen-Shannon", "0.610", "0.200"]
+
+
 def test_every_rule_is_listed_with_its_status(rendered: tuple[Path, dict]) -> None:
     _, page = read(rendered[0])
     assert page.row("AUC floor")[1:] == [
@@ -116,7 +133,7 @@ def test_verdict_charts_and_views_are_there(rendered: tuple[Path, dict]) -> None
     assert "Pushed" in page.text
     labels = [attrs.get("aria-label") for tag, attrs in page.tags if tag == "svg"]
     assert len(labels) == 6  # two histories, ROC, reliability, forest, histograms
-    assert html.count("data:image/png;base64,") == 1
+    assert html.count("data:image/png;base64,") == 2  # views and a thumbnail
     assert "draws patients, not images" in page.text
     assert "not enough data, 7 patients" in page.text
 

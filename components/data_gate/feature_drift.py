@@ -1,0 +1,129 @@
+"""How far apart two sets of statistics are: TFDV's comparators, and the shares of labels.
+
+Labels are compared by their counts in the ingest reports: in the statistics a label that is not
+known is a 0 (of weight 0), which no comparator could tell from a real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from components.data_gate.checks import Distance
+from trainer_modules import features
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
+
+LabelCounts = Mapping[str, Mapping[str, int]]
+
+_IDS = (
+    features.IMAGE_ENCODED,
+    features.IMAGE_ID,
+    features.PATIENT_ID,
+    features.STUDY_ID,
+    features.SLIDE_ID,
+)
+_LABELS = features.label("")
+_MEASURES = {"L_INFTY": "L-infinity", "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon"}
+_UNKNOWN = "unknown"
+
+
+def feature_distances(
+    split: str,
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    baseline: statistics_pb2.DatasetFeatureStatisticsList,
+    schema: schema_pb2.Schema,
+    threshold: float,
+    left_out: Collection[str] = (),
+) -> list[Distance]:
+    """Distance of every feature that both have, but ids and labels.
+
+    Args:
+        split: that the statistics are of.
+        statistics: of the data that are judged.
+        baseline: of the data that they are compared with.
+        schema: the curated one; its `drift_comparator`s come first.
+        threshold: of features to which the schema gives none.
+        left_out: features that differ by design.
+    """
+    import tensorflow_data_validation as tfdv
+
+    shared = _names(statistics) & _names(baseline)
+    compared = {name for name in shared.difference(_IDS, left_out) if not name.startswith(_LABELS)}
+    anomalies = tfdv.validate_statistics(
+        statistics,
+        _with_comparators(schema, statistics, compared, threshold),
+        previous_statistics=baseline,
+    )
+    return [
+        Distance(split, info.path.step[0], _MEASURES[kind], found.value, found.threshold)
+        for info in anomalies.drift_skew_info
+        for found in info.drift_measurements
+        if (kind := type(found).Type.Name(found.type)) in _MEASURES
+    ]
+
+
+def label_distances(
+    split: str, counts: LabelCounts, baseline: LabelCounts, threshold: float
+) -> list[Distance]:
+    """L-infinity distance of the shares of each label's classes, among images that have it."""
+    found = []
+    for label in counts.keys() & baseline.keys():
+        here, there = _shares(counts[label]), _shares(baseline[label])
+        if here and there:
+            gaps = [abs(here.get(c, 0) - there.get(c, 0)) for c in here.keys() | there.keys()]
+            name = features.label(label)
+            found.append(Distance(split, name, "L-infinity", max(gaps), threshold))
+    return sorted(found, key=lambda distance: distance.feature)
+
+
+def _shares(counts: Mapping[str, int]) -> dict[str, float]:
+    known = {name: count for name, count in counts.items() if name != _UNKNOWN}
+    total = sum(known.values())
+    return {name: count / total for name, count in known.items()} if total else {}
+
+
+def _names(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> set[str]:
+    return {name for name, feature in _features(statistics) if feature.WhichOneof("stats")}
+
+
+def _features(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+) -> Iterator[tuple[str, statistics_pb2.FeatureNameStatistics]]:
+    for dataset in statistics.datasets:
+        for feature in dataset.features:
+            yield feature.name or feature.path.step[0], feature
+
+
+def _with_comparators(
+    schema: schema_pb2.Schema,
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    compared: Collection[str],
+    threshold: float,
+) -> schema_pb2.Schema:
+    """A schema of the compared features alone, every one with a comparator."""
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    own = {feature.name: feature for feature in schema.feature}
+    made = schema_pb2.Schema()
+    for name, found in _features(statistics):
+        if name not in compared:
+            continue
+        is_text = found.WhichOneof("stats") != "num_stats"
+        feature = made.feature.add(name=name)
+        feature.type = schema_pb2.BYTES if is_text else _number_type(found)
+        if name in own and own[name].HasField("drift_comparator"):
+            feature.drift_comparator.CopyFrom(own[name].drift_comparator)
+        elif is_text:
+            feature.drift_comparator.infinity_norm.threshold = threshold
+        else:
+            feature.drift_comparator.jensen_shannon_divergence.threshold = threshold
+    return made
+
+
+def _number_type(found: statistics_pb2.FeatureNameStatistics) -> schema_pb2.FeatureType:
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    is_float = found.type == type(found).FLOAT
+    return schema_pb2.FLOAT if is_float else schema_pb2.INT

@@ -1,0 +1,73 @@
+"""Statistics of the last run whose data passed, kept in a folder for the next run.
+
+No Resolver finds them: the folder is the truth, so that the same graph runs on Kubeflow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from components.data_gate.artifacts import read_statistics, statistics_file
+from trainer_modules.errors import InputError
+
+if TYPE_CHECKING:
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    from components.data_gate.feature_drift import LabelCounts
+
+_LAST = "last"
+_COUNTS = "label_counts.json"
+
+
+class PassedData:
+    """The folder; it need not be there yet."""
+
+    def __init__(self, folder: str):
+        self._folder = folder
+        self._last = os.path.join(folder, _LAST)
+
+    def statistics(self, split: str) -> statistics_pb2.DatasetFeatureStatisticsList | None:
+        """Statistics of a split of the last passed run, None where there is none."""
+        if not os.path.isfile(statistics_file(self._last, split)):
+            return None
+        return read_statistics(self._last, split)
+
+    def label_counts(self) -> Mapping[str, LabelCounts] | None:
+        """Split -> label -> class -> examples of the last passed run, None where there is none."""
+        path = os.path.join(self._last, _COUNTS)
+        if not os.path.isfile(path):
+            return None
+        try:
+            with open(path, encoding="utf-8") as file:
+                return json.load(file)
+        except ValueError:
+            raise InputError(
+                f"data_gate.passed_data '{self._folder}': {_LAST}/{_COUNTS} is damaged; remove "
+                f"the folder {_LAST} to start anew"
+            ) from None
+
+    def keep(
+        self, statistics: str, splits: Sequence[str], label_counts: Mapping[str, LabelCounts]
+    ) -> None:
+        """Puts the statistics of this run in the place of the last one's, whole or not at all."""
+        try:
+            os.makedirs(self._folder, exist_ok=True)
+            fresh = tempfile.mkdtemp(prefix=".fresh-", dir=self._folder)
+            for split in splits:
+                target = statistics_file(fresh, split)
+                os.makedirs(os.path.dirname(target))
+                shutil.copyfile(statistics_file(statistics, split), target)
+            with open(os.path.join(fresh, _COUNTS), "w", encoding="utf-8") as file:
+                json.dump(label_counts, file, indent=1)
+            shutil.rmtree(self._last, ignore_errors=True)
+            os.rename(fresh, self._last)
+        except OSError as error:
+            raise InputError(
+                f"data_gate.passed_data '{self._folder}' can't be written to: {error.strerror}; "
+                "give a folder where this run may write"
+            ) from error

@@ -1,0 +1,1 @@
+"""TFX's ExampleValidator, which holds the unlabeled split to the schema's own environment."""
