@@ -36,7 +36,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         task = TaskSettings.model_validate_json(exec_properties["task"])
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         ingest_report = artifact_utils.get_single_instance(output_dict["ingest_report"])
-        key = privacy.read_key(data.source, exec_properties["id_key_file"])
+        key_file = exec_properties["id_key_file"]
+        key = privacy.read_key(data.source, key_file)
+        mapping = privacy.IdMapping(key_file) if data.id_mapping else None
         with self._make_beam_pipeline() as pipeline:
             ingest.add_ingestion(
                 pipeline,
@@ -46,6 +48,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 key,
                 examples.uri,
                 ingest_report.uri,
+                mapping,
             )
         with open(os.path.join(ingest_report.uri, report.REPORT_FILE), encoding="utf-8") as file:
             counts = json.load(file)

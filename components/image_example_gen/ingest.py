@@ -6,6 +6,7 @@ neither on their number nor on how the runner shuffles.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ import apache_beam as beam
 
 from components.image_example_gen import report as reports
 from components.image_example_gen.plan import Unit, plan_units
-from components.image_example_gen.privacy import Pseudonyms
+from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.shards import write_shard
 from components.image_example_gen.sources import open_source
@@ -29,6 +30,7 @@ def add_ingestion(
     key: bytes,
     examples: str,
     report: str,
+    mapping: IdMapping | None = None,
 ) -> None:
     """Plans the ingestion and adds it to a Beam pipeline.
 
@@ -40,6 +42,7 @@ def add_ingestion(
         key: of the pseudonyms.
         examples: folder for Split-<name>/ folders of records.
         report: folder for report.json and the index.
+        mapping: table of identities and pseudonyms to write, where that was asked for.
 
     Raises:
         InputError: the data set cannot be ingested.
@@ -47,7 +50,8 @@ def add_ingestion(
     source = open_source(data, task)
     source.check()
     os.makedirs(report, exist_ok=True)
-    units = plan_units(source, data, seed, Pseudonyms(key))
+    with mapping or contextlib.nullcontext() as table:
+        units = plan_units(source, data, seed, Pseudonyms(key), table)
     _ = (
         pipeline
         | "Units" >> beam.Create(units, reshuffle=False)

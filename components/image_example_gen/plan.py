@@ -9,17 +9,20 @@ Patient ids are replaced by pseudonyms here, so the key never leaves the process
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import zlib
 from collections.abc import Iterator
 
-from components.image_example_gen.privacy import Pseudonyms
+from components.image_example_gen import images
+from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.rows import Row, Source
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.splits import plan_splits, uniform
 from trainer_modules import features
 
 _BLOCK = 64
+_SAMPLED = 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,22 +63,63 @@ class Unit:
                 yield PlannedImage(*head, tuple(labels), tuple(subgroups))
 
 
-def plan_units(source: Source, data: DataSettings, seed: int, pseudonyms: Pseudonyms) -> list[Unit]:
+def plan_units(
+    source: Source,
+    data: DataSettings,
+    seed: int,
+    pseudonyms: Pseudonyms,
+    mapping: IdMapping | None = None,
+) -> list[Unit]:
     """Reads the source's rows twice (to count, to deal) and returns the units of every split.
 
     A split without rows has one empty unit: the stages that follow look for a file in each.
+
+    Args:
+        source: rows and images.
+        data: shares of the splits, size of the shards.
+        seed: of the splits.
+        pseudonyms: in place of identities.
+        mapping: gets every identity with its pseudonym, where that was asked for.
     """
     splitter, counts = plan_splits(source.rows(), data.split, seed)
-    shards = {s: max(1, -(-counts[s] // data.images_per_shard)) for s in features.SPLITS}
+    most = _images_per_shard(source, data, sum(counts.values()))
+    shards = {s: max(1, -(-counts[s] // most)) for s in features.SPLITS}
     dealt = {(s, n): _Blocks() for s in features.SPLITS for n in range(shards[s])}
     for row in source.rows():
         split = splitter.split(row)
         shard = int(uniform(seed, "shard", row.image, row.number) * shards[split])
-        dealt[split, shard].add(_planned(row, split, pseudonyms))
+        planned = _planned(row, split, pseudonyms)
+        dealt[split, shard].add(planned)
+        if mapping:
+            mapping.add("image", row.image, planned.image_id)
+            mapping.add("patient", row.patient_id, planned.patient_id)
+            mapping.add("study", row.study_id, planned.study_id)
+            mapping.add("slide", row.slide_id, planned.slide_id)
     return [
         Unit(split, shard, shards[split], blocks.close())
         for (split, shard), blocks in dealt.items()
     ]
+
+
+def _images_per_shard(source: Source, data: DataSettings, rows: int) -> int:
+    """How many images a shard holds, from the stored size of some that lie evenly in the rows.
+
+    No shard is larger than `data.images_per_shard` images are, so few small ones need no look.
+    """
+    if rows <= data.images_per_shard:
+        return data.images_per_shard
+    sizes = []
+    for row in itertools.islice(source.rows(), 0, None, -(-rows // _SAMPLED)):
+        try:
+            pixels = source.load(row.image, data.max_pixels)
+        except images.Rejected:
+            continue
+        stored = images.store(pixels, data.stored_size, data.encoding, data.jpeg_quality)
+        sizes.append(len(stored.encoded))
+    if not sizes:
+        return data.images_per_shard
+    fitting = int(data.shard_megabytes * 1e6 / (sum(sizes) / len(sizes)))
+    return max(1, min(data.images_per_shard, fitting))
 
 
 def _planned(row: Row, split: str, pseudonyms: Pseudonyms) -> PlannedImage:

@@ -6,9 +6,12 @@ the key. The key is a file (or an environment variable) that never enters an art
 
 from __future__ import annotations
 
+import csv
 import hmac
 import os
 import secrets
+from types import TracebackType
+from typing import Self
 
 from trainer_modules.errors import InputError
 
@@ -73,6 +76,63 @@ def read_key(source: str, id_key_file: str) -> bytes:
             f"{origin} holds {len(key)} characters: give {_SHORTEST} or more random ones"
         )
     return key
+
+
+class IdMapping:
+    """Table of which pseudonym is whose, readable by its owner only; there when it is complete.
+
+    It undoes what the pseudonyms are for, so it lies beside the key, never among the artifacts.
+    """
+
+    COLUMNS = ("kind", "identity", "pseudonym")
+
+    def __init__(self, id_key_file: str):
+        """Constructs the table.
+
+        Args:
+            id_key_file: the key's, whose folder the table is put into.
+
+        Raises:
+            InputError: the key has no file.
+        """
+        if not id_key_file:
+            raise InputError(
+                "data.id_mapping is put beside the key's file, but the key comes from the "
+                f"environment variable {KEY_VARIABLE}: name a file in data.id_key_file"
+            )
+        self.path = f"{id_key_file}.mapping.csv"
+        self._part = f"{self.path}.part"
+        self._seen: set[str] = set()
+
+    def __enter__(self) -> Self:
+        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # File names need not be UTF-8.
+        self._file = os.fdopen(
+            descriptor, "w", newline="", encoding="utf-8", errors="surrogateescape"
+        )
+        self._table = csv.writer(self._file)
+        self._table.writerow(self.COLUMNS)
+        return self
+
+    def add(self, kind: str, identity: str, pseudonym: str) -> None:
+        """Writes an identity; all but those of images, which come once, are held to be unique."""
+        if not identity or pseudonym in self._seen:
+            return
+        if kind != "image":
+            self._seen.add(pseudonym)
+        self._table.writerow([kind, identity, pseudonym])
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if kind is None:
+            os.replace(self._part, self.path)
+        else:
+            os.remove(self._part)
 
 
 def ensure_key_file(path: str) -> str:

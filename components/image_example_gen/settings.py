@@ -203,7 +203,15 @@ class DataSettings(SourceSettings):
     jpeg_quality: int = Field(95, ge=50, le=100)
     max_pixels: int = Field(100_000_000, ge=1024, description="larger images are quarantined")
     max_broken_fraction: float = Field(0.05, ge=0, le=1)
-    images_per_shard: int = Field(1000, ge=1)
+    images_per_shard: int = Field(
+        1000, ge=1, description="at most, so that many workers have something to do"
+    )
+    shard_megabytes: int = Field(
+        100, ge=1, description="at most, about: estimated from some of the images"
+    )
+    id_mapping: bool = Field(
+        False, description="write which pseudonym is whose, beside the key file and nowhere else"
+    )
     id_key_file: str = Field(
         "", description="key of the patient hash; else REMEDIS_ID_KEY, else made for the run folder"
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import collections
 import pickle
 
+import numpy as np
 import pytest
 
+from components.image_example_gen.images import Rejected
 from components.image_example_gen.plan import plan_units
-from components.image_example_gen.privacy import Pseudonyms
+from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.rows import Row
 from components.image_example_gen.settings import DataSettings
 from trainer_modules import features
@@ -22,6 +24,9 @@ class Listed:
 
     def rows(self):
         return iter(self._rows)
+
+    def load(self, image, max_pixels):
+        return np.zeros((20, 20), np.uint8)
 
 
 def rows(count: int) -> list[Row]:
@@ -103,3 +108,34 @@ def test_the_plan_is_small_and_holds_no_patient_id(units):
         for planned in unit.images():
             assert "smith-" not in planned.patient_id
             assert "-" not in planned.study_id + planned.slide_id
+
+
+def test_shards_of_large_images_hold_fewer():
+    """16 of 2,000 rows are stored to see how large they are; the rest is not opened."""
+    opened = []
+
+    class Noise(Listed):
+        def load(self, image, max_pixels):
+            opened.append(image)
+            if len(opened) == 1:
+                raise Rejected("unreadable", "the first is broken")
+            return np.random.default_rng(len(opened)).integers(0, 256, (400, 500), np.uint8)
+
+    data = DataSettings(images_per_shard=100, shard_megabytes=1)
+    units = plan_units(Noise(rows(2000)), data, 0, Pseudonyms(b"k" * 16))
+    assert len(opened) == 16
+    # Noise can't be compressed: 200 kB an image, so four or five of them are a megabyte.
+    largest = max(len(list(unit.images())) for unit in units)
+    shards = sum(unit.shards for unit in units if not unit.shard)
+    assert 2000 / 5 <= shards <= 2000 / 4 + 5
+    assert largest < 20
+
+
+def test_the_mapping_gets_every_identity(tmp_path):
+    with IdMapping(str(tmp_path / "key")) as mapping:
+        plan_units(Listed(rows(30)), DataSettings(), 0, Pseudonyms(b"k" * 16), mapping)
+    lines = (tmp_path / "key.mapping.csv").read_text().splitlines()[1:]
+    kinds = collections.Counter(line.split(",")[0] for line in lines)
+    studies = {r.study_id for r in rows(30)} - {""}
+    assert kinds == {"image": 30, "patient": 10, "study": len(studies), "slide": 8}
+    assert f"patient,smith-0,{Pseudonyms(b'k' * 16).patient('smith-0')}" in lines

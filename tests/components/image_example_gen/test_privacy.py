@@ -56,3 +56,24 @@ def test_synthetic_patients_have_a_constant_key(monkeypatch):
     key = privacy.read_key("synthetic", "")
     monkeypatch.delenv(privacy.KEY_VARIABLE)
     assert key == privacy.read_key("synthetic", "")
+
+
+def test_the_mapping_lies_beside_the_key_for_its_owner_alone(tmp_path):
+    names = privacy.Pseudonyms(b"k" * 16)
+    with privacy.IdMapping(str(tmp_path / "key")) as mapping:
+        for identity in ("MRN-1", "MRN-2", "MRN-1", ""):
+            mapping.add("patient", identity, names.patient(identity))
+        assert not (tmp_path / "key.mapping.csv").exists()
+    path = tmp_path / "key.mapping.csv"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text().splitlines() == [
+        "kind,identity,pseudonym",
+        f"patient,MRN-1,{names.patient('MRN-1')}",
+        f"patient,MRN-2,{names.patient('MRN-2')}",
+    ]
+    assert [p.name for p in tmp_path.iterdir()] == ["key.mapping.csv"]
+
+
+def test_without_a_key_file_there_is_no_place_for_the_mapping():
+    with pytest.raises(InputError, match=r"name a file in data\.id_key_file"):
+        privacy.IdMapping("")

@@ -14,9 +14,9 @@ from components.image_example_gen.splits import Splitter, plan_splits, uniform
 SHARES = SplitSettings(unlabeled=0.4, train=0.3, validation=0.1, test=0.2)
 
 
-def row(number, patient, split=None, domain="in_distribution", label=0.0):
+def row(number, patient, split=None, domain="in_distribution", label=0.0, site="site"):
     """A row of which only patient, split and domain matter."""
-    return Row(number, f"{number}.png", patient, "site", domain, split, (label,), ())
+    return Row(number, f"{number}.png", patient, site, domain, split, (label,), ())
 
 
 def rows_of(patients, images=2):
@@ -47,13 +47,17 @@ def test_shares_are_met_up_to_chance():
 
 
 def test_shares_hold_within_each_label_and_site():
-    n = 4000
+    n = 6000
     splitter = Splitter(SHARES, seed=3)
-    rows = [row(i, f"p{i}", label=float(i % 4 == 0)) for i in range(n)]
-    for value in (0.0, 1.0):
-        chosen = [r for r in rows if r.labels == (value,)]
-        share = sum(splitter.split(r) == "test" for r in chosen) / len(chosen)
-        assert abs(share - 0.2) < 4 * np.sqrt(0.2 * 0.8 / len(chosen))
+    rows = [row(i, f"p{i}", label=float(i % 4 == 0), site=f"site {i % 3}") for i in range(n)]
+    strata = collections.Counter((r.labels, r.site) for r in rows)
+    assert len(strata) == 6
+    found = collections.Counter((r.labels, r.site, splitter.split(r)) for r in rows)
+    for (labels, site), count in strata.items():
+        for name in ("unlabeled", "train", "validation", "test"):
+            share = getattr(SHARES, name)
+            spread = np.sqrt(share * (1 - share) / count)
+            assert abs(found[labels, site, name] / count - share) < 4 * spread
 
 
 def test_new_data_move_no_old_patient():
