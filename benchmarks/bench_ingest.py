@@ -113,10 +113,9 @@ def theirs(source: Path, target: Path, stored: int, encoding: str, shrink: bool)
         def _info(self) -> tfds.core.DatasetInfo:
             image = tfds.features.Image(shape=(None, None, 1), encoding_format=encoding)
             texts = dict.fromkeys(("image/id", "patient_id", "site", "domain"), text)
-            return self.dataset_info_from_configs(
-                features=tfds.features.FeaturesDict(
-                    {"image/encoded": image, **texts, "label": np.float32}
-                )
+            features = {"image/encoded": image, **texts, "label": np.float32}
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features)
             )
 
         def _split_generators(self, dl_manager: object) -> dict[str, Iterator]:
@@ -127,14 +126,17 @@ def theirs(source: Path, target: Path, stored: int, encoding: str, shrink: bool)
             with open(source / "manifest.csv", newline="", encoding="utf-8") as file:
                 for number, row in enumerate(csv.DictReader(file)):
                     path = source / row["image"]
-                    yield number, {
-                        "image/encoded": _shrunk(path) if shrink else path,
-                        "image/id": row["image"],
-                        "patient_id": row["patient_id"],
-                        "site": row["site"],
-                        "domain": row["domain"],
-                        "label": float(row["opacity"]),
-                    }
+                    yield (
+                        number,
+                        {
+                            "image/encoded": _shrunk(path) if shrink else path,
+                            "image/id": row["image"],
+                            "patient_id": row["patient_id"],
+                            "site": row["site"],
+                            "domain": row["domain"],
+                            "label": float(row["opacity"]),
+                        },
+                    )
 
     def _shrunk(path: Path) -> np.ndarray:
         with Image.open(path) as image:
