@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,3 +28,52 @@ def manifest_data(tmp_path) -> Callable[..., DataSettings]:
         return DataSettings(source="manifest", root=str(tmp_path / "data"), **changes)
 
     return make
+
+
+@pytest.fixture
+def to_data_gate(tmp_path) -> Callable[[dict[str, Any]], tuple[dict, dict, Path]]:
+    """Runs the demo's graph as far as DataGate; returns ingest report, gate report and folder."""
+    from components.image_example_gen.privacy import ensure_key_file
+    from components.image_example_gen.sources import check_source, data_fingerprint
+    from pipeline.config import load_config
+    from pipeline.create_pipeline import Places, create_pipeline, schema_source
+    from pipeline.local_execution import run_nodes
+
+    def run(settings: dict[str, Any]) -> tuple[dict, dict, Path]:
+        settings = {
+            "data.subgroups": [],
+            "data.subgroup_bins": {},
+            "data_gate.min_per_class": 0,
+            "task.kind": "binary",
+            **settings,
+        }
+        overrides = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
+        config = load_config(preset="demo", overrides=overrides)
+        check_source(config.data, config.task)
+        folder = tmp_path / "run"
+        (folder / "artifacts").mkdir(parents=True)
+        places = Places(
+            pipeline_root=str(folder / "artifacts"),
+            checkpoint_root=str(folder / "checkpoints"),
+            push_destination=str(folder / "pushed"),
+            schema_file=str(schema_source(config)),
+            id_key_file=ensure_key_file(str(tmp_path / "key")),
+        )
+        run_nodes(
+            create_pipeline(
+                config,
+                places,
+                data_fingerprint=data_fingerprint(config.data, config.task),
+                metadata_path=str(folder / "metadata.db"),
+            ),
+            started=lambda name: None,
+            ended=lambda result: None,
+            to_nodes=["DataGate"],
+        )
+        reports = [
+            next((folder / "artifacts").glob(f"{name}/*/report.json"))
+            for name in ("ImageExampleGen/ingest_report", "DataGate/data_gate_report")
+        ]
+        return *(json.loads(path.read_text()) for path in reports), folder
+
+    return run

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 
-import apache_beam as beam
 import pytest
 
-from components.image_example_gen import ingest, sources
+from components.image_example_gen import sources
 from components.image_example_gen.settings import DataSettings
 from tests.components.image_example_gen.data_sets import write_csv
 from trainer_modules.settings import TaskSettings
@@ -39,8 +37,10 @@ def test_whole_manifests_pass_the_check(name):
     assert sum(1 for _ in sources.open_source(data, TASKS[name]).rows()) > 5000
 
 
+@pytest.mark.slow
+@pytest.mark.e2e
 @pytest.mark.parametrize("name", TASKS)
-def test_a_subset_is_ingested_whole(name, tmp_path):
+def test_a_subset_passes_the_data_gate(name, tmp_path, to_data_gate):
     source = folder(name)
     lines = [line.split(",") for line in (source / "manifest.csv").read_text().splitlines()]
     chosen = [lines[0], *lines[1::100]]
@@ -49,14 +49,20 @@ def test_a_subset_is_ingested_whole(name, tmp_path):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((source / row[0]).read_bytes())
     write_csv(tmp_path / "data/manifest.csv", chosen)
-    subgroups = ("sex", "age", "view") if name == "cxr" else ()
-    data = DataSettings(source="manifest", root=str(tmp_path / "data"), subgroups=subgroups)
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        ingest.add_ingestion(
-            pipeline, data, TASKS[name], 0, b"k" * 32, str(tmp_path / "e"), str(tmp_path / "r")
-        )
-    report = json.loads((tmp_path / "r/report.json").read_text())
-    assert report["kept"] == report["images"] == len(chosen) - 1
-    assert report["quarantined_count"] == 0
+    task = TASKS[name]
+    settings = {
+        "data.source": "manifest",
+        "data.root": str(tmp_path / "data"),
+        "task.kind": task.kind,
+        "task.labels": list(task.labels),
+        "task.classes": list(task.classes),
+    }
+    if name == "cxr":
+        settings["data.subgroups"] = ["sex", "view"]
+    ingest, gate, _ = to_data_gate(settings)
+    assert ingest["kept"] == ingest["images"] == len(chosen) - 1
+    assert ingest["quarantined_count"] == 0
     shifted = sum("shifted" in row for row in chosen)
-    assert report["splits"]["shifted"]["examples"] == shifted
+    assert ingest["splits"]["shifted"]["examples"] == shifted
+    assert gate["passed"], gate
+    assert bool(gate["distances"]["domain_drift"]) is (shifted > 0)

@@ -1,9 +1,6 @@
 """Every source through the pipeline, from ingestion to DataGate."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,55 +32,6 @@ GENERAL = (
 IDENTITIES = (
     b"patient0000", b"10000032", b"50414267", b"MRN-1", b"Roe^Jane", b"train0", b"1.2.3.1"
 )  # fmt: skip
-
-
-@pytest.fixture
-def to_data_gate(tmp_path) -> Callable[[dict[str, Any]], tuple[dict, dict, Path]]:
-    """Runs the demo's graph as far as DataGate; returns ingest report, gate report and folder."""
-    from components.image_example_gen.privacy import ensure_key_file
-    from components.image_example_gen.sources import check_source, data_fingerprint
-    from pipeline.config import load_config
-    from pipeline.create_pipeline import Places, create_pipeline, schema_source
-    from pipeline.local_execution import run_nodes
-
-    def run(settings: dict[str, Any]) -> tuple[dict, dict, Path]:
-        settings = {
-            "data.subgroups": [],
-            "data.subgroup_bins": {},
-            "data_gate.min_per_class": 0,
-            "task.kind": "binary",
-            **settings,
-        }
-        overrides = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
-        config = load_config(preset="demo", overrides=overrides)
-        check_source(config.data, config.task)
-        folder = tmp_path / "run"
-        (folder / "artifacts").mkdir(parents=True)
-        places = Places(
-            pipeline_root=str(folder / "artifacts"),
-            checkpoint_root=str(folder / "checkpoints"),
-            push_destination=str(folder / "pushed"),
-            schema_file=str(schema_source(config)),
-            id_key_file=ensure_key_file(str(tmp_path / "key")),
-        )
-        run_nodes(
-            create_pipeline(
-                config,
-                places,
-                data_fingerprint=data_fingerprint(config.data, config.task),
-                metadata_path=str(folder / "metadata.db"),
-            ),
-            started=lambda name: None,
-            ended=lambda result: None,
-            to_nodes=["DataGate"],
-        )
-        reports = [
-            next((folder / "artifacts").glob(f"{name}/*/report.json"))
-            for name in ("ImageExampleGen/ingest_report", "DataGate/data_gate_report")
-        ]
-        return *(json.loads(path.read_text()) for path in reports), folder
-
-    return run
 
 
 def _no_identity_left(folder: Path) -> None:
