@@ -10,6 +10,7 @@ from trainer_modules import features
 
 NEW_COLUMN = "SCHEMA_NEW_COLUMN"
 _SHOWN = 3
+_DETAILED = 1000
 _SEVEREST: tuple[Severity, ...] = ("stop", "report", "ignore")
 
 
@@ -238,7 +239,7 @@ def class_counts(
         [f"{d['split']} has {d['examples']} of {d['label']}={d['class']}" for d in details]
     )
     message = f"fewer than data_gate.min_per_class {min_per_class} examples: {shown}"
-    return Check("class_counts", False, action, message, details)
+    return Check("class_counts", False, action, message, details[:_DETAILED])
 
 
 def subgroup_counts(
