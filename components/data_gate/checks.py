@@ -322,7 +322,7 @@ def drift(name: str, distances: Sequence[Distance] | None, against: str, action:
         action: what drift does.
     """
     if distances is None:
-        return Check(name, True, action, f"no {against} to compare with")
+        return Check(name, True, action, f"not compared with {against}: nothing is there")
     over = sorted((d for d in distances if d.value > d.threshold), key=lambda d: -d.value)
     if not over:
         message = f"no feature is far from {against}; {len(distances)} distances measured"

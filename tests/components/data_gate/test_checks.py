@@ -114,7 +114,7 @@ def test_drift_beyond_its_threshold():
     assert checks.drift("previous_drift", [near], "it", "stop").passed
     nothing = checks.drift("domain_drift", None, "train", "stop")
     assert nothing.passed
-    assert nothing.message == "no train to compare with"
+    assert nothing.message == "not compared with train: nothing is there"
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_blank_images_are_left_out(tmp_path):
 
 
 def test_the_check_names_rows_and_acts_as_told():
-    looks = (checks.Look("train", 1, (3,)), checks.Look("test", 2, (60, 61)))
+    looks = (checks.Look("train", 1, (3,), ("a",)), checks.Look("test", 2, (60, 61)))
     found = checks.NearDuplicates(5, (checks.Pair(4, looks),) * 4)
     check = checks.near_duplicates(found, "stop")
     assert check.stops
@@ -104,6 +104,11 @@ def test_the_check_names_rows_and_acts_as_told():
         "5 pairs look alike across splits: train (row 3) and test (rows 60, 61), 4 bits apart;"
     )
     assert check.message.endswith("and 2 more")
-    assert check.details[0]["looks"][0] == {"split": "train", "images": 1, "rows": (3,)}
+    assert check.details[0]["looks"][0] == {
+        "split": "train",
+        "count": 1,
+        "rows": (3,),
+        "images": ("a",),
+    }
     assert not checks.near_duplicates(found, "report").stops
     assert checks.near_duplicates(checks.NearDuplicates(0), "stop").passed

@@ -95,4 +95,4 @@ def test_a_large_index_is_thinned(tmp_path, monkeypatch):
 
 def test_figures_that_are_all_the_same_have_no_entry(tmp_path):
     areas = found(index_of(tmp_path, height=[64] * 1200, width=[64] * 1200))
-    assert {figures for _, figures in areas} == {"gray values"}
+    assert {figures for _, figures in areas} == {"gray values", "image border"}
