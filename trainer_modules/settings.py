@@ -43,7 +43,7 @@ class TaskSettings(Settings):
             raise ValueError("a multiclass task names its classes (2 or more) in task.classes")
         if len(self.classes) > MOST_CLASSES:
             raise ValueError(
-                f"task.classes names {len(self.classes)} classes, at most {MOST_CLASSES} are accepted"
+                f"task.classes names {len(self.classes)} classes, at most {MOST_CLASSES} may be"
             )
         if self.kind != "multiclass" and self.classes:
             raise ValueError(f"task.classes belongs to multiclass tasks, not to {self.kind}")
