@@ -74,6 +74,17 @@ class RunConfig(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _frozen_is_not_trained(self) -> Self:
+        mode = self.finetune.mode
+        if self.model.family == "saved_model" and mode != "linear_probe":
+            raise ValueError(
+                f"model.family 'saved_model' is a frozen embedding, finetune.mode '{mode}' would "
+                "train it; set finetune.mode=linear_probe, or the family, depth and width whose "
+                "variables the SavedModel has"
+            )
+        return self
+
 
 def preset_names() -> list[str]:
     """Names accepted by `load_config(preset=...)`."""

@@ -48,6 +48,8 @@ def _history(outputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str,
 
 def _pretrainer(outputs: Mapping[str, Any]) -> str:
     history, epochs = _history(outputs)
+    if not epochs:
+        return "nothing to train: the encoder is a SavedModel as it is"
     probes = [epoch["probe_auc"] for epoch in epochs if epoch.get("probe_auc") is not None]
     probe = f", probe AUC {probes[-1]:.3f}" if probes else ""
     resumed = history.get("resumed_from_epoch")

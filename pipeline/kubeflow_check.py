@@ -47,6 +47,8 @@ def misplaced(config: RunConfig) -> list[str]:
     """Says which folders of the configuration lie on no volume of the node that uses them."""
     uses = [("ImageExampleGen", "data.root", config.data.root)]
     uses += [("Pretrainer", "model.init.path", config.model.init.path)]
+    if config.model.family == "saved_model":
+        uses += [("Finetuner", "model.init.path", config.model.init.path)]
     if config.upstream.enabled:
         uses += [("UpstreamExampleGen", "upstream.data.root", config.upstream.data.root)]
     uses += [("DataGate", "data_gate.passed_data", config.data_gate.passed_data)]

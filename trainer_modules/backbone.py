@@ -19,10 +19,18 @@ def build_backbone(model: ModelSettings, *, synchronized: bool = False) -> keras
     Args:
         model: Family, depth, width, stem; `units` and `root_filters` override the depth's.
         synchronized: Whether BatchNorm shares its statistics between replicas (BiT has none).
+
+    Raises:
+        InputError: Family `saved_model`, and the folder holds none that can be called on images.
     """
+    images = keras.Input((None, None, model.channels), name="images", dtype="float32")
+    if model.family == "saved_model":
+        from trainer_modules.frozen_module import load_frozen
+
+        frozen = load_frozen(model.init.path, model.image_size)
+        return keras.Model(images, frozen(images), name="saved_model")
     units = _units(model)
     filters = model.root_filters * model.width
-    images = keras.Input((None, None, model.channels), name="images", dtype="float32")
     if model.family == "bit":
         rescaled = layers.Rescaling(2.0, offset=-1.0, dtype="float32", name="rescale")(images)
         outputs = bit.bit_features(rescaled, units, filters, model.stem)
@@ -41,6 +49,8 @@ def build_backbone(model: ModelSettings, *, synchronized: bool = False) -> keras
 
 def feature_dim(model: ModelSettings) -> int:
     """Width D of the features, for example 2048 for BiT R50x1 and 4096 for R152x2."""
+    if model.family == "saved_model":
+        return build_backbone(model).output_shape[-1]
     last = model.root_filters * model.width * 2 ** (len(_units(model)) - 1)
     return 4 * last if _bottleneck(model) else last
 

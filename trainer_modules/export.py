@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import backbone, features, input_pipeline
+from trainer_modules.frozen_module import FrozenModule
 from trainer_modules.settings import ModelSettings, TaskSettings
 
 EXTRA = "assets.extra"
@@ -46,7 +47,7 @@ class Encoder(tf.Module):
     def __init__(self, network: keras.Model) -> None:
         super().__init__()
         self._call = network
-        self._weights = [variable.value for variable in network.variables]
+        self._kept = _kept(network)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")])
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
@@ -66,7 +67,7 @@ class Classifier(tf.Module):
     ) -> None:
         super().__init__()
         self._network = network
-        self._weights = [variable.value for variable in network.variables]
+        self._kept = _kept(network)
         self._kernel = tf.Variable(head.kernel, trainable=False, dtype=tf.float32)
         self._bias = tf.Variable(head.bias, trainable=False, dtype=tf.float32)
         self._temperatures = tf.constant(head.temperatures, tf.float32)
@@ -110,6 +111,12 @@ class Classifier(tf.Module):
             outputs[target] = probabilities[:, index : index + 1]
             outputs[features.decision(target)] = decisions[:, index : index + 1]
         return outputs
+
+
+def _kept(network: keras.Model) -> list[Any]:
+    """What a SavedModel must hold of a network: its variables, and modules that it calls."""
+    modules = [layer.module for layer in network.layers if isinstance(layer, FrozenModule)]
+    return [*modules, *(variable.value for variable in network.variables)]
 
 
 def serving_network(trained: keras.Model, model: ModelSettings) -> keras.Model:

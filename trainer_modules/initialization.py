@@ -50,24 +50,29 @@ def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
     if settings.source == "random":
         return {"source": "random"}
     path = _existing_file(settings)
+    found = describe(settings)
+    load = {
+        "bit_npz": load_bit_npz,
+        "encoder": load_encoder,
+        "saved_model": load_saved_model,
+    }[settings.source]
+    return found | {"arrays": load(backbone, path)}
+
+
+def describe(settings: InitSettings) -> dict[str, Any]:
+    """Source, name and sha256 of the file or folder that the settings name.
+
+    Raises:
+        InputError: It is missing, or another one than `sha256` says.
+    """
+    path = _existing_file(settings)
     digest = _sha256(path)
     if settings.sha256 and digest != settings.sha256:
         raise InputError(
             f"model.init.sha256: {path} has sha256 {digest}, expected {settings.sha256}; "
             "the file is damaged or another one"
         )
-    load = {
-        "bit_npz": load_bit_npz,
-        "encoder": load_encoder,
-        "saved_model": load_saved_model,
-    }[settings.source]
-    arrays = load(backbone, path)
-    return {
-        "source": settings.source,
-        "file": path.name,
-        "sha256": digest,
-        "arrays": arrays,
-    }
+    return {"source": settings.source, "file": path.name, "sha256": digest}
 
 
 def initialize_from_upstream(backbone: keras.Model, folder: str) -> dict[str, Any]:

@@ -137,6 +137,10 @@ def probe_encoder(
     """
     card = _card(encoder)
     model = ModelSettings.model_validate(card["model"])
+    if model.family == "saved_model":
+        raise InputError(
+            f"{encoder} is a SavedModel as it is, of which no untrained one can be made"
+        )
     keras.utils.set_random_seed(int(card["trained_on"].get("seed", 0)))
     network = backbone.build_backbone(model)
     size = model.image_size

@@ -61,6 +61,9 @@ class SimClr(keras.Model):
 def run_fn(fn_args: stage.FnArgs) -> None:
     """Entry point of TFX's Trainer."""
     work = stage.read(fn_args, "pretrain")
+    if work.model.family == "saved_model":
+        _pass_on(work)
+        return
     with stage.session(work) as strategy:
         settings: PretrainSettings = work.settings
         source = records.open_unlabelled(work.train_files, work.task, "pretraining splits")
@@ -92,6 +95,19 @@ def run_fn(fn_args: stage.FnArgs) -> None:
             network, work.serving_model_dir, _card(work, source.count, pairs, initialised, history)
         )
         store.delete()
+
+
+def _pass_on(work: stage.Stage) -> None:
+    """Exports the SavedModel of the settings as the encoder: nothing in it can be trained."""
+    network = backbone.build_backbone(work.model)
+    training_loop.progress("pretraining is skipped: model.family=saved_model is never trained")
+    found = initialization.describe(work.model.init)
+    trained_on = {"method": "none, a SavedModel as it is", "initialised": found}
+    export.export_encoder(
+        network, work.serving_model_dir, export.encoder_card(work.model, trained_on)
+    )
+    work.model_run_dir.mkdir(parents=True, exist_ok=True)
+    training_loop.History("pretrain", 0).write(work.model_run_dir)
 
 
 def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict[str, Any]]:

@@ -80,10 +80,11 @@ class ModelSettings(Settings):
     """The backbone. Depth and width name a published network; `units` describes one of one's own.
 
     `bit` is BiT ResNet-v2 (GroupNorm, weight standardisation; arXiv 1912.11370), depth 50, 101,
-    152; `simclr` is the SimCLR ResNet (BatchNorm), depth 18, 34, 50, 101, 152.
+    152; `simclr` is the SimCLR ResNet (BatchNorm), depth 18, 34, 50, 101, 152. `saved_model` is the
+    SavedModel of `init.path` itself, called on images as it is and never trained.
     """
 
-    family: Literal["bit", "simclr"] = "bit"
+    family: Literal["bit", "simclr", "saved_model"] = "bit"
     depth: Literal[18, 34, 50, 101, 152] = 50
     width: int = Field(1, ge=1, le=8)
     units: tuple[int, ...] = Field((), max_length=4, description="units per block; overrides depth")
@@ -97,6 +98,11 @@ class ModelSettings(Settings):
     def _known_depth(self) -> Self:
         if self.family == "bit" and not self.units and self.depth not in (50, 101, 152):
             raise ValueError(f"model.depth {self.depth}: BiT has 50, 101 and 152")
+        if self.family == "saved_model" and self.init.source != "saved_model":
+            raise ValueError(
+                f"family 'saved_model' with init.source '{self.init.source}': it is the SavedModel "
+                "that init names, so init.source=saved_model and init.path=FOLDER are needed"
+            )
         if any(unit < 1 for unit in self.units):
             raise ValueError(f"model.units {self.units}: every block needs at least one unit")
         return self

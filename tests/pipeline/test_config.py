@@ -81,6 +81,7 @@ def test_override(override, value):
         ("pretrain", "give NAME=VALUE"),
         ("seed.x=1", "'seed' holds a value"),
         ("model.init.source=bit_npz", "need one"),
+        ("model.family=saved_model", "family 'saved_model' with init.source 'random'"),
         ("upstream.enabled=true", "setting 'upstream': task is missing"),
         ("upstream.image_size=16", "image_size 16: 32 or more"),
         ("upstream.data.source=manifest", "setting 'upstream.data': root is empty"),
@@ -100,6 +101,17 @@ def test_first_weights_come_from_one_place():
     overrides = ["data.root=/data/set", "model.init.source=random", *upstream]
     config = load_config(preset="cxr", overrides=overrides)
     assert config.upstream.training.model_dump() == UpstreamTraining().model_dump()
+
+
+def test_a_saved_model_as_it_is_takes_no_training_but_the_heads():
+    overrides = [
+        "model.family=saved_model",
+        "model.init={source: saved_model, path: /models/cxr}",
+    ]
+    with pytest.raises(InputError, match=r"a frozen embedding, finetune\.mode 'full' would"):
+        load_config(preset="demo", overrides=overrides)
+    config = load_config(preset="demo", overrides=[*overrides, "finetune.mode=linear_probe"])
+    assert config.model.family == "saved_model"
 
 
 def test_every_wrong_setting_is_listed():

@@ -54,6 +54,13 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "1 epochs, loss 5.000, contrastive top-1 20%, probe AUC 0.800, resumed after epoch 4",
         ),
         (
+            "Pretrainer",
+            "model_run",
+            "history.json",
+            {"epochs": []},
+            "nothing to train: the encoder is a SavedModel as it is",
+        ),
+        (
             "UpstreamExampleGen",
             "ingest_report",
             "report.json",
