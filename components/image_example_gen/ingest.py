@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from components.image_example_gen import report as reports
+from components.image_example_gen import spans
 from components.image_example_gen.plan import Unit, plan_units
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.settings import DataSettings
@@ -47,6 +48,8 @@ def add_ingestion(
     Raises:
         InputError: the data set cannot be ingested.
     """
+    # Once: workers must not find a folder that came meanwhile.
+    data = spans.resolved(data)
     source = open_source(data, task)
     source.check()
     os.makedirs(report, exist_ok=True)

@@ -89,6 +89,7 @@ def build_report(
     return {
         "source": data.source,
         "synthetic": data.has_synthetic,
+        "folders": [root for root in (data.root, *(part.root for part in data.parts)) if root],
         "images": kept + lost,
         "kept": kept,
         "quarantined_count": lost,

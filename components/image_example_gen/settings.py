@@ -144,7 +144,9 @@ class SourceSettings(Settings):
     """A data set: where it is, and what of it is used."""
 
     source: SourceName = "synthetic"
-    root: str = Field("", description="folder of the data set, as downloaded")
+    root: str = Field(
+        "", description="folder of the data set, as downloaded; {SPAN}, {VERSION}: the newest"
+    )
     manifest: str = Field("manifest.csv", description="file in root: .csv, .csv.gz or .parquet")
     official_split: bool = Field(
         True, description="false: the source's own splits are ignored, data.split divides patients"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 
+from components.image_example_gen import spans
 from components.image_example_gen.rows import Source
 from components.image_example_gen.selected_sites import SelectedSites
 from components.image_example_gen.settings import DataSettings
@@ -49,9 +51,15 @@ def check_source(data: DataSettings, task: TaskSettings) -> None:
 
     Lists the data set, but opens no image: broken images are the quarantine's business.
     """
-    open_source(data, task).check()
+    open_source(spans.resolved(data), task).check()
 
 
 def data_fingerprint(data: DataSettings, task: TaskSettings) -> str:
     """Hex digest of what the source holds: another digest means that records may differ."""
-    return open_source(data, task).fingerprint()
+    found = spans.resolved(data)
+    content = open_source(found, task).fingerprint()
+    if found == data:
+        return content
+    # The same content in a new folder is a new span: the report has to name it.
+    roots = (found.root, *(part.root for part in found.parts))
+    return hashlib.sha256("\n".join((content, *roots)).encode()).hexdigest()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pydantic
 
+from components.image_example_gen.spans import expression
 from components.reporter.parts import (
     CardPart,
     DataGatePart,
@@ -211,7 +212,7 @@ def hide_data_paths(text: str, run_settings: Mapping[str, Any]) -> str:
     for section in (run_settings, run_settings.get("upstream") or {}):
         root = str((section.get("data") or {}).get("root") or "").rstrip("/")
         if root:
-            text = re.sub(re.escape(root) + r"/[^\s'\",;:)]+", root + "/…", text)
+            text = re.sub(f"({expression(root)})" + r"/[^\s'\",;:)]+", r"\1/…", text)
     return text
 
 

@@ -57,6 +57,7 @@ class IngestPart(Part):
 
     source: str = ""
     synthetic: bool = False
+    folders: tuple[str, ...] = ()
     images: int = 0
     kept: int = 0
     quarantined_count: int = 0
