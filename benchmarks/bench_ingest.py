@@ -78,7 +78,7 @@ def own(source: Path, target: Path, stored: int, encoding: str, workers: int) ->
     from components.image_example_gen import ingest
     from components.image_example_gen.settings import DataSettings
     from pipeline.beam_options import beam_pipeline_args
-    from pipeline.config import BeamSettings
+    from pipeline.beam_settings import InMemory, MultiProcessing
     from trainer_modules.settings import TaskSettings
 
     data = DataSettings(
@@ -86,10 +86,8 @@ def own(source: Path, target: Path, stored: int, encoding: str, workers: int) ->
         jpeg_quality=95,
     )  # fmt: skip
     task = TaskSettings(kind="binary", labels=("opacity",))
-    runner = "in_memory" if workers == 1 else "multi_processing"
-    options = beam.options.pipeline_options.PipelineOptions(
-        beam_pipeline_args(BeamSettings(runner=runner, workers=workers))
-    )
+    engine = InMemory() if workers == 1 else MultiProcessing(workers=workers)
+    options = beam.options.pipeline_options.PipelineOptions(beam_pipeline_args(engine))
     began = time.monotonic()
     with beam.Pipeline(options=options) as pipeline:
         ingest.add_ingestion(

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.settings import DataSettings
 from components.model_gate.settings import GateSettings
+from pipeline.beam_settings import BeamSettings, InMemory
 from pipeline.evaluation_settings import EvaluationSettings
 from pipeline.kubernetes_settings import KubernetesSettings
 from pipeline.upstream_settings import UpstreamSettings
@@ -38,13 +39,6 @@ class PushSettings(Settings):
     destination: str = Field("", description="folder; empty: 'pushed' in the output folder")
 
 
-class BeamSettings(Settings):
-    """How ingestion, statistics and evaluation are executed."""
-
-    runner: Literal["in_memory", "multi_processing"] = "in_memory"
-    workers: int = Field(1, ge=1, le=256)
-
-
 class RunConfig(Settings):
     """Everything that decides a run's result. The output folder does not, and is not here."""
 
@@ -61,7 +55,7 @@ class RunConfig(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     push: PushSettings = PushSettings()
-    beam: BeamSettings = BeamSettings()
+    beam: BeamSettings = InMemory()
     kubernetes: KubernetesSettings = KubernetesSettings()
 
     @model_validator(mode="after")

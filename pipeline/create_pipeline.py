@@ -19,8 +19,8 @@ from pipeline.shared_nodes import (
     SharedNodes,
     assemble,
     build_shared_nodes,
-    trainer_config,
 )
+from pipeline.trainer_config import trainer_config
 from trainer_modules import features
 
 
@@ -58,7 +58,7 @@ def _components(
         base_model=pretrainer.outputs["model"],
         train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
         eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        custom_config=trainer_config(config, places, "finetune"),
+        custom_config=trainer_config(config, "finetune", places.checkpoint_root),
     ).with_id("Finetuner")
     # One inference pass for everything that judges the model.
     predictor = Predictor(

@@ -30,19 +30,20 @@ _FOLDERS = {"gs": "gcs", "minio": "minio", "s3": "s3", "oci": "oci"}
 class LocalCopies:
     """The launcher's local copies of remote artifacts."""
 
-    def __init__(self, root: str = "/") -> None:
+    def __init__(self, root: str = "/", remote: Sequence[str] = ()) -> None:
         """Starts with no artifact known.
 
         Args:
           root: What the launcher's folders lie in; not `/` only outside a container.
+          remote: Schemes of artifacts that the step reads and writes where they are.
         """
-        self._root = root
+        self._root, self._schemes = root, _FOLDERS.keys() - set(remote)
         self._remote: dict[str, str] = {}
 
     def path(self, uri: str) -> str:
         """The local path of an artifact; a URI that the launcher does not copy stays as it is."""
         scheme, separator, rest = uri.rstrip("/").partition("://")
-        if not separator or scheme not in _FOLDERS:
+        if not separator or scheme not in self._schemes:
             return uri
         if scheme == "oci":
             rest = rest.replace("/", "_") + "/models"

@@ -15,9 +15,10 @@ from components.data_gate.component import DataGate
 from components.example_validator.component import ExampleValidator
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.contract import statistics_features
-from pipeline.beam_options import beam_pipeline_args
+from pipeline.beam_options import beam_pipeline_args, file_writer_args
 from pipeline.code_digest import code_digest
 from pipeline.config import RunConfig
+from pipeline.trainer_config import trainer_config
 from trainer_modules import features
 
 CONTRACT = ("trainer_modules/features.py", "trainer_modules/settings.py")
@@ -83,7 +84,7 @@ def build_shared_nodes(
         data_fingerprint=data_fingerprint,
         id_key_file=places.id_key_file,
         code_digest=code_digest("components/image_example_gen", *CONTRACT),
-    )
+    ).with_beam_pipeline_args(file_writer_args(config.beam))
     # Statistics of everything but the image bytes.
     statistics_gen = tfx.components.StatisticsGen(
         examples=example_gen.outputs["examples"],
@@ -118,7 +119,7 @@ def build_shared_nodes(
         base_model=upstream.trainer.outputs["model"] if upstream else None,
         train_args=tfx.proto.TrainArgs(splits=list(config.pretrain.splits)),
         eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        custom_config=trainer_config(config, places, "pretrain"),
+        custom_config=trainer_config(config, "pretrain", places.checkpoint_root),
     ).with_id("Pretrainer")
     pretrainer.add_upstream_node(data_gate)
     return SharedNodes(
@@ -143,6 +144,7 @@ def _build_upstream(
         id_key_file=places.id_key_file,
         code_digest=code_digest("components/image_example_gen", *CONTRACT),
     ).with_id("UpstreamExampleGen")
+    example_gen.with_beam_pipeline_args(file_writer_args(config.beam))
     # Refused data cost nothing more.
     example_gen.add_upstream_node(data_gate)
     # Step 1 of REMEDIS: supervised training on natural images, for when no weights are given.
@@ -151,27 +153,9 @@ def _build_upstream(
         examples=example_gen.outputs["examples"],
         train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
         eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        custom_config=trainer_config(config, places, "upstream"),
+        custom_config=trainer_config(config, "upstream", places.checkpoint_root),
     ).with_id("Upstream")
     return UpstreamNodes(example_gen, trainer)
-
-
-def trainer_config(config: RunConfig, places: Places, stage: str) -> dict:
-    """What the `run_fn` of a stage gets as `custom_config`."""
-    task, stage_settings = config.task, getattr(config, stage)
-    if stage == "upstream":
-        task, stage_settings = config.upstream.task, config.upstream.training
-    settings = {
-        "task": task.model_dump(mode="json"),
-        "model": config.model.model_dump(mode="json"),
-        "seed": config.seed,
-        stage: stage_settings.model_dump(mode="json"),
-    }
-    return {
-        "settings": settings,
-        "code_digest": code_digest("trainer_modules"),
-        "checkpoint_root": places.checkpoint_root,
-    }
 
 
 def assemble(

@@ -48,13 +48,13 @@ def validated(model: type[Section], tree: Mapping[str, Any], source: str) -> Sec
         return model.model_validate(tree)
     except pydantic.ValidationError as error:
         names = setting_names(model)
-        lines = [_explain(item, names) for item in error.errors()]
+        lines = [_explain(model, item, names) for item in error.errors()]
         raise InputError(f"{source}: " + "\n  ".join(lines)) from None
 
 
 def setting_names(model: type[pydantic.BaseModel]) -> list[str]:
     """Every dotted name of a setting."""
-    return sorted(_leaves(model))
+    return sorted(set(_leaves(model)))
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
@@ -71,8 +71,15 @@ def nearest(name: str, names: Sequence[str]) -> str:
     return f"; nearest valid name: '{close[0]}'" if close else ""
 
 
-def _explain(item: Mapping[str, Any], names: Sequence[str]) -> str:
-    name = ".".join(str(part) for part in item["loc"]) or "settings"
+def _explain(model: type[pydantic.BaseModel], item: Mapping[str, Any], names: Sequence[str]) -> str:
+    name = ".".join(_without_tags([model], item["loc"])) or "settings"
+    if item["type"] == "union_tag_invalid":
+        tag, accepted = item["ctx"]["tag"], item["ctx"]["expected_tags"]
+        field = item["ctx"]["discriminator"].strip("'")
+        return f"setting '{name}.{field}': received '{tag}'; accepted: {accepted}"
+    if item["type"] == "extra_forbidden" and name in names:
+        section = name.rpartition(".")[0]
+        return f"setting '{name}' does not go with the kind of '{section}' that was chosen"
     if item["type"] == "extra_forbidden":
         return f"setting '{name}' does not exist{nearest(name, names)}"
     if item["type"] == "missing":
@@ -84,13 +91,32 @@ def _explain(item: Mapping[str, Any], names: Sequence[str]) -> str:
 
 def _leaves(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        kinds = [field.annotation, *typing.get_args(field.annotation)]
-        nested = [
-            kind
-            for kind in kinds
-            if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
-        ]
-        if nested:
-            yield from _leaves(nested[0], f"{prefix}{name}.")
-        else:
+        nested = _sections(field)
+        for section in nested:
+            yield from _leaves(section, f"{prefix}{name}.")
+        if not nested:
             yield f"{prefix}{name}"
+
+
+def _sections(field: pydantic.fields.FieldInfo) -> list[type[pydantic.BaseModel]]:
+    """The settings that a field holds; several where one of its settings says which are meant."""
+    kinds = [field.annotation, *typing.get_args(field.annotation)]
+    return [
+        kind for kind in kinds if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+    ]
+
+
+def _without_tags(
+    models: Sequence[type[pydantic.BaseModel]], place: Sequence[str | int]
+) -> list[str]:
+    """A setting's name without what pydantic adds behind a field of several kinds of settings."""
+    if not place:
+        return []
+    head, *rest = place
+    field = next((m.model_fields[head] for m in models if head in m.model_fields), None)
+    if field is None:
+        return [str(part) for part in place]
+    sections = _sections(field)
+    if len(sections) > 1 and rest:
+        rest = rest[1:]
+    return [str(head), *_without_tags(sections, rest)]

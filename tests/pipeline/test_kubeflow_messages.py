@@ -139,6 +139,13 @@ def test_missing_optional_input_is_left_out(empty, tmp_path):
     assert list(message.inputs.artifacts) == ["model"]
 
 
+def test_artifact_of_a_scheme_that_the_step_reads_itself_stays_where_it_is(tmp_path):
+    copies = LocalCopies(str(tmp_path), ("gs",))
+    assert copies.path("gs://bucket/a") == "gs://bucket/a"
+    assert copies.path("s3://bucket/a") == str(tmp_path / "s3/bucket/a")
+    assert copies.uri("gs://bucket/a") == "gs://bucket/a"
+
+
 def test_missing_optional_parameter_is_left_out(tmp_path):
     message, _ = _prepared(_message(*KFP_DRIVER, parameters={"count": None, "a": ""}), tmp_path)
     assert list(message.inputs.parameter_values) == ["a"]

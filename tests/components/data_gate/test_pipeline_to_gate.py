@@ -18,7 +18,7 @@ from components.image_example_gen.contract import statistics_features
 from components.image_example_gen.privacy import ensure_key_file
 from components.image_example_gen.settings import DataSettings, SyntheticSettings
 from pipeline.beam_options import beam_pipeline_args
-from pipeline.config import BeamSettings
+from pipeline.beam_settings import InMemory
 from tests.components.image_example_gen.data_sets import write_csv, write_png
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
@@ -74,7 +74,7 @@ def run(
             pipeline_root=str(base / "root"),
             components=[gen, statistics, schema, validator, gate],
             metadata_connection_config=metadata,
-            beam_pipeline_args=beam_pipeline_args(BeamSettings()),
+            beam_pipeline_args=beam_pipeline_args(InMemory()),
         )
     )
     reports = [

@@ -1,0 +1,98 @@
+"""Settings of the engines that execute ingestion, statistics and evaluation.
+
+Every engine takes its own settings and no others; `runner` says which one is meant.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from trainer_modules.settings import Settings
+
+_Address = Annotated[str, Field(pattern=r"^[\w.-]+:[0-9]{1,5}$", description="HOST:PORT")]
+_Gcs = Annotated[str, Field(pattern=r"^gs://[a-z0-9][\w.-]*(/.*)?$", description="gs://BUCKET/...")]
+_Image = Annotated[str, Field(pattern=r"^[^\s]+:[\w.-]+$", description="REGISTRY/NAME:TAG")]
+
+
+class InMemory(Settings):
+    """In the process of the step itself."""
+
+    runner: Literal["in_memory"] = "in_memory"
+
+
+class MultiProcessing(Settings):
+    """Several processes on the step's machine."""
+
+    runner: Literal["multi_processing"] = "multi_processing"
+    workers: int = Field(2, ge=1, le=256)
+
+
+class _PortableSettings(Settings):
+    """A cluster that takes a job server's jar, and whose workers run our code beside it.
+
+    The job, jar included, goes to the cluster over its REST interface: no Java is needed here.
+    """
+
+    job_server_jar: str = Field(pattern=r".\.jar$", description="Beam's job server, as downloaded")
+    worker_pool: _Address | Literal[""] = Field(
+        "", description="Beam worker pool in this repository's image, next to each task manager"
+    )
+    image: _Image | Literal[""] = Field(
+        "", description="else: container that the task managers start, with Beam's boot program"
+    )
+
+    @model_validator(mode="after")
+    def _workers_have_the_code(self) -> Self:
+        if bool(self.worker_pool) == bool(self.image):
+            raise ValueError(
+                f"worker_pool '{self.worker_pool}' with image '{self.image}': give one of them; "
+                "workers get this repository and its packages from there"
+            )
+        return self
+
+
+class Flink(_PortableSettings):
+    """An Apache Flink session cluster."""
+
+    runner: Literal["flink"] = "flink"
+    master: _Address = Field(description="the JobManager's REST address, HOST:PORT")
+    workers: int = Field(2, ge=1, le=4096, description="Flink's parallelism")
+
+
+class Spark(_PortableSettings):
+    """An Apache Spark 3 stand-alone cluster."""
+
+    runner: Literal["spark"] = "spark"
+    master: str = Field(pattern=r"^spark://[\w.-]+:[0-9]{1,5}$", description="spark://HOST:PORT")
+    rest_url: str = Field(pattern=r"^https?://[\w.-]+:[0-9]{1,5}$", description="http://HOST:6066")
+
+
+class Dataflow(Settings):
+    """Google Cloud Dataflow: statistics and evaluation of artifacts in Cloud Storage.
+
+    Ingestion stays in its own step, because it writes files, and Dataflow's workers share none.
+    """
+
+    runner: Literal["dataflow"] = "dataflow"
+    project: str = Field(pattern=r"^[a-z][a-z0-9.:-]{4,}[a-z0-9]$")
+    region: str = Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")
+    temp_location: _Gcs
+    staging_location: _Gcs | Literal[""] = Field("", description="empty: temp_location")
+    image: _Image = Field(description="this repository's image with Beam's boot program")
+    workers: int = Field(2, ge=1, le=4096, description="most workers at a time")
+    machine_type: str = Field("", description="empty: Dataflow's default")
+    subnetwork: str = ""
+    service_account: str = Field("", pattern=r"^([^@\s]+@[^@\s]+)?$")
+
+
+def _in_memory_unless_said(value: Any) -> Any:
+    return {"runner": "in_memory", **value} if isinstance(value, dict) else value
+
+
+BeamSettings = Annotated[
+    InMemory | MultiProcessing | Flink | Spark | Dataflow,
+    Field(discriminator="runner"),
+    BeforeValidator(_in_memory_unless_said),
+]
