@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
-from pipeline import kubeflow_check, kubeflow_spec
+from pipeline import beam_options, kubeflow_check, kubeflow_spec
 from pipeline.config import RunConfig, build_config, read_settings
+from pipeline.kubeflow_targets import KUBEFLOW, Target
 from pipeline.kubernetes_settings import KubernetesSettings
 from trainer_modules.errors import InputError
 
@@ -22,7 +23,6 @@ IMAGE_ROOT = "/app"
 ENTRYPOINT = ["python", "-m", "pipeline.kubeflow_entrypoint"]
 # The default namespace of image names: lower case, an optional registry, a tag or a digest.
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*[a-z0-9](:[\w.-]+|@sha256:[0-9a-f]{64})")
-_ROOT_SCHEMES = ("minio://", "s3://", "gs://")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,14 +45,22 @@ class Compiled:
         return "\n".join([f"pipeline '{self.name}'", *lines, parameters])
 
 
-def cluster_config(*, preset: str = "", path: str = "", overrides: Sequence[str] = ()) -> RunConfig:
+def cluster_config(
+    target: Target = KUBEFLOW,
+    *,
+    preset: str = "",
+    path: str = "",
+    overrides: Sequence[str] = (),
+) -> RunConfig:
     """Reads a configuration; folders that it leaves open lie in the mounted workspace.
 
     Raises:
       InputError: As `load_config`.
     """
     tree, source = read_settings(preset=preset, path=path, overrides=overrides)
-    workspace = _section(tree, "kubernetes").get("workspace") or KubernetesSettings().workspace
+    kubernetes = _section(tree, "kubernetes")
+    workspace = kubernetes.get("workspace") or target.workspace or KubernetesSettings().workspace
+    kubernetes["workspace"] = workspace
     data, init = _section(tree, "data"), _section(_section(tree, "model"), "init")
     if data.get("source", "synthetic") != "synthetic":
         data["root"] = data.get("root") or f"{workspace}/data"
@@ -77,10 +85,10 @@ def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
 
 def compile_pipeline(
     config: RunConfig,
+    target: Target,
     *,
     image: str,
     output: str,
-    pipeline_root: str,
     data_version: str,
     image_root: str = IMAGE_ROOT,
 ) -> Compiled:
@@ -88,9 +96,9 @@ def compile_pipeline(
 
     Args:
       config: The run's settings; paths in it are paths inside the containers.
+      target: What will run it, and the URI under which it stores artifacts.
       image: Container image with this repository at `image_root`.
       output: File to write, ending in `.yaml`.
-      pipeline_root: URI under which Kubeflow stores artifacts.
       data_version: Stands for the data's fingerprint, which can't be taken from here.
       image_root: Folder of the repository in the image.
 
@@ -100,16 +108,27 @@ def compile_pipeline(
     Raises:
       InputError: An output or image name that Kubeflow would refuse, or a pipeline it can't run.
     """
-    _check_arguments(image, output, pipeline_root)
-    _refuse(kubeflow_check.misplaced(config))
-    spec = _compile(config, image, pipeline_root, data_version, image_root)
-    _refuse(kubeflow_check.unsupported(spec) + kubeflow_check.unknown_nodes(config, spec))
+    _check_arguments(image, output)
+    _refuse(
+        kubeflow_check.misplaced(config, target)
+        + beam_options.cluster_problems(config.beam, target.pipeline_root)
+    )
+    spec = _compile(config, target, image, data_version, image_root)
+    nodes = _ordered(spec)
+    _refuse(
+        kubeflow_check.unsupported(spec)
+        + kubeflow_check.unknown_nodes(config, spec)
+        + target.problems(config, nodes)
+    )
+    kubeflow_spec.ingest_anew(spec, config)
     kubeflow_spec.add_outputs(spec)
     parameters = kubeflow_spec.add_parameters(spec, config)
-    kubeflow_spec.add_resources(spec, config.kubernetes)
-    spec["defaultPipelineRoot"] = pipeline_root
-    _write(output, [spec, kubeflow_spec.platform_document(spec, config.kubernetes)])
-    steps = ((node, image, _described(config.kubernetes, node)) for node in _ordered(spec))
+    kubeflow_spec.add_resources(spec, config.kubernetes, target)
+    spec["defaultPipelineRoot"] = target.pipeline_root
+    # Vertex AI reads one document.
+    pods = [kubeflow_spec.platform_document(spec, config.kubernetes)]
+    _write(output, [spec, *(pods if target.kind == "kubeflow" else [])])
+    steps = ((node, image, _described(config.kubernetes, node)) for node in nodes)
     return Compiled(config.name, tuple(steps), tuple(parameters))
 
 
@@ -118,7 +137,7 @@ def _refuse(problems: Sequence[str]) -> None:
         raise InputError("Kubeflow Pipelines can't run this:\n  " + "\n  ".join(problems))
 
 
-def _check_arguments(image: str, output: str, pipeline_root: str) -> None:
+def _check_arguments(image: str, output: str) -> None:
     if not output.endswith(".yaml"):
         raise InputError(f"--output '{output}': give a file name ending in .yaml")
     try:
@@ -126,16 +145,17 @@ def _check_arguments(image: str, output: str, pipeline_root: str) -> None:
             pass
     except OSError as error:
         raise InputError(f"--output '{output}' can't be written: {error.strerror}") from None
+    check_image(image)
+
+
+def check_image(image: str) -> None:
+    """Refuses what is no name of a container image with a tag or a digest."""
     if not _IMAGE.fullmatch(image):
         raise InputError(f"--image '{image}': give REGISTRY/NAME:TAG (lower case, with a tag)")
-    if not pipeline_root.startswith(_ROOT_SCHEMES) and not pipeline_root.startswith("/"):
-        raise InputError(
-            f"--pipeline-root '{pipeline_root}': accepted are {', '.join(_ROOT_SCHEMES)} URIs"
-        )
 
 
 def _compile(
-    config: RunConfig, image: str, pipeline_root: str, data_version: str, image_root: str
+    config: RunConfig, target: Target, image: str, data_version: str, image_root: str
 ) -> dict[str, Any]:
     """TFX's part: the graph as a pipeline spec."""
     from tfx import v1 as tfx
@@ -143,18 +163,18 @@ def _compile(
     from pipeline.create_pipeline import Places, create_pipeline, schema_source
 
     workspace, trainer = config.kubernetes.workspace, config.kubernetes.of_node("Pretrainer")
-    kept = kubeflow_check.on_volume(workspace, trainer)
+    kept = kubeflow_check.on_volume(workspace, target.mounts(trainer))
     schema = schema_source(config).relative_to(Path(__file__).resolve().parent.parent)
     pipeline = create_pipeline(
         config,
         Places(
-            pipeline_root=pipeline_root,
+            pipeline_root=target.pipeline_root,
             # On a volume a pod that is tried again resumes.
             checkpoint_root=f"{workspace if kept else '/tmp'}/checkpoints/{config.name}",
             push_destination=config.push.destination,
             schema_file=f"{image_root}/{schema}",
             id_key_file=config.data.id_key_file,
-            passed_data=_passed_data(config),
+            passed_data=_passed_data(config, target),
         ),
         data_fingerprint=data_version,
         upstream_fingerprint=data_version,
@@ -170,11 +190,11 @@ def _compile(
         raise InputError(f"Kubeflow Pipelines can't run this: {error}") from error
 
 
-def _passed_data(config: RunConfig) -> str:
+def _passed_data(config: RunConfig, target: Target) -> str:
     """Where data that passed leave their statistics: nowhere, unless it outlives the pod."""
     given = config.data_gate.passed_data or f"{config.push.destination}/passed_data"
-    step = config.kubernetes.of_node("DataGate")
-    return given if kubeflow_check.on_volume(given, step) else ""
+    mounts = target.mounts(config.kubernetes.of_node("DataGate"))
+    return given if kubeflow_check.on_volume(given, mounts) else ""
 
 
 def _write(output: str, documents: list[dict[str, Any]]) -> None:

@@ -5,11 +5,11 @@ Read in KFP's compiler and driver (backend/src/v2) at 2.16.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.config import RunConfig
-from pipeline.kubernetes_settings import StepSettings
+from pipeline.kubeflow_targets import KUBEFLOW, Target
 
 SCHEMA_VERSION = "2.1.0"
 
@@ -43,7 +43,7 @@ def _of_node(task: Mapping[str, Any], executor: Mapping[str, Any]) -> Iterator[s
         yield "a loop over artifacts, which is not implemented there"
 
 
-def misplaced(config: RunConfig) -> list[str]:
+def misplaced(config: RunConfig, target: Target = KUBEFLOW) -> list[str]:
     """Says which folders of the configuration lie on no volume of the node that uses them."""
     uses = [("ImageExampleGen", "data.root", config.data.root)]
     uses += [("Pretrainer", "model.init.path", config.model.init.path)]
@@ -56,10 +56,10 @@ def misplaced(config: RunConfig) -> list[str]:
         for node in ("Pusher", "EncoderPusher", "ModelGate"):
             uses.append((node, "push.destination", config.push.destination))
     return [
-        f"node '{node}': {setting} '{path}' is on none of its volumes ({_mounted(step)}); mount "
-        "one with kubernetes.step.volumes or choose a folder there"
+        f"node '{node}': {setting} '{path}' is on none of its volumes "
+        f"({', '.join(mounts) or 'it has none'}); {target.remedy}"
         for node, setting, path in uses
-        if path and not on_volume(path, step := config.kubernetes.of_node(node))
+        if path and not on_volume(path, mounts := target.mounts(config.kubernetes.of_node(node)))
     ]
 
 
@@ -74,11 +74,6 @@ def unknown_nodes(config: RunConfig, spec: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def on_volume(path: str, step: StepSettings) -> bool:
+def on_volume(path: str, mounts: Sequence[str]) -> bool:
     """Whether a path outlives the pod."""
-    mounts = [volume.path.rstrip("/") for volume in step.volumes]
     return any(path == mount or path.startswith(mount + "/") for mount in mounts)
-
-
-def _mounted(step: StepSettings) -> str:
-    return ", ".join(volume.path for volume in step.volumes) or "it has none"

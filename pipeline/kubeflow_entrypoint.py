@@ -18,10 +18,9 @@ from absl import flags, logging
 from google.protobuf import json_format
 
 from components.data_gate.errors import DataGateStopped
-from trainer_modules.errors import InputError
+from trainer_modules.errors import mistake_behind
 
 Message = TypeVar("Message")
-Kind = TypeVar("Kind", bound=BaseException)
 # Where the launcher's folders (/minio, /s3, ...) lie; set only to replay a step elsewhere.
 ROOT_VARIABLE = "REMEDIS_LAUNCHER_ROOT"
 
@@ -46,15 +45,25 @@ def main(argv: Sequence[str]) -> int:
 
 def explain(error: BaseException) -> int:
     """Says on stderr what is no bug; returns its exit status, 0 for anything else."""
-    stop = _behind(error, DataGateStopped)
+    stop = _stop_behind(error)
     if stop:
         print("stopped by DataGate:", *stop.reasons, sep="\n- ", file=sys.stderr)
         return 3
-    mistake = _behind(error, InputError)
+    mistake = mistake_behind(error)
     if mistake:
         print(f"error: {mistake}", file=sys.stderr)
         return 2
     return 0
+
+
+def remote_schemes(beam_arguments: Sequence[str]) -> tuple[str, ...]:
+    """Schemes of artifacts that a step reads and writes where they are, by its Beam runner.
+
+    Dataflow's workers don't see the launcher's copies; TensorFlow and Beam read Cloud Storage.
+    """
+    # As in Beam, the last one counts.
+    runners = [text for text in beam_arguments if text.startswith("--runner=")]
+    return ("gs",) if runners[-1:] == ["--runner=DataflowRunner"] else ()
 
 
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -81,7 +90,7 @@ def _run(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
         restore_uris,
     )
 
-    copies = LocalCopies(os.environ.get(ROOT_VARIABLE, "/"))
+    copies = LocalCopies(os.environ.get(ROOT_VARIABLE, "/"), remote_schemes(beam_arguments))
     message = _read(arguments.json_serialized_invocation_args, spec.ExecutorInput())
     found = apply_runtime_settings(
         message.inputs.parameter_values, json.loads(arguments.runtime_settings)
@@ -122,13 +131,11 @@ def _read(text: str, message: Message) -> Message:
     return json_format.Parse(text, message, ignore_unknown_fields=True)
 
 
-def _behind(error: BaseException | None, kind: type[Kind]) -> Kind | None:
-    """The error of this kind that Beam or TFX wrapped in one of its own, if there is one."""
-    while error is not None:
-        if isinstance(error, kind):
-            return error
+def _stop_behind(error: BaseException | None) -> DataGateStopped | None:
+    """The refusal that Beam or TFX wrapped in an error of its own, if there is one."""
+    while error is not None and not isinstance(error, DataGateStopped):
         error = error.__cause__ or error.__context__
-    return None
+    return error
 
 
 if __name__ == "__main__":

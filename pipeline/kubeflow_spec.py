@@ -10,9 +10,11 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+from components.image_example_gen import spans
 from pipeline.config import RunConfig
 from pipeline.kubeflow_messages import replace_leaf
 from pipeline.kubeflow_parameters import PARAMETERS, Place, value_of
+from pipeline.kubeflow_targets import Target
 from pipeline.kubernetes_settings import KubernetesSettings, StepSettings
 
 Spec = dict[str, Any]
@@ -31,6 +33,18 @@ def add_outputs(spec: Spec) -> None:
     for node, component in spec["components"].items():
         outputs = json.dumps(component.get("outputDefinitions", {}), sort_keys=True)
         container_of(spec, node)["args"][:0] = ["--json_serialized_outputs_spec_args", outputs]
+
+
+def ingest_anew(spec: Spec, config: RunConfig) -> None:
+    """Keeps the cache from answering for folders that are looked for when the run ingests."""
+    tasks = spec["root"]["dag"]["tasks"]
+    for node, data in (
+        ("ImageExampleGen", config.data),
+        ("UpstreamExampleGen", config.upstream.data),
+    ):
+        roots = (data.root, *(part.root for part in data.parts))
+        if node in tasks and any(spans.has_pattern(root) for root in roots):
+            tasks[node]["cachingOptions"] = {}
 
 
 def add_parameters(spec: Spec, config: RunConfig) -> list[str]:
@@ -74,12 +88,12 @@ def _require_place(spec: Spec, place: Place, default: str | float) -> None:
         replace_leaf(json.loads(compiled), keys, default)
 
 
-def add_resources(spec: Spec, settings: KubernetesSettings) -> None:
+def add_resources(spec: Spec, settings: KubernetesSettings, target: Target) -> None:
     """CPU, memory, GPU, environment and retries: part of the pipeline spec itself."""
     for node in spec["components"]:
         step = settings.of_node(node)
         container = container_of(spec, node)
-        container["resources"] = _resources(step)
+        container["resources"] = target.resources(step)
         if step.environment:
             container["env"] = [
                 {"name": name, "value": value} for name, value in step.environment.items()
@@ -87,21 +101,6 @@ def add_resources(spec: Spec, settings: KubernetesSettings) -> None:
         if step.retries:
             task = spec["root"]["dag"]["tasks"][node]
             task["retryPolicy"] = {"maxRetryCount": step.retries}
-
-
-def _resources(step: StepSettings) -> Spec:
-    resources: Spec = {
-        "resourceCpuRequest": step.cpu,
-        "resourceCpuLimit": step.cpu,
-        "resourceMemoryRequest": step.memory,
-        "resourceMemoryLimit": step.memory,
-    }
-    if step.gpus:
-        resources["accelerator"] = {
-            "resourceType": step.gpu_type,
-            "resourceCount": str(step.gpus),
-        }
-    return resources
 
 
 def platform_document(spec: Spec, settings: KubernetesSettings) -> Spec:

@@ -114,6 +114,9 @@ class KubernetesSettings(Settings):
         "/mnt/remedis",
         description="folder on a mounted volume; data, weights, checkpoints and pushed lie in it",
     )
+    pretrain_pods: int = Field(
+        2, ge=1, le=64, description="of kubeflow_runner.py tfjob; a pipeline's step is one pod"
+    )
     step: StepSettings = StepSettings()
     nodes: dict[str, StepOverrides] = Field(
         default_factory=dict,

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from components.image_example_gen.sources import check_source, data_fingerprint
+from pipeline import beam_options
 from pipeline.config import RunConfig, dump_config
 from pipeline.console import RunConsole, captured_output
 from pipeline.headlines import headline
-from pipeline.run_folder import RunFolder
-from trainer_modules.errors import InputError
+from pipeline.run_folder import RunFolder, require_writable
+from trainer_modules.errors import mistake_behind
 
 _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
 # The report's sources, by the node and output key that make it.
@@ -99,6 +100,9 @@ def run_locally(
     """
     folder = RunFolder(output)
     with folder.locked():
+        beam_options.check_local(config.beam)
+        if config.push.enabled and config.push.destination:
+            require_writable(config.push.destination, "push.destination")
         sources = {"data_fingerprint": (config.data, config.task)}
         if config.upstream.enabled:
             sources["upstream_fingerprint"] = (config.upstream.data, config.upstream.task)
@@ -132,7 +136,7 @@ def _run(
         run.fail(ExitStatus.INTERRUPTED, reason)
     except Exception as error:  # noqa: BLE001 (the boundary: not the user's mistake, a bug)
         traceback.print_exc()
-        mistake = _input_error_behind(error)
+        mistake = mistake_behind(error)
         if mistake:
             run.fail(ExitStatus.BAD_INPUT, str(mistake))
         else:
@@ -193,15 +197,6 @@ def _quiet_libraries() -> None:
 
     absl_logging.set_verbosity(absl_logging.INFO)
     absl_logging.use_absl_handler()
-
-
-def _input_error_behind(error: BaseException | None) -> InputError | None:
-    """The InputError that Beam or TFX wrapped in an exception of its own, if there is one."""
-    while error is not None:
-        if isinstance(error, InputError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def _pushed(run: _Run) -> dict[str, str | None]:

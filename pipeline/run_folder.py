@@ -13,6 +13,23 @@ from components.image_example_gen.privacy import KEY_VARIABLE, ensure_key_file
 from trainer_modules.errors import InputError
 
 
+def require_writable(folder: str, name: str) -> None:
+    """Makes a folder that the user named, if it is not there yet.
+
+    Raises:
+      InputError: It can't be made or written to.
+    """
+    path = Path(folder).expanduser().resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError("no permission to write")
+    except OSError as error:
+        raise InputError(
+            f"{name} '{folder}' can't be used: {error}; give a folder you can write to"
+        ) from None
+
+
 class RunFolder:
     """Paths in an output folder; the folder itself is made on construction.
 
@@ -22,14 +39,7 @@ class RunFolder:
 
     def __init__(self, output: str) -> None:
         self.root = Path(output).expanduser().resolve()
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.root, os.W_OK):
-                raise PermissionError("no permission to write")
-        except OSError as error:
-            raise InputError(
-                f"--output '{output}' can't be used: {error}; give a folder you can write to"
-            ) from None
+        require_writable(output, "--output")
 
     @property
     def log(self) -> Path:

@@ -1,8 +1,34 @@
 """The one error that means: the user's input is at fault, and the message says how to mend it."""
 
+from __future__ import annotations
+
+import errno
+
+_NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
+# TensorFlow's own, known by name so that nothing here imports it.
+_NO_PERMISSION_NAME = "PermissionDeniedError"
+
 
 class InputError(ValueError):
     """A file or setting of the user's is missing, malformed or contradictory (exit status 2).
 
     The message names the file or setting, the value received and what is accepted.
     """
+
+
+def mistake_behind(error: BaseException | None) -> InputError | None:
+    """The user's mistake that Beam or TFX wrapped in an exception of its own, if there is one.
+
+    A place that may not be read or written is one too.
+    """
+    while error is not None:
+        if isinstance(error, InputError):
+            return error
+        refused = isinstance(error, OSError) and error.errno in _NO_PERMISSION
+        if refused or type(error).__name__ == _NO_PERMISSION_NAME:
+            return InputError(
+                f"no permission: {str(error).splitlines()[0]}; let the run's user read and write "
+                "there, or name another place"
+            )
+        error = error.__cause__ or error.__context__
+    return None

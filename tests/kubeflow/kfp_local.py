@@ -1,21 +1,30 @@
 """Runs a compiled pipeline under KFP's own local orchestrator, every step a process of its own.
 
-    python tests/kubeflow/kfp_local.py PIPELINE.yaml ROOT [NAME=VALUE ...]
+    python tests/kubeflow/kfp_local.py [--fork] PIPELINE.yaml ROOT [NAME=VALUE ...]
 
 kfp.local runs only KFP's own Python components outside Docker. What keeps container components out
 is two checks, which are lifted here; the container's `python` is this interpreter, and its working
-directory is the current one. Exit status: 0 the pipeline succeeded, 1 a step failed.
+directory is the current one. With --fork a step's process is no new interpreter but a fork of this
+one, which has imported the large libraries once for all steps: a third of the time.
+
+Exit status: 0 the pipeline succeeded, 1 a step failed.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
+import runpy
 import sys
+import traceback
 import warnings
 from pathlib import Path
 
+_LARGE = ("tensorflow", "keras", "apache_beam", "pyarrow.parquet", "ml_metadata")
 
-def run(file: str, root: str, arguments: dict[str, object]) -> bool:
+
+def run(file: str, root: str, arguments: dict[str, object], *, fork: bool = False) -> bool:
     """Runs the pipeline; returns whether it succeeded."""
     from kfp import components, local
     from kfp.local import subprocess_task_handler
@@ -24,6 +33,10 @@ def run(file: str, root: str, arguments: dict[str, object]) -> bool:
     handler.validate_not_container_component = lambda self, command: None
     handler.validate_not_containerized_python_component = lambda self, command: None
     subprocess_task_handler.replace_python_executable = _on_this_interpreter
+    if fork:
+        for name in _LARGE:
+            importlib.import_module(name)
+        subprocess_task_handler.run_local_subprocess = _forked
     warnings.filterwarnings("ignore", category=RuntimeWarning)  # about the image
     local.init(
         runner=local.SubprocessRunner(use_venv=False), pipeline_root=root, raise_on_error=True
@@ -41,6 +54,29 @@ def _on_this_interpreter(command: list[str], interpreter: str) -> list[str]:
     return [interpreter, *command[1:]]
 
 
+def _forked(full_command: list[str]) -> int:
+    """Runs `python -m MODULE ...` in a fork; returns its exit status."""
+    _, option, module, *arguments = full_command
+    assert option == "-m", full_command
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = 1
+    try:
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
+    except BaseException:  # noqa: BLE001 (what would end an interpreter ends the fork)
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
 def outputs(root: str | Path) -> dict[str, dict]:
     """What every step that ended left: its executor output, by step."""
     # kfp.local takes the first five letters of a component's name for the prefix `comp-`.
@@ -51,6 +87,7 @@ def outputs(root: str | Path) -> dict[str, dict]:
 
 
 if __name__ == "__main__":
-    given = dict(item.split("=", 1) for item in sys.argv[3:])
-    parsed = {name: json.loads(value) for name, value in given.items()}
-    sys.exit(0 if run(sys.argv[1], sys.argv[2], parsed) else 1)
+    forks = "--fork" in sys.argv
+    file, root, *items = [text for text in sys.argv[1:] if text != "--fork"]
+    parsed = {name: json.loads(value) for name, value in (item.split("=", 1) for item in items)}
+    sys.exit(0 if run(file, root, parsed, fork=forks) else 1)

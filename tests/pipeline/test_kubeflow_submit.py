@@ -1,99 +1,12 @@
 """Submission, against a server on the loopback that answers like Kubeflow Pipelines."""
 
-import copy
-import http.server
-import json
-import threading
-
 import pytest
-import yaml
 
+import kubeflow_runner
 from pipeline import kubeflow_submit
-from pipeline.kubeflow_submit import Server, load_pipeline, read_token, submit
+from pipeline.kubeflow_server import Server, read_token
+from pipeline.kubeflow_submit import schedule, submit
 from trainer_modules.errors import InputError
-
-SPEC = {
-    "schemaVersion": "2.1.0",
-    "pipelineInfo": {"name": "tiny"},
-    "components": {"A": {"executorLabel": "A_executor"}},
-    "deploymentSpec": {
-        "executors": {
-            "A_executor": {
-                "container": {
-                    "image": "i:1",
-                    "args": ["--json_serialized_invocation_args", "{{$}}", "--json_x", "{}"],
-                }
-            }
-        }
-    },
-    "root": {
-        "inputDefinitions": {
-            "parameters": {
-                "epochs": {"parameterType": "NUMBER_INTEGER"},
-                "root": {"parameterType": "STRING"},
-            }
-        },
-        "dag": {"tasks": {"A": {"componentRef": {"name": "A"}, "taskInfo": {"name": "A"}}}},
-    },
-}
-
-
-class _Kubeflow(http.server.BaseHTTPRequestHandler):
-    """Health, experiments and runs; `server.answers` overrides by a part of the path."""
-
-    def do_GET(self):
-        self.server.seen.append((self.path, self.headers.get("authorization"), None))
-        self._answer(
-            {
-                "healthz": (200, {"multi_user": False}),
-                "experiments": (200, {"experiments": [{"experiment_id": "e"}]}),
-                "runs": (200, {"run_id": "r", "state": "SUCCEEDED"}),
-            }
-        )
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.seen.append((self.path, self.headers.get("authorization"), body))
-        self._answer({"runs": (200, {"run_id": "r"})})
-
-    def _answer(self, usual):
-        answers = self.server.answers | {
-            part: answer for part, answer in usual.items() if part not in self.server.answers
-        }
-        status, body = next(answers[part] for part in answers if part in self.path)
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def kubeflow(monkeypatch, tmp_path):
-    monkeypatch.setattr("kfp.client.Client._LOCAL_KFP_CONTEXT", str(tmp_path / "none"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Kubeflow) as server:
-        server.seen, server.answers = [], {}
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        server.address = f"http://127.0.0.1:{server.server_port}"
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def file(tmp_path):
-    return _written(tmp_path, SPEC)
-
-
-def _written(folder, *documents):
-    path = folder / "pipeline.yaml"
-    path.write_text(yaml.safe_dump_all(documents))
-    return str(path)
 
 
 def test_run_is_created_with_token_namespace_and_typed_parameters(kubeflow, file):
@@ -177,58 +90,6 @@ def test_parameter_is_wrong(file, argument, said):
         submit(file, server, experiment="remedis", arguments=[argument])
 
 
-def _edited(change):
-    spec = copy.deepcopy(SPEC)
-    change(spec)
-    return spec
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda s: s.pop("deploymentSpec"), "not complete"),
-        (lambda s: s.pop("root"), "no root in it"),
-        (lambda s: s["components"].pop("A"), "node 'A': its component is missing"),
-        (lambda s: s["deploymentSpec"]["executors"].clear(), "node 'A': its executor is missing"),
-        (lambda s: s.update(extra=1), "edited wrongly: .*extra"),
-        (lambda s: s.update(schemaVersion="2.0.0"), "schema version 2.0.0"),
-        (
-            lambda s: s["root"]["dag"]["tasks"]["A"].update(dependentTasks=["B"]),
-            "depends on 'B', which is missing",
-        ),
-        (
-            lambda s: s["deploymentSpec"]["executors"]["A_executor"]["container"].update(
-                args=["--json_x", "{"]
-            ),
-            "argument --json_x is no longer JSON",
-        ),
-    ],
-)
-def test_file_edited_by_hand(tmp_path, change, said):
-    with pytest.raises(InputError, match=said):
-        load_pipeline(_written(tmp_path, _edited(change)))
-
-
-def test_platform_part_edited_by_hand(tmp_path):
-    pods = {"executors": {"A_executor": {"imagePullPolice": "Always"}}}
-    platform = {"platforms": {"kubernetes": {"deploymentSpec": pods}}}
-    with pytest.raises(InputError, match=r"edited wrongly: .*imagePullPolice"):
-        load_pipeline(_written(tmp_path, SPEC, platform))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [("a: [", "is not YAML"), ("", "no compiled pipeline"), ("just text", "no compiled pipeline")],
-)
-def test_file_is_no_pipeline(tmp_path, text, said):
-    path = tmp_path / "pipeline.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=said):
-        load_pipeline(str(path))
-    with pytest.raises(InputError, match="can't be read"):
-        load_pipeline(str(tmp_path / "none.yaml"))
-
-
 def test_token_comes_from_the_file_or_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("REMEDIS_KFP_TOKEN", "from the environment")
     assert read_token("") == "from the environment"
@@ -236,3 +97,66 @@ def test_token_comes_from_the_file_or_the_environment(tmp_path, monkeypatch):
     assert read_token(str(tmp_path / "token")) == "from the file"
     with pytest.raises(InputError, match="can't be read"):
         read_token(str(tmp_path / "none"))
+
+
+def test_recurring_run_is_created_once_at_a_time_without_catching_up(kubeflow, file):
+    server = Server(kubeflow.address, "team", "secret")
+    made = schedule(file, server, "0 0 3 * * *", experiment="nightly", arguments=["epochs=3"])
+    assert made == "again"
+    (body,) = [body for path, _, body in kubeflow.seen if "recurringruns" in path]
+    assert body["trigger"] == {"cron_schedule": {"cron": "0 0 3 * * *"}}
+    assert body["runtime_config"]["parameters"] == {"epochs": 3}
+    assert body["experiment_id"] == "e"
+    assert body["max_concurrency"] == 1
+    assert body["no_catchup"] is True
+    assert body["pipeline_spec"]["pipelineInfo"]["name"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("cron", "arguments", "said"),
+    [
+        ("0 3 * * *", [], r"--schedule '0 3 \* \* \*': give six fields"),
+        ("0 0 3 * * *", ["epochs=x"], "received 'x'; a whole number"),
+    ],
+)
+def test_schedule_is_wrong(file, cron, arguments, said):
+    with pytest.raises(InputError, match=said):
+        schedule(file, Server("http://127.0.0.1:1"), cron, experiment="x", arguments=arguments)
+
+
+def test_schedule_that_the_server_refuses(kubeflow, file):
+    kubeflow.answers["recurringruns"] = (400, {"error_message": "cron: bad value"})
+    with pytest.raises(InputError, match=r"answered 400 .cron: bad value"):
+        schedule(file, Server(kubeflow.address, "team"), "a b c d e f", experiment="x")
+
+
+@pytest.mark.parametrize(
+    ("answers", "more", "said"),
+    [
+        ({}, ["--host", "http://127.0.0.1:1"], "can't be reached"),
+        ({"healthz": (401, {"message": "token expired"})}, [], "missing, wrong or expired"),
+        ({"experiments": (403, {"error_message": "no access"})}, [], "no such namespace"),
+        ({}, ["--parameter", "epochs=many"], "received 'many'; a whole number is needed"),
+        ({}, ["--pipeline", "/nonexistent.yaml"], "can't be read"),
+        ({}, ["--token-file", "/nonexistent"], "--token-file '/nonexistent' can't be read"),
+        ({}, ["--schedule", "daily"], "give six fields"),
+    ],
+)
+def test_command_says_what_is_wrong_with_status_2(kubeflow, file, capsys, answers, more, said):
+    kubeflow.answers = answers
+    command = ["submit", "--pipeline", file, "--host", kubeflow.address, "--namespace", "team"]
+    assert kubeflow_runner.main([*command, *more]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_command_fails_with_the_run_it_waits_for(kubeflow, file, capsys):
+    kubeflow.answers["runs/r"] = (200, {"run_id": "r", "state": "FAILED"})
+    command = ["submit", "--pipeline", file, "--host", kubeflow.address, "--namespace", "team"]
+    assert kubeflow_runner.main([*command, "--wait", "5"]) == 1
+    shown = capsys.readouterr()
+    assert shown.err == "error: run failed\n"
+    assert shown.out.endswith("run r\n")
+    assert kubeflow_runner.main([*command, "--schedule", "0 0 3 * * *"]) == 0
