@@ -59,10 +59,11 @@ def write_predictions(folder: Path, images: int, findings: tuple[str, ...]) -> N
         writer.write_split("shifted", [columns("shifted", images - images // 2, findings)])
 
 
-def evaluate(folder: Path, predictions: Path, task: Any) -> None:
-    """The Evaluator's executor, as the pipeline runs it."""
+def evaluator(folder: Path, predictions: Path, task: Any) -> Callable[[], None]:
+    """The Evaluator's executor, imported and wired as the pipeline does."""
     import json
 
+    import tensorflow_model_analysis  # noqa: F401
     from tfx import v1 as tfx
     from tfx.components.util import examples_utils
     from tfx.dsl.components.base import base_beam_executor
@@ -70,7 +71,7 @@ def evaluate(folder: Path, predictions: Path, task: Any) -> None:
     from tfx.types import artifact_utils
     from tfx.utils import proto_utils
 
-    from components.evaluator import executor
+    from components.evaluator import executor, metrics  # noqa: F401
     from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
     from pipeline.evaluation_settings import EvaluationSettings
 
@@ -85,15 +86,14 @@ def evaluate(folder: Path, predictions: Path, task: Any) -> None:
         beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
     )
     config = evaluation_config(task, SUBGROUPS, EvaluationSettings())
-    executor.Executor(context).Do(
-        {"examples": [examples], "model": [model]},
-        {"evaluation": [evaluation], "blessing": [blessing]},
-        {
-            "eval_config": proto_utils.proto_to_json(config),
-            "example_splits": json.dumps(list(EVALUATED_SPLITS)),
-            "fairness_indicator_thresholds": "null",
-        },
-    )
+    properties = {
+        "eval_config": proto_utils.proto_to_json(config),
+        "example_splits": json.dumps(list(EVALUATED_SPLITS)),
+        "fairness_indicator_thresholds": "null",
+    }
+    made = {"evaluation": [evaluation], "blessing": [blessing]}
+    given = {"examples": [examples], "model": [model]}
+    return lambda: executor.Executor(context).Do(given, made, properties)
 
 
 def judge(predictions: Path, task: Any) -> None:
@@ -151,8 +151,10 @@ def main() -> None:
         predictions = Path(folder, "predictions")
         write_predictions(predictions, arguments.images, findings)
         if arguments.part != "gate":
-            total += timed("Evaluator (TFMA)", lambda: evaluate(Path(folder), predictions, task))[0]
+            total += timed("Evaluator (TFMA)", evaluator(Path(folder), predictions, task))[0]
         if arguments.part != "evaluator":
+            from components.model_gate import evidence, inputs, rules  # noqa: F401
+
             total += timed("gate, 2,000 resamples", lambda: judge(predictions, task))[0]
     print(f"{'together':<22} {total:7.1f} s elapsed")
 

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.settings import DataSettings
 from components.model_gate.settings import GateSettings
+from components.predictor.settings import PredictorSettings
 from pipeline.beam_settings import BeamSettings, InMemory
 from pipeline.evaluation_settings import EvaluationSettings
 from pipeline.kubernetes_settings import KubernetesSettings
@@ -52,6 +53,7 @@ class RunConfig(Settings):
     upstream: UpstreamSettings = UpstreamSettings()
     pretrain: PretrainSettings = PretrainSettings()
     finetune: FinetuneSettings = FinetuneSettings()
+    predictor: PredictorSettings = PredictorSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     push: PushSettings = PushSettings()

@@ -66,7 +66,8 @@ def _components(
         examples=shared.examples,
         task=config.task,
         subgroups=config.data.subgroups,
-        code_digest=code_digest("components/predictor", *CONTRACT),
+        embeddings=config.predictor.embeddings,
+        code_digest=code_digest("components/predictor", "components/shift", *CONTRACT),
     )
     # TFMA's slices and thresholds, on the Predictor's examples.
     evaluator = Evaluator(
@@ -109,7 +110,9 @@ def _components(
         pushed_classifier=pushers[0].outputs["pushed_model"] if pushers else None,
         pushed_encoder=pushers[1].outputs["pushed_model"] if pushers else None,
         run_settings=config.model_dump_json(),
-        code_digest=code_digest("components/reporter", *CONTRACT),
+        code_digest=code_digest(
+            "components/reporter", "components/shift", "components/model_gate", *CONTRACT
+        ),
     )
     return [
         *shared.in_order(),

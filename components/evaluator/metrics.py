@@ -80,19 +80,23 @@ class _Rows(metric_types.Preprocessor):
 
     def __init__(self, model: str, targets: Sequence[str]):
         super().__init__(name="rows " + ", ".join([model, *targets]))
-        self._model, self._targets = model, targets
+        self._model = model
+        self._targets = [(target, features.decision(target)) for target in targets]
 
     def process(self, extracts: dict[str, Any]) -> Iterator[np.ndarray]:
         inputs = util.StandardExtracts(extracts)
+        labels = inputs.get_labels(self._model)
+        weights = inputs.get_example_weights(self._model)
+        predictions = inputs.get_predictions(self._model)
         yield np.array(
             [
-                [
-                    _scalar(inputs.get_labels(self._model, target)),
-                    _scalar(inputs.get_example_weights(self._model, target)),
-                    _scalar(inputs.get_predictions(self._model, target)),
-                    _scalar(inputs.get_predictions(self._model, features.decision(target))),
-                ]
-                for target in self._targets
+                (
+                    labels[target].item(),
+                    weights[target].item(),
+                    predictions[target].item(),
+                    predictions[decision].item(),
+                )
+                for target, decision in self._targets
             ],
             np.float32,
         )
@@ -129,7 +133,3 @@ class _Combiner(beam.CombineFn):
         self, accumulator: ScoreTable
     ) -> dict[metric_types.MetricKey, dict[str, np.ndarray]]:
         return {self._key: accumulator.metrics()}
-
-
-def _scalar(value: Any) -> float:
-    return float(np.asarray(value).reshape(-1)[0])

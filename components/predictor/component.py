@@ -21,6 +21,7 @@ class PredictorSpec(component_spec.ComponentSpec):
     PARAMETERS: ClassVar = {
         "task": component_spec.ExecutionParameter(type=str),
         "subgroups": component_spec.ExecutionParameter(type=str),
+        "embeddings": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
@@ -36,7 +37,8 @@ class Predictor(base_component.BaseComponent):
     """Predictions of the exported classifier on the splits validation, test and shifted.
 
     The output is an Examples artifact (labels, predictions and decisions of each target beside
-    the columns to slice by) with the same content as a Parquet table at its root.
+    the columns to slice by) with the same content as a Parquet table at its root, and embeddings
+    of the splits that were asked for beside it.
     """
 
     SPEC_CLASS = PredictorSpec
@@ -49,6 +51,7 @@ class Predictor(base_component.BaseComponent):
         task: TaskSettings,
         subgroups: Sequence[str],
         code_digest: str,
+        embeddings: Sequence[str] = (),
     ):
         """Wires the Predictor.
 
@@ -58,6 +61,7 @@ class Predictor(base_component.BaseComponent):
             task: What is predicted.
             subgroups: Subgroup columns to carry along.
             code_digest: Digest of the code, so that an edit makes cached results stale.
+            embeddings: Splits whose embeddings are written.
         """
         super().__init__(
             PredictorSpec(
@@ -65,6 +69,7 @@ class Predictor(base_component.BaseComponent):
                 examples=examples,
                 task=task.model_dump_json(),
                 subgroups=json.dumps(list(subgroups)),
+                embeddings=json.dumps(list(embeddings)),
                 code_digest=code_digest,
                 predictions=types.Channel(type=tfx.types.standard_artifacts.Examples),
             )

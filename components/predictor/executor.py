@@ -51,10 +51,27 @@ class Executor(base_executor.BaseExecutor):
                 not_finite += broken
         if not_finite:
             logging.error("%d of %d predictions are not finite numbers.", not_finite, total)
+        self._embed(model_artifact, examples, output.uri, json.loads(exec_properties["embeddings"]))
         output.split_names = artifact_utils.encode_split_names(list(features.EVALUATED_SPLITS))
         examples_utils.set_payload_format(output, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         output.set_int_custom_property(RECORDS_PROPERTY, total)
         output.set_int_custom_property(NOT_FINITE_PROPERTY, not_finite)
+
+    def _embed(
+        self, model: types.Artifact, examples: types.Artifact, folder: str, splits: list[str]
+    ) -> None:
+        """Writes the embeddings of some splits beside the predictions."""
+        from components.predictor.embeddings import EmbeddingModel, embed_files
+        from components.shift import embedding_table
+
+        if not splits:
+            return
+        loaded = EmbeddingModel(path_utils.serving_model_path(model.uri))
+        for split in splits:
+            if files := split_files(examples, split):
+                path = embedding_table.path_of(folder, split)
+                rows = embedding_table.write(path, embed_files(loaded, files))
+                logging.info("Embedded %d records of split '%s'.", rows, split)
 
 
 def split_files(examples: types.Artifact, split: str) -> list[str]:

@@ -19,10 +19,12 @@ from components.reporter.parts import (
     IngestPart,
     Node,
     Part,
+    ShiftPart,
     SliceMetric,
     Verdict,
 )
 from components.reporter.sources import Source, Sources
+from trainer_modules.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +55,7 @@ class Content:
     slices: tuple[SliceMetric, ...] = ()
     predictions: pd.DataFrame | None = None
     image_statistics: pd.DataFrame | None = None
+    shift: ShiftPart | None = None
     gate: GatePart | None = None
     pushed: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     nodes: tuple[Node, ...] = ()
@@ -128,6 +131,20 @@ class Reader:
         tables = [table for table in tables if table is not None and "domain" in table]
         return pd.concat(tables, ignore_index=True) if tables else None
 
+    def shift(self, predictions: str | Path | None, images: Source) -> ShiftPart | None:
+        """What the tables tell of the shift, None without predictions."""
+        from components.shift.analysis import INDEX, PREDICTIONS, analyse
+
+        if predictions is None or not (Path(predictions) / PREDICTIONS).is_file():
+            return None
+        indexed = isinstance(images, str | Path) and any(Path(images).glob(INDEX))
+        try:
+            found = analyse(str(predictions), str(images) if indexed else "")
+        except InputError:
+            self.unreadable.append("tables of the shift")
+            return None
+        return ShiftPart.model_validate(found)
+
     def _table(self, path: Path, keep: Any) -> pd.DataFrame | None:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -170,6 +187,7 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
         slices=_slices(sources.evaluation, reader),
         predictions=reader.predictions(sources.predictions),
         image_statistics=reader.image_statistics(sources.ingest_report),
+        shift=reader.shift(sources.predictions, sources.ingest_report),
         gate=gate,
         pushed=sources.pushed,
         nodes=tuple(Node.model_validate(dict(node)) for node in sources.nodes or ()),

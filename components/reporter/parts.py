@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Verdict = Literal["pushed", "evaluated", "not_blessed", "stopped_by_data_gate", "failed"]
 NodeState = Literal["ran", "cached", "skipped", "failed"]
@@ -197,6 +197,74 @@ class GatePart(Part):
     gap: Figure | None = None
     baseline: Baseline | None = None
     serving: Serving | None = None
+
+
+class WorstSlice(Part):
+    """A slice of the metadata against the rest of its domain."""
+
+    domain: str = ""
+    where: dict[str, str] = {}
+    patients: int | None = None
+    examples: int | None = None
+    auc: Number = None
+    rest: Number = None
+    p_value: Number = None
+
+
+class WorstSlices(Part):
+    """The worst slices, and how many were looked at."""
+
+    slices: tuple[WorstSlice, ...] = ()
+    looked_at: int = 0
+    too_small: int = 0
+
+
+class ImageFigurePart(Part):
+    """A domain within a part of the range of an image figure."""
+
+    share: Number = None
+    patients: int = 0
+    auc: Number = None
+    lower: Number = None
+    upper: Number = None
+
+
+class ImageFigureRange(Part):
+    """A part of the range of an image figure, by domain."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    start: Number = Field(None, alias="from")
+    end: Number = Field(None, alias="to")
+    in_distribution: ImageFigurePart = ImageFigurePart()
+    shifted: ImageFigurePart = ImageFigurePart()
+
+
+class ImageFigure(Part):
+    """Performance by a figure of the images."""
+
+    figure: str = ""
+    drift: Number = None
+    parts: tuple[ImageFigureRange, ...] = ()
+
+
+class Probe(Part):
+    """What linear probes find in the embedding."""
+
+    domain: Number = None
+    label_in_distribution: Number = None
+    label_shifted: Number = None
+    domain_by_label_probe: Number = None
+    label_by_domain_probe: Number = None
+    confusion: Number = None
+
+
+class ShiftPart(Part):
+    """What `components.shift` found in the run's predictions."""
+
+    worst_slices: WorstSlices = WorstSlices()
+    image_figures: tuple[ImageFigure, ...] | None = None
+    probes: dict[str, Probe] | None = None
 
 
 class CardPart(Part):

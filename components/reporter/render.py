@@ -26,6 +26,8 @@ PACKAGES = (
 def render_report(out_dir: str | Path, sources: Sources) -> dict[str, Any]:
     """Writes `index.html`, `model_card.md` and `report.json` from whatever the run has made.
 
+    `shift.json` holds the analysis under shift for programs, where there are predictions.
+
     Args:
       out_dir: Folder to write to, made if need be.
       sources: Where the parts of the report lie.
@@ -42,6 +44,9 @@ def render_report(out_dir: str | Path, sources: Sources) -> dict[str, Any]:
     (folder / "report.json").write_text(
         json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
+    if content.shift is not None:
+        text = content.shift.model_dump_json(indent=2, by_alias=True)
+        (folder / "shift.json").write_text(text + "\n", encoding="utf-8")
     return report
 
 

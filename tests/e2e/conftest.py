@@ -31,6 +31,7 @@ TINY = (
     "pretrain.batch_size=64",
     "finetune.epochs=3",
     "finetune.batch_size=32",
+    "predictor.embeddings=[test,shifted]",
     "evaluation.min_auc=0",
     "evaluation.min_auc_in_distribution=0",
     "evaluation.min_auc_shifted=0",

@@ -65,6 +65,9 @@ class TestARunAndItsReruns:
             assert 0 <= auc["lower"] <= auc["value"] <= auc["upper"] <= 1
             assert auc["patients"] < auc["examples"]
         assert "synthetic" in (first_run.output / "report" / "index.html").read_text().lower()
+        shift = json.loads((first_run.output / "report" / "shift.json").read_text())
+        assert 0.5 < shift["probes"]["opacity"]["domain"] <= 1
+        assert {entry["figure"] for entry in shift["image_figures"]} >= {"mean", "std"}
 
     def test_one_line_a_node_and_quiet_libraries(self, first_run):
         lines = first_run.screen.splitlines()

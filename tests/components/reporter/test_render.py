@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from components.reporter.content import Content
+from components.reporter.page import render_page
+from components.reporter.parts import ShiftPart
 from components.reporter.render import render_report
 from components.reporter.sources import Sources
 
@@ -284,3 +287,57 @@ def test_the_upstream_training_and_its_images_are_shown(run: dict, tmp_path: Pat
     assert "Trained on 4\u202f000, the epoch chosen on 400" in text
     card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
     assert "First weights: supervised training on labelled images from source tfds" in card
+
+
+def test_what_was_found_under_shift(tmp_path: Path) -> None:
+    figures = {"share": 0.25, "patients": 40, "auc": 0.71, "lower": 0.61, "upper": 0.81}
+    shift = {
+        "worst_slices": {
+            "slices": [
+                {
+                    "domain": "shifted",
+                    "where": {"site": HOSTILE, "subgroup/sex": "F"},
+                    "patients": 31,
+                    "examples": 62,
+                    "auc": 0.512,
+                    "rest": 0.803,
+                    "p_value": 0.004,
+                }
+            ],
+            "looked_at": 14,
+            "too_small": 3,
+        },
+        "image_figures": [
+            {
+                "figure": "mean",
+                "drift": 0.4,
+                "parts": [
+                    {"from": None, "to": 0.3, "in_distribution": figures, "shifted": {}},
+                    {"from": 0.3, "to": None, "in_distribution": {}, "shifted": figures},
+                ],
+            }
+        ],
+        "probes": {"opacity": {"domain": 0.97, "label_shifted": None, "confusion": 0.11}},
+    }
+    content = Content(
+        verdict="evaluated",
+        reasons=(),
+        run_settings={},
+        versions={},
+        pushed={"classifier": None, "encoder": None},
+        shift=ShiftPart.model_validate(shift),
+    )
+    page = Page(render_page(content))
+    assert page.row("Shifted") == [
+        "Shifted",
+        f"site {HOSTILE}, sex F",
+        "0.512",
+        "0.803",
+        "0.004",
+        "31",
+        "62",
+    ]
+    assert "14 slices, 3 more held too few patients" in page.text
+    in_distribution = ["0.25", "0.710", "0.610 to 0.810"]
+    assert page.row("Mean intensity")[1:5] == ["below 0.300", *in_distribution]
+    assert page.row("opacity")[1:4] == ["0.970", "—", "—"]

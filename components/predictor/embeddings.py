@@ -1,0 +1,92 @@
+"""Embeddings of record files through a model's `embed` signature, one batch in memory at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from components.predictor.inference import BATCH_SIZE, Columns
+from components.shift.embedding_table import EMBEDDING, TEXTS
+from trainer_modules import features
+from trainer_modules.errors import InputError
+from trainer_modules.input_pipeline import evaluation_image
+
+_CARD = Path("assets.extra", "card.json")
+
+
+class EmbeddingModel:
+    """A classifier, which takes encoded images, or an encoder, which takes floats in [0, 1]."""
+
+    def __init__(self, model_dir: str):
+        """Loads the model.
+
+        Raises:
+            InputError: The folder holds no SavedModel with such a signature.
+        """
+        self._where = f"model '{model_dir}'"
+        try:
+            # The loaded object owns the variables that the signature uses.
+            self._model = tf.saved_model.load(model_dir)
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise InputError(f"{self._where} is not a readable SavedModel: {error}") from error
+        signatures = self._model.signatures
+        if features.EMBED_SIGNATURE not in signatures:
+            raise InputError(
+                f"{self._where} has the signatures {sorted(signatures)}, it needs "
+                f"'{features.EMBED_SIGNATURE}' (images to embeddings)"
+            )
+        self._signature = signatures[features.EMBED_SIGNATURE]
+        takes = self._signature.structured_input_signature[1]
+        gives = sorted(self._signature.structured_outputs)
+        if "images" not in takes or EMBEDDING not in gives:
+            raise InputError(
+                f"{self._where}: signature '{features.EMBED_SIGNATURE}' takes {sorted(takes)} and "
+                f"gives {gives}, it must take 'images' and give '{EMBEDDING}'"
+            )
+        self._size = None if takes["images"].dtype == tf.string else self._image_size(model_dir)
+
+    def embed(self, encoded: tf.Tensor) -> np.ndarray:
+        """Embeddings [B, D] of encoded images [B]."""
+        images = encoded
+        if self._size is not None:
+            images = tf.stack([evaluation_image(one, self._size) for one in encoded])
+        values = self._signature(images=images)[EMBEDDING].numpy()
+        # Some encoders give a map: the mean over it, as where they are finetuned.
+        return values.mean(axis=(1, 2)) if values.ndim == 4 else values
+
+    def _image_size(self, model_dir: str) -> int:
+        try:
+            return int(json.loads((Path(model_dir) / _CARD).read_text("utf-8"))["image_size"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(
+                f"{self._where} takes images as floats, and has no {_CARD} with their 'image_size'"
+            ) from None
+
+
+def embed_files(model: EmbeddingModel, files: Sequence[str]) -> Iterator[Columns]:
+    """Batches of who and where from, and `embedding` [B, D].
+
+    Raises:
+        InputError: A file holds no records of images.
+    """
+    required = (features.IMAGE_ID, features.PATIENT_ID, features.DOMAIN, features.IMAGE_ENCODED)
+    spec = {
+        name: tf.io.FixedLenFeature([], tf.string, None if name in required else b"unknown")
+        for name in (*TEXTS, features.IMAGE_ENCODED)
+    }
+    dataset = tf.data.TFRecordDataset(list(files), "GZIP", num_parallel_reads=1)
+    dataset = dataset.batch(BATCH_SIZE).map(lambda rows: tf.io.parse_example(rows, spec))
+    try:
+        for parsed in dataset.prefetch(2):
+            columns: Columns = {
+                name: np.array([one.decode("utf-8", "replace") for one in parsed[name].numpy()])
+                for name in TEXTS
+            }
+            columns[EMBEDDING] = model.embed(parsed[features.IMAGE_ENCODED])
+            yield columns
+    except tf.errors.OpError as error:
+        raise InputError(f"records {list(files)} can't be embedded: {error.message}") from None

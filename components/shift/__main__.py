@@ -1,0 +1,97 @@
+"""Shift tools as commands: embeddings of any records, and the analysis of a run's predictions."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainer_modules.errors import InputError
+
+BAD_INPUT = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.command == "embed":
+            rows = embed(arguments.model, arguments.examples, arguments.output)
+            print(f"{rows} embeddings in {arguments.output}", file=sys.stderr)
+        else:
+            from components.shift.analysis import analyse
+
+            document = analyse(arguments.predictions, arguments.images, arguments.embeddings)
+            print(json.dumps(document, indent=1, allow_nan=False))
+        return 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def embed(model_dir: str, patterns: Sequence[str], output: str) -> int:
+    """Writes the embeddings of record files to a Parquet file; returns how many.
+
+    Raises:
+        InputError: The model, the records or the output can't be used.
+    """
+    files: set[str] = set()
+    for pattern in patterns:
+        found = [path for path in glob.glob(pattern, recursive=True) if Path(path).is_file()]
+        if not found:
+            raise InputError(f"--examples '{pattern}' matches no file")
+        files.update(found)
+    if not Path(output).absolute().parent.is_dir():
+        raise InputError(f"--output '{output}': its folder does not exist")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from components.predictor.embeddings import EmbeddingModel, embed_files
+    from components.shift import embedding_table
+
+    batches = embed_files(EmbeddingModel(model_dir), sorted(files))
+    return embedding_table.write(output, batches)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m components.shift",
+        description="Where a model loses under shift, and what its embedding knows.",
+        epilog="exit status: 0; 2 bad input; 1 a bug. docs/shift.md shows examples.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    embedder = commands.add_parser("embed", help="embeddings of any split, as Parquet")
+    embedder.add_argument(
+        "--model", required=True, metavar="DIR", help="a SavedModel with the signature 'embed'"
+    )
+    embedder.add_argument(
+        "--examples",
+        required=True,
+        action="append",
+        metavar="PATTERN",
+        help="GZIP TFRecords of images; may be repeated",
+    )
+    embedder.add_argument("--output", required=True, metavar="FILE")
+    analyser = commands.add_parser(
+        "analyse", help="worst slices, performance by image figures, probes; JSON on stdout"
+    )
+    analyser.add_argument(
+        "--predictions", required=True, metavar="DIR", help="what a run's Predictor wrote"
+    )
+    analyser.add_argument(
+        "--images", default="", metavar="DIR", help="the run's ingest report, for image figures"
+    )
+    analyser.add_argument(
+        "--embeddings",
+        default="",
+        metavar="DIR",
+        help="folder of embeddings-*.parquet (default: that of the predictions)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

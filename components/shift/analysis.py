@@ -1,0 +1,121 @@
+"""One document of everything that is looked at under shift: for the report, and for programs."""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components.shift import embedding_table, image_drift, probe, slices
+from trainer_modules import features
+from trainer_modules.errors import InputError
+
+PREDICTIONS = "predictions.parquet"
+INDEX = "index-*.parquet"
+_SPLIT = "split"
+
+
+def analyse(
+    predictions: str, images: str = "", embeddings: str = "", confidence: float = 0.95
+) -> dict[str, Any]:
+    """Slices, image figures and probes of the test data of both domains.
+
+    Args:
+        predictions: A folder that the Predictor wrote.
+        images: The ingest report's folder (its index); empty: performance by image figures is
+            left out.
+        embeddings: A folder of `embeddings-*.parquet`; empty: that of the predictions.
+        confidence: Of DeLong's intervals.
+
+    Returns:
+        {"worst_slices", "image_figures", "probes"}; a part without its input is None.
+
+    Raises:
+        InputError: A table is missing or lacks a column.
+    """
+    table = _read(os.path.join(predictions, PREDICTIONS))
+    if _SPLIT in table:
+        table = table[table[_SPLIT].isin([features.TEST, features.SHIFTED])]
+    targets = _targets(table)
+    columns = [
+        name
+        for name in table.columns
+        if name == features.SITE or name.startswith(features.subgroup(""))
+    ]
+    document = {
+        "worst_slices": slices.worst_slices(table, targets, columns),
+        "image_figures": None,
+        "probes": None,
+    }
+    if images:
+        names = ["image_id", *image_drift.FIGURES]
+        index = pd.concat([_read(path, names) for path in _index(images)], ignore_index=True)
+        document["image_figures"] = image_drift.performance_by_figure(
+            table, index, targets, confidence
+        )
+    if files := embedding_table.files(embeddings or predictions):
+        document["probes"] = _probes(table, targets, embedding_table.read(files))
+    return _finite(document)
+
+
+def _probes(
+    table: pd.DataFrame, targets: list[str], embedded: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    """Probes for each target, on the judged images that have an embedding."""
+    place = pd.Series(np.arange(len(embedded[features.IMAGE_ID])), embedded[features.IMAGE_ID])
+    place = place[~place.index.duplicated()]
+    table = table[table[features.IMAGE_ID].isin(place.index)]
+    embedding = embedded[embedding_table.EMBEDDING][place[table[features.IMAGE_ID]].to_numpy()]
+    return {
+        target: probe.domain_and_label(
+            embedding,
+            table[features.DOMAIN].to_numpy(str),
+            table[features.label(target)].to_numpy(np.float64),
+            table[features.label_weight(target)].to_numpy(np.float64),
+            table[features.PATIENT_ID].to_numpy(str),
+        )
+        for target in targets
+    }
+
+
+def _index(folder: str) -> list[str]:
+    found = sorted(glob.glob(os.path.join(glob.escape(folder), INDEX)))
+    if not found:
+        raise InputError(f"images '{folder}' hold no {INDEX}: the ingest report's folder is needed")
+    return found
+
+
+def _read(path: str, columns: list[str] | None = None) -> pd.DataFrame:
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"table '{path}' can't be read: {error}") from None
+
+
+def _targets(table: pd.DataFrame) -> list[str]:
+    prefix = features.prediction("")
+    targets = [name.removeprefix(prefix) for name in table.columns if name.startswith(prefix)]
+    wanted = [features.IMAGE_ID, features.PATIENT_ID, features.DOMAIN]
+    for target in targets:
+        wanted += [features.label(target), features.label_weight(target)]
+    missing = [name for name in wanted if name not in table]
+    if missing or not targets:
+        raise InputError(
+            f"the predictions have the columns {list(table.columns)} and lack "
+            f"{missing or [prefix + 'NAME']}"
+        )
+    return targets
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

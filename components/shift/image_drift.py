@@ -1,0 +1,107 @@
+"""Performance against the look of the images: does the model lose where exposure or size drift?
+
+Each figure of an image is cut at the quintiles of the in-distribution images. How many images of
+each domain fall into a fifth says how far the domains are apart; the AUC in it, whether it matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.model_gate import delong
+from components.model_gate.records import Records
+from trainer_modules import features
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIGURES = ("mean", "std", "height", "width")
+PARTS = 5
+MIN_PATIENTS = 20
+NOT_ENOUGH_DATA = "not_enough_data"
+
+
+def performance_by_figure(
+    table: pd.DataFrame, images: pd.DataFrame, targets: Sequence[str], confidence: float
+) -> list[dict[str, Any]]:
+    """AUC of each domain in each part of the range of each figure.
+
+    Args:
+        table: Predictions of the test data of both domains.
+        images: Ingestion's index: `image_id` and the figures.
+        targets: Names of the targets.
+        confidence: Of DeLong's interval, patients as clusters.
+
+    Returns:
+        An entry for each figure that varies: {"figure", "drift", "parts"}; `drift` is the
+        Kolmogorov-Smirnov distance between the domains, None without one of them. Parts hold
+        "from" and "to" (None at the ends) and, by domain, the share of its images, patients, and
+        AUC with interval, or the status "not_enough_data".
+    """
+    known = [name for name in FIGURES if name in images]
+    columns = images.drop_duplicates("image_id").set_index("image_id")[known]
+    joined = table.join(columns, on=features.IMAGE_ID, rsuffix=" of the index")
+    entries = (_entry(joined, name, targets, confidence) for name in known)
+    return [entry for entry in entries if entry is not None]
+
+
+def _entry(
+    joined: pd.DataFrame, name: str, targets: Sequence[str], confidence: float
+) -> dict[str, Any] | None:
+    joined = joined[np.isfinite(joined[name])]
+    values = {
+        domain: joined.loc[joined[features.DOMAIN] == domain, name].to_numpy(np.float64)
+        for domain in features.DOMAINS
+    }
+    inside = values[features.IN_DISTRIBUTION]
+    if not len(inside) or joined[name].nunique() < 2:
+        return None
+    edges = np.unique(np.quantile(inside, np.arange(1, PARTS) / PARTS))
+    part = np.searchsorted(edges, joined[name].to_numpy(np.float64), side="right")
+    bounds = [None, *map(float, edges), None]
+    return {
+        "figure": name,
+        "drift": _distance(*values.values()),
+        "parts": [
+            {
+                "from": bounds[place],
+                "to": bounds[place + 1],
+                **{
+                    domain: _judged(
+                        joined[(part == place) & (joined[features.DOMAIN] == domain)],
+                        len(values[domain]),
+                        targets,
+                        confidence,
+                    )
+                    for domain in features.DOMAINS
+                },
+            }
+            for place in range(len(edges) + 1)
+        ],
+    }
+
+
+def _judged(
+    rows: pd.DataFrame, total: int, targets: Sequence[str], confidence: float
+) -> dict[str, Any]:
+    answer: dict[str, Any] = {"share": len(rows) / total if total else None, "patients": 0}
+    if not rows.empty:
+        records = Records.from_table(rows, targets)
+        answer["patients"] = records.patients
+        if records.patients >= MIN_PATIENTS:
+            found = delong.interval(records, confidence)
+            if found.judged:
+                figures = {"auc": found.value, "lower": found.lower, "upper": found.upper}
+                return answer | figures | {"status": "judged"}
+    return answer | {"auc": None, "lower": None, "upper": None, "status": NOT_ENOUGH_DATA}
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> float | None:
+    from scipy import stats
+
+    if not len(first) or not len(second):
+        return None
+    return float(stats.ks_2samp(first, second).statistic)

@@ -1,0 +1,110 @@
+"""What an embedding knows of the domain, and whether that is tangled up with the label.
+
+An embedding from which the domain is read off easily is no fault by itself. It is one when the
+direction that tells the domains apart also orders the patients of one domain by their label: then
+the model can take the one for the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trainer_modules import features
+
+FOLDS = 3
+MIN_PATIENTS = 10  # of each class, or a fold could be without
+MAX_IMAGES = 20_000
+
+
+def domain_and_label(
+    embedding: np.ndarray,
+    domain: np.ndarray,
+    label: np.ndarray,
+    weight: np.ndarray,
+    patient: np.ndarray,
+) -> dict[str, Any]:
+    """Linear probes on a frozen embedding, scored on patients that they were not fitted on.
+
+    Args:
+        embedding: Shape [N, D].
+        domain: `in_distribution` or `shifted`, shape [N].
+        label: 0 or 1 of one target, shape [N].
+        weight: 0 where the label is unknown.
+        patient: Whose image it is.
+
+    Returns:
+        AUCs; None where too few patients of a class do not allow one.
+        `domain`: how well the embedding tells the domains apart (0.5: not at all).
+        `label_in_distribution`, `label_shifted`: a probe of the label, fitted in distribution.
+        `domain_by_label_probe`: how well that probe's score tells the domains apart, among
+        patients of the same label. `label_by_domain_probe`: how well the domain's probe orders
+        the in-distribution patients by label. Both lie near 0.5 when nothing is tangled up;
+        `confusion` is the larger of their distances from it, doubled: 0 to 1.
+    """
+    rows = _some(len(embedding))
+    embedding, domain, label = embedding[rows].astype(np.float64), domain[rows], label[rows]
+    weight, patient = weight[rows], patient[rows]
+    shifted = (domain == features.SHIFTED).astype(int)
+    known = weight > 0
+    inside = known & (shifted == 0)
+    by_domain = _out_of_fold(embedding, shifted, patient, np.ones(len(rows), bool))
+    by_label = _out_of_fold(embedding, label.astype(int), patient, inside)
+    tangled = [
+        _auc(by_label, shifted, known & (label == value) & np.isfinite(by_label))
+        for value in (0, 1)
+    ]
+    answer: dict[str, Any] = {
+        "images": len(rows),
+        "domain": _auc(by_domain, shifted, np.isfinite(by_domain)),
+        "label_in_distribution": _auc(by_label, label, inside),
+        "label_shifted": _auc(by_label, label, known & (shifted == 1)),
+        "domain_by_label_probe": None if None in tangled else float(np.mean(tangled)),
+        "label_by_domain_probe": _auc(by_domain, label, inside),
+    }
+    both = [answer["domain_by_label_probe"], answer["label_by_domain_probe"]]
+    distances = [2 * abs(one - 0.5) for one in both if one is not None]
+    answer["confusion"] = max(distances) if distances else None
+    return answer
+
+
+def _some(images: int) -> np.ndarray:
+    """Rows, evenly spread when there are too many."""
+    return np.arange(0, images, -(-images // MAX_IMAGES) or 1)
+
+
+def _out_of_fold(
+    embedding: np.ndarray, truth: np.ndarray, patient: np.ndarray, fitted: np.ndarray
+) -> np.ndarray:
+    """Scores of a logistic regression; NaN when a class has too few patients to fit one.
+
+    Rows that are not fitted on get the mean score of the folds' models.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    scores = np.full(len(embedding), np.nan)
+    places = np.flatnonzero(fitted)
+    for value in (0, 1):
+        if len(np.unique(patient[places][truth[places] == value])) < MIN_PATIENTS:
+            return scores
+    scores[~fitted] = 0.0
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    for train, test in folds.split(places, truth[places], patient[places]):
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+        model.fit(embedding[places[train]], truth[places[train]])
+        scores[places[test]] = model.decision_function(embedding[places[test]])
+        if (~fitted).any():
+            scores[~fitted] += model.decision_function(embedding[~fitted]) / FOLDS
+    return scores
+
+
+def _auc(scores: np.ndarray, truth: np.ndarray, rows: np.ndarray) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
+    if not rows.any() or not np.isfinite(scores[rows]).all() or len(np.unique(truth[rows])) < 2:
+        return None
+    return float(roc_auc_score(truth[rows], scores[rows]))

@@ -1,0 +1,150 @@
+"""Subgroup discovery: the slices of the metadata on which a model ranks worse than on the rest.
+
+Every value of every column, and every pair of values of two columns, is compared with the rest of
+its domain. So many comparisons find something by chance; the p-values are Holm-corrected over all
+of them, and slices of few patients are not looked at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from components.model_gate.delong import Components
+from components.model_gate.records import Records
+from components.model_gate.statistics import holm
+from trainer_modules import features
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_PATIENTS = 20
+MAX_SHOWN = 25
+# Below this many patients of either class, DeLong's standard error is no guide.
+MIN_PATIENTS_OF_A_CLASS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Slice:
+    """A slice against the rest of its domain.
+
+    Attributes:
+        domain: The domain.
+        where: Columns and values, all of which hold.
+        patients: Patients with a known label.
+        examples: Records with a known label.
+        auc: Mean AUC over the targets.
+        rest: The same on the rest of the domain.
+        p_value: Of ranking no worse than on the rest, one-sided, Holm-corrected over all slices.
+    """
+
+    domain: str
+    where: dict[str, str]
+    patients: int
+    examples: int
+    auc: float
+    rest: float
+    p_value: float
+
+
+def worst_slices(
+    table: pd.DataFrame, targets: Sequence[str], columns: Sequence[str]
+) -> dict[str, Any]:
+    """Looks for the slices that a model serves worst.
+
+    Args:
+        table: Predictions of the test data of both domains.
+        targets: Names of the targets.
+        columns: Metadata columns, e.g. `site` and `subgroup/sex`.
+
+    Returns:
+        `slices`: the worst of them, by p-value and then by AUC; `looked_at`: how many were
+        compared; `too_small`: how many had too few patients.
+    """
+    found, too_small = [], 0
+    for domain in features.DOMAINS:
+        part = table[table[features.DOMAIN] == domain]
+        if part.empty:
+            continue
+        records = Records.from_table(part, targets)
+        known = (part[[features.label_weight(target) for target in targets]] > 0).any(axis=1)
+        part = part[known]
+        for where, inside in _slices(part, columns):
+            compared = _compared(domain, where, records, inside)
+            too_small += compared is None
+            if compared is not None:
+                found.append(compared)
+    adjusted = holm([one.p_value for one in found])
+    found = [
+        dataclasses.replace(one, p_value=p_value)
+        for one, p_value in zip(found, adjusted, strict=True)
+    ]
+    found.sort(key=lambda one: (one.p_value, one.auc))
+    return {
+        "slices": [dataclasses.asdict(one) for one in found[:MAX_SHOWN]],
+        "looked_at": len(found),
+        "too_small": too_small,
+    }
+
+
+def _slices(
+    part: pd.DataFrame, columns: Sequence[str]
+) -> Iterator[tuple[dict[str, str], np.ndarray]]:
+    """Single values, then pairs; a slice that is the same records as a value of it is left out."""
+    single = {}
+    for column in columns:
+        values = part[column].to_numpy(str)
+        for value in np.unique(values):
+            inside = values == value
+            if not inside.all():
+                single[column, str(value)] = inside
+                yield {column: str(value)}, inside
+    for (one, inside), (other, also) in itertools.combinations(single.items(), 2):
+        if one[0] == other[0]:
+            continue
+        both = inside & also
+        if both.any() and (both != inside).any() and (both != also).any():
+            yield dict([one, other]), both
+
+
+def _compared(
+    domain: str, where: dict[str, str], records: Records, inside: np.ndarray
+) -> Slice | None:
+    """The slice and the rest on the numbering of the same patients, so that errors pair up."""
+    own = dataclasses.replace(records, weight=records.weight * inside[:, None])
+    rest = dataclasses.replace(records, weight=records.weight * ~inside[:, None])
+    if not _enough(own) or not _enough(rest):
+        return None
+    components, others = Components.of(own), Components.of(rest)
+    difference = components.minus(others)
+    error = difference.standard_error
+    if not np.isfinite(difference.value):
+        return None
+    worse = difference.value < 0
+    p_value = float(ndtr(difference.value / error)) if error > 0 else (0.0 if worse else 1.0)
+    known = (own.weight > 0).any(axis=1)
+    return Slice(
+        domain=domain,
+        where=where,
+        patients=len(np.unique(own.patient[known])),
+        examples=int(known.sum()),
+        auc=float(components.value),
+        rest=float(others.value),
+        p_value=p_value,
+    )
+
+
+def _enough(records: Records) -> bool:
+    for index, _ in enumerate(records.targets):
+        known = records.weight[:, index] > 0
+        positive = known & (records.label[:, index] == 1)
+        counts = [len(np.unique(records.patient[rows])) for rows in (positive, known & ~positive)]
+        patients = len(np.unique(records.patient[known]))
+        if patients < MIN_PATIENTS or min(counts) < MIN_PATIENTS_OF_A_CLASS:
+            return False
+    return True
