@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainer_modules import features
+from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +64,11 @@ class Records:
             score=matrix(features.prediction)[known],
             decision=matrix(features.decision)[known],
         )
+
+    @classmethod
+    def of_task(cls, table: pd.DataFrame, task: TaskSettings) -> Records:
+        """Takes the records of a task's targets out of a predictions table."""
+        return cls.from_table(table, task.targets, exclusive=task.kind == "multiclass")
 
     @property
     def examples(self) -> int:

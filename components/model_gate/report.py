@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from components.model_gate.evidence import JUDGED, Evidence, Group
+from components.model_gate.evidence import Evidence
+from components.model_gate.groups import JUDGED, Group
 from components.model_gate.intervals import Interval
 from components.model_gate.outcomes import FAIL, PASS
 from components.model_gate.rules import Verdict

@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from components.model_gate import slice_rules
-from components.model_gate.evidence import JUDGED, Baseline, Evidence, Group
+from components.model_gate.evidence import Baseline, Evidence
+from components.model_gate.groups import JUDGED, Group
 from components.model_gate.intervals import Interval
 from components.model_gate.outcomes import (
     FAIL,

@@ -17,7 +17,7 @@ from components.model_gate.intervals import Interval, Method, Resampled
 from components.model_gate.records import Records
 from components.model_gate.weighted_metrics import Draws, PatientMetrics
 
-_CELLS_PER_CHUNK = 1_000_000
+_CELLS_PER_CHUNK = 320_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def patient_counts(records: Records, resamples: int, seed: int) -> Iterator[np.n
     """How often each patient is drawn: chunks of shape [patients, some resamples].
 
     A chunk is small enough for what is computed from it, one cell per record and resample, to
-    stay within a few tens of megabytes.
+    stay in the processor's cache.
     """
     random = np.random.default_rng(seed)
     patients = records.patients

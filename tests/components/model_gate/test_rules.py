@@ -8,15 +8,8 @@ import pandas as pd
 import pytest
 
 from components.model_gate import report, rules
-from components.model_gate.evidence import (
-    JUDGED,
-    NOT_ENOUGH_DATA,
-    Baseline,
-    Evidence,
-    Group,
-    Serving,
-    collect,
-)
+from components.model_gate.evidence import Baseline, Evidence, Serving, collect
+from components.model_gate.groups import JUDGED, NOT_ENOUGH_DATA, Group
 from components.model_gate.intervals import Interval
 from components.model_gate.settings import DomainRules, GateSettings, SubgroupRules
 from trainer_modules.errors import InputError
