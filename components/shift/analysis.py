@@ -103,7 +103,11 @@ def _targets(table: pd.DataFrame) -> list[str]:
     targets = [name.removeprefix(prefix) for name in table.columns if name.startswith(prefix)]
     wanted = [features.IMAGE_ID, features.PATIENT_ID, features.DOMAIN]
     for target in targets:
-        wanted += [features.label(target), features.label_weight(target)]
+        wanted += [
+            features.label(target),
+            features.label_weight(target),
+            features.decision(target),
+        ]
     missing = [name for name in wanted if name not in table]
     if missing or not targets:
         raise InputError(

@@ -28,7 +28,7 @@ def domain_and_label(
     """Linear probes on a frozen embedding, scored on patients that they were not fitted on.
 
     Args:
-        embedding: Shape [N, D].
+        embedding: Shape [N, D]; rows that are not finite are left out.
         domain: `in_distribution` or `shifted`, shape [N].
         label: 0 or 1 of one target, shape [N].
         weight: 0 where the label is unknown.
@@ -43,7 +43,7 @@ def domain_and_label(
         the in-distribution patients by label. Both lie near 0.5 when nothing is tangled up;
         `confusion` is the larger of their distances from it, doubled: 0 to 1.
     """
-    rows = _some(len(embedding))
+    rows = _some(np.flatnonzero(np.isfinite(embedding).all(axis=1)))
     embedding, domain, label = embedding[rows].astype(np.float64), domain[rows], label[rows]
     weight, patient = weight[rows], patient[rows]
     shifted = (domain == features.SHIFTED).astype(int)
@@ -69,9 +69,9 @@ def domain_and_label(
     return answer
 
 
-def _some(images: int) -> np.ndarray:
-    """Rows, evenly spread when there are too many."""
-    return np.arange(0, images, -(-images // MAX_IMAGES) or 1)
+def _some(rows: np.ndarray) -> np.ndarray:
+    """Of the rows, evenly spread ones when there are too many."""
+    return rows[:: -(-len(rows) // MAX_IMAGES) or 1]
 
 
 def _out_of_fold(

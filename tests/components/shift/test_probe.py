@@ -69,3 +69,11 @@ def test_too_few_patients_give_no_figure():
     given = parts(tangled=False, patients=MIN_PATIENTS)
     found = domain_and_label(**given)
     assert {value for name, value in found.items() if name != "images"} == {None}
+
+
+def test_rows_that_are_not_finite_are_left_out():
+    given = parts(tangled=False)
+    given["embedding"][3, 1] = np.nan
+    found = domain_and_label(**given)
+    assert found["images"] == 2 * PATIENTS - 1
+    assert found["domain"] > 0.8
