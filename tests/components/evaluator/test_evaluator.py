@@ -48,7 +48,7 @@ def shifted() -> dict[str, np.ndarray]:
     return batch("shifted", 300, 0.9)
 
 
-def evaluate(folder, in_distribution, shifted, settings, shifted_required=True):
+def evaluate(folder, in_distribution, shifted, settings, shifted_required=True, task=TASK):
     """Runs the component's executor; returns the evaluation's folder and the blessing."""
     from tfx import v1 as tfx
     from tfx.components.util import examples_utils
@@ -76,7 +76,7 @@ def evaluate(folder, in_distribution, shifted, settings, shifted_required=True):
     context = base_beam_executor.BaseBeamExecutor.Context(
         beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(folder / "tmp"), unique_id="1"
     )
-    config = evaluation_config(TASK, ("sex",), settings, shifted_required)
+    config = evaluation_config(task, ("sex",), settings, shifted_required)
     executor.Executor(context).Do(
         {"examples": [examples], "model": [model]},
         {"evaluation": [evaluation], "blessing": [blessing]},
@@ -194,8 +194,27 @@ def test_without_shifted_data(tmp_path, in_distribution, required, blessed):
     assert blessing[1] == blessed
 
 
-def test_nan_counts_against_the_model(tmp_path, in_distribution, shifted):
+def test_nan_counts_against_the_model_one_class_of_a_multiclass_task(
+    tmp_path, in_distribution, shifted
+):
+    import tensorflow_model_analysis as tfma
+
+    task = TaskSettings(kind="multiclass", labels=("finding",), classes=TASK.targets)
     broken = dict(shifted)
     broken["prediction/edema"] = np.full_like(shifted["prediction/edema"], np.nan)
-    _, blessing = evaluate(tmp_path, in_distribution, broken, EvaluationSettings())
+    folder, blessing = evaluate(tmp_path, in_distribution, broken, EvaluationSettings(), task=task)
     assert blessing == (["NOT_BLESSED"], 0)
+    slices = dict(tfma.load_eval_result(folder).slicing_metrics)
+    found = slices[(("domain", "shifted"),)]
+    assert found["edema"][""]["auc"]["doubleValue"] == 0
+    label, weight, score = (
+        shifted[name]
+        for name in (
+            "label/pleural effusion",
+            "label/pleural effusion/weight",
+            "prediction/pleural effusion",
+        )
+    )
+    expected = roc_auc_score(label, score, sample_weight=weight)
+    auc = found["pleural effusion"][""]["auc"]["doubleValue"]
+    assert auc == pytest.approx(expected, abs=1e-3)
