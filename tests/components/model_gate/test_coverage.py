@@ -15,7 +15,7 @@ STRENGTH = 1.2
 TRUTH = stats.norm.cdf(STRENGTH / np.sqrt(2 * (1 + 0.25)))
 
 
-def clustered(random, patients: int = 120, images: int = 4) -> Records:
+def clustered(random, patients: int = 200, images: int = 3) -> Records:
     """A patient effect twice the noise: images of a patient are far from independent."""
     patient = np.repeat(np.arange(patients), images)
     label = (random.random(patients) < 0.4).astype(float)[patient]
@@ -31,7 +31,7 @@ def test_intervals_by_patient_cover_and_those_by_record_do_not():
     hits = dict.fromkeys(("percentile", "bca", "delong", "by record"), 0)
     for _ in range(repetitions):
         records = clustered(random)
-        boot = statistics.bootstrap(records, 400, seed=0)
+        boot = statistics.bootstrap(records, 600, seed=0)
         by_record = Records(
             **{
                 **vars(records),
@@ -47,5 +47,5 @@ def test_intervals_by_patient_cover_and_those_by_record_do_not():
         ):
             hits[name] += interval.lower <= TRUTH <= interval.upper
     shares = {name: count / repetitions for name, count in hits.items()}
-    assert shares.pop("by record") < 0.8
+    assert shares.pop("by record") < 0.85
     assert all(0.93 <= share <= 0.97 for share in shares.values()), shares
