@@ -47,6 +47,11 @@ class CheckpointStore:
     def __init__(self, root: str, run: str) -> None:
         self._folder = pathlib.Path(root) / run
 
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where it keeps them; made when the first is saved."""
+        return self._folder
+
     def save(self, position: int, checkpoint: Checkpoint) -> None:
         """Writes a checkpoint under a temporary name, then renames it into place."""
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The one error that means: the user's input is at fault, and the message says how to mend it."""
+"""Errors with a meaning of their own: the user's input is at fault, or a training diverged."""
 
 from __future__ import annotations
 
@@ -32,3 +32,7 @@ def mistake_behind(error: BaseException | None) -> InputError | None:
             )
         error = error.__cause__ or error.__context__
     return None
+
+
+class Diverged(RuntimeError):
+    """Training ended because its loss was no longer a finite number."""

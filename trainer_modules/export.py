@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import tempfile
 from typing import Any
 
 import keras
@@ -16,12 +17,14 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import backbone, features, input_pipeline
+from trainer_modules.calibration import Calibration
 from trainer_modules.frozen_module import FrozenModule
 from trainer_modules.settings import ModelSettings, TaskSettings
 
 EXTRA = "assets.extra"
 WEIGHTS = "encoder.weights.h5"
 CARD = "card.json"
+TARGETS = "targets.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +34,13 @@ class Head:
     Attributes:
         kernel: [D, T].
         bias: [T].
-        temperatures: Divisor of the logits per target, [T] (all alike for multiclass).
+        calibration: Scale and offset of the logits per target.
         thresholds: Probability from which a target is called positive, [T].
     """
 
     kernel: np.ndarray
     bias: np.ndarray
-    temperatures: np.ndarray
+    calibration: Calibration
     thresholds: np.ndarray
 
 
@@ -60,31 +63,46 @@ class Encoder(tf.Module):
 
 
 class Classifier(tf.Module):
-    """Encoded images, or tf.Examples that hold them, to a probability and a decision by target."""
+    """Encoded images, or tf.Examples that hold them, to a probability and a decision by target.
+
+    The names of the targets, in order, are an asset of the SavedModel: `assets/targets.json`.
+    """
 
     def __init__(
-        self, network: keras.Model, head: Head, task: TaskSettings, image_size: int
+        self,
+        network: keras.Model,
+        head: Head,
+        task: TaskSettings,
+        image_size: int,
+        names_file: pathlib.Path,
     ) -> None:
         super().__init__()
         self._network = network
         self._kept = _kept(network)
         self._kernel = tf.Variable(head.kernel, trainable=False, dtype=tf.float32)
         self._bias = tf.Variable(head.bias, trainable=False, dtype=tf.float32)
-        self._temperatures = tf.constant(head.temperatures, tf.float32)
+        self._scale = tf.constant(head.calibration.scale, tf.float32)
+        self._offset = tf.constant(head.calibration.offset, tf.float32)
         self._thresholds = tf.constant(head.thresholds, tf.float32)
         self._task = task
         self._image_size = image_size
+        self.target_names = tf.saved_model.Asset(str(names_file))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")])
     def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """PNG or JPEG bytes [B] to {target: [B, 1], "decision/target": [B, 1]}."""
-        return self._predict(images)
+        return self._predict(self._logits(images))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Serialized tf.Examples [B] to the same."""
+        """Serialized tf.Examples [B] to the same, and "uncalibrated/target" [B, 1]."""
         spec = {features.IMAGE_ENCODED: tf.io.FixedLenFeature([], tf.string)}
-        return self._predict(tf.io.parse_example(examples, spec)[features.IMAGE_ENCODED])
+        logits = self._logits(tf.io.parse_example(examples, spec)[features.IMAGE_ENCODED])
+        outputs = self._predict(logits)
+        raw = self._probabilities(logits)
+        for index, target in enumerate(self._task.targets):
+            outputs[features.uncalibrated(target)] = raw[:, index : index + 1]
+        return outputs
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")])
     def embed(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -100,11 +118,15 @@ class Classifier(tf.Module):
         )
         return self._network(images, training=False)
 
-    def _predict(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = tf.matmul(self._features(encoded), self._kernel) + self._bias
-        logits = logits / self._temperatures
+    def _logits(self, encoded: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(self._features(encoded), self._kernel) + self._bias
+
+    def _probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         multiclass = self._task.kind == "multiclass"
-        probabilities = tf.nn.softmax(logits) if multiclass else tf.sigmoid(logits)
+        return tf.nn.softmax(logits) if multiclass else tf.sigmoid(logits)
+
+    def _predict(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = self._probabilities(logits * self._scale + self._offset)
         decisions = tf.cast(probabilities >= self._thresholds, tf.float32)
         outputs = {}
         for index, target in enumerate(self._task.targets):
@@ -161,13 +183,16 @@ def export_classifier(
     card: dict[str, Any],
 ) -> None:
     """Writes the classifier's SavedModel with its encoder's weights and card beside."""
-    module = Classifier(network, head, task, image_size)
-    signatures = {
-        features.SERVING_SIGNATURE: module.serve,
-        features.EXAMPLES_SIGNATURE: module.serve_examples,
-        features.EMBED_SIGNATURE: module.embed,
-    }
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    with tempfile.TemporaryDirectory() as scratch:
+        names = pathlib.Path(scratch) / TARGETS
+        names.write_text(json.dumps({"kind": task.kind, "targets": list(task.targets)}))
+        module = Classifier(network, head, task, image_size, names)
+        signatures = {
+            features.SERVING_SIGNATURE: module.serve,
+            features.EXAMPLES_SIGNATURE: module.serve_examples,
+            features.EMBED_SIGNATURE: module.embed,
+        }
+        tf.saved_model.save(module, str(folder), signatures=signatures)
     _write_extra(network, folder, card)
 
 

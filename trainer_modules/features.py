@@ -53,3 +53,8 @@ def prediction(target: str) -> str:
 def decision(target: str) -> str:
     """Feature (and signature output) of the 0/1 decision at the target's operating point."""
     return f"decision/{target}"
+
+
+def uncalibrated(target: str) -> str:
+    """A predicted probability before calibration, in the table of predictions."""
+    return f"uncalibrated/{target}"

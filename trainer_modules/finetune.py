@@ -1,193 +1,107 @@
 """The Finetuner's `run_fn`: supervised training from the pretrained encoder.
 
-Epoch, temperature and thresholds are chosen on in-distribution validation examples alone.
+Epoch, calibration and thresholds are chosen on in-distribution validation examples alone.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 from absl import logging
-from keras import ops
 from scipy import special
 
 from trainer_modules import (
     backbone,
     calibration,
+    calibration_figures,
     export,
-    initialization,
-    input_pipeline,
+    features,
     operating_point,
-    optimizers,
     records,
-    scores,
     stage,
-    training_loop,
 )
-from trainer_modules.errors import InputError
-from trainer_modules.settings import FinetuneSettings, InitSettings, TaskSettings
-
-_AUC = "validation_auc"
-_LOSS = "validation_loss"
-_SCORE_BATCH = 256
-
-
-class Classifier(keras.Model):
-    """Images [B, H, W, 3] to logits [B, T]: a backbone and one dense layer that starts at zero."""
-
-    def __init__(self, encoder: keras.Model, task: TaskSettings) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.task = task
-        self.head = keras.layers.Dense(
-            len(task.targets),
-            kernel_initializer="zeros",
-            dtype="float32",
-            name=optimizers.SUPERVISED_HEAD,
-        )
-        self.head.build(encoder.output_shape)
-        self.built = True
-
-    def call(self, images: Any, training: bool = False) -> Any:
-        return self.head(self.encoder(images, training=training))
-
-    def compute_loss(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True
-    ) -> Any:
-        entropy = softmax_entropy if self.task.kind == "multiclass" else sigmoid_entropy
-        loss = weighted_mean(entropy(y, y_pred), sample_weight)
-        # Gradients of the replicas are summed.
-        return loss / tf.distribute.get_strategy().num_replicas_in_sync
-
-
-def sigmoid_entropy(labels: Any, logits: Any) -> Any:
-    """Binary cross-entropy of each example and target, [B, T]."""
-    return ops.maximum(logits, 0.0) - logits * labels + ops.log1p(ops.exp(-ops.abs(logits)))
-
-
-def softmax_entropy(labels: Any, logits: Any) -> Any:
-    """Cross-entropy of each example with one-hot labels [B, T], as [B, 1]."""
-    return -ops.sum(labels * ops.log_softmax(logits, axis=-1), axis=-1, keepdims=True)
-
-
-def weighted_mean(values: Any, weights: Any) -> Any:
-    """Mean over the known labels; 0 when a batch has none."""
-    total = ops.sum(weights)
-    return ops.sum(values * weights) / ops.where(total > 0, total, 1.0)
+from trainer_modules.finetuning import Finetuned, finetune
+from trainer_modules.settings import TaskSettings
+from trainer_modules.validation import AUC
 
 
 def run_fn(fn_args: stage.FnArgs) -> None:
     """Entry point of TFX's Trainer."""
     work = stage.read(fn_args, "finetune")
+    chosen = _chosen(fn_args.hyperparameters)
+    # Part of what decides the result, so part of the checkpoints' fingerprint.
+    sections = work.custom_config["settings"] | {"chosen": chosen}
+    work = dataclasses.replace(work, custom_config=work.custom_config | {"settings": sections})
     with stage.session(work) as strategy:
-        settings: FinetuneSettings = work.settings
-        source, index = records.open_labelled(
-            work.train_files, work.task, "train split", settings.label_fraction, work.seed
-        )
-        validation, truth = records.open_labelled(work.eval_files, work.task, "validation split")
-        batch_size = stage.batch_size(settings.batch_size, source.count, strategy)
-        steps = input_pipeline.steps_per_epoch(source, batch_size)
-        with strategy.scope():
-            model = _build(work, batch_size, steps)
-
-        def batches(epochs: range, skipped: int) -> tf.data.Dataset:
-            size, seed = work.model.image_size, work.seed
-            return input_pipeline.finetuning_batches(
-                source, settings.augment, size, batch_size, seed, epochs, skipped
-            )
-
-        def logits() -> np.ndarray:
-            images = input_pipeline.evaluation_batches(
-                validation, work.model.image_size, _SCORE_BATCH
-            )
-            return model.predict(images, verbose=0).astype(np.float64)
-
-        def measure(epoch: int) -> dict[str, float]:
-            return validate(truth, logits(), work.task)
-
-        plan = training_loop.Plan(
-            "finetune", settings.epochs, steps, batch_size, merit, settings.early_stopping_epochs
-        )
-        store = work.checkpoints()
-        history = training_loop.fit(model, batches, plan, store, work.model_run_dir, measure)
-        head = _calibrated_head(model, truth, logits(), work)
+        result = finetune(work, strategy, chosen=chosen)
+        head, figures = _calibrated_head(result)
         export.export_classifier(
-            export.serving_network(model.encoder, work.model),
+            export.serving_network(result.model.encoder, result.work.model),
             head,
             work.task,
-            work.model.image_size,
+            result.work.model.image_size,
             work.serving_model_dir,
-            _card(work, head, index, history),
+            _card(result, head, figures, chosen),
         )
-        store.delete()
+        result.store.delete()
 
 
-def _build(work: stage.Stage, batch_size: int, steps: int) -> Classifier:
-    settings = work.settings
-    encoder = backbone.build_backbone(work.model, synchronized=True)
-    if not work.base_model:
-        raise InputError(
-            "base_model is empty: finetuning starts from the Pretrainer's exported encoder, a "
-            f"folder with {export.EXTRA}/{export.WEIGHTS}"
-        )
-    initialization.initialize(encoder, InitSettings(source="encoder", path=work.base_model))
-    encoder.trainable = settings.mode == "full"
-    model = Classifier(encoder, work.task)
-    model.compile(
-        optimizers.build_optimizer(settings.optimizer, batch_size, steps, settings.epochs),
-        jit_compile=stage.JIT_COMPILE,
+def _chosen(hyperparameters: Mapping[str, Any] | None) -> dict[str, float]:
+    """What the Tuner found best; empty where the graph has no Tuner."""
+    if not hyperparameters:
+        return {}
+    import keras_tuner
+
+    found = keras_tuner.HyperParameters.from_config(hyperparameters).values
+    logging.info("Finetuning with the best of the search: %s", found)
+    return dict(found)
+
+
+def _calibrated_head(result: Finetuned) -> tuple[export.Head, dict[str, Any]]:
+    task, settings = result.work.task, result.work.settings
+    truth, logits = result.truth, result.logits
+    fitted = calibration.fit(
+        settings.calibration,
+        truth.labels,
+        truth.weights,
+        logits,
+        exclusive=task.kind == "multiclass",
     )
-    return model
-
-
-def validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:
-    """Mean AUC and loss on validation examples."""
-    entropy = softmax_entropy if task.kind == "multiclass" else sigmoid_entropy
-    losses = np.asarray(entropy(truth.labels.astype(np.float64), logits))
-    return {
-        _AUC: scores.mean_auc(truth.labels, truth.weights, logits),
-        _LOSS: float(np.sum(losses * truth.weights) / np.sum(truth.weights)),
+    before = _probabilities(logits, task)
+    after = _probabilities(fitted.apply(logits), task)
+    kernel, bias = result.model.head.get_weights()
+    head = export.Head(kernel, bias, fitted, _thresholds(result, after))
+    figures = {
+        "before": _figures(truth, before, task),
+        "after": _figures(truth, after, task),
     }
+    return head, figures
 
 
-def merit(figures: dict[str, float]) -> tuple[float, float]:
-    """Mean AUC first; the loss decides between equals, and where no AUC is defined."""
-    auc = figures[_AUC]
-    return -math.inf if math.isnan(auc) else auc, -figures[_LOSS]
+def _probabilities(logits: np.ndarray, task: TaskSettings) -> np.ndarray:
+    multiclass = task.kind == "multiclass"
+    return special.softmax(logits, axis=1) if multiclass else special.expit(logits)
 
 
-def _calibrated_head(
-    model: Classifier, truth: records.Index, logits: np.ndarray, work: stage.Stage
-) -> export.Head:
-    temperatures = np.ones(len(work.task.targets))
-    if work.settings.calibrate:
-        temperatures = _temperatures(truth, logits, work.task)
-    scaled = logits / temperatures
-    multiclass = work.task.kind == "multiclass"
-    probabilities = special.softmax(scaled, axis=1) if multiclass else special.expit(scaled)
-    kernel, bias = model.head.get_weights()
-    thresholds = _thresholds(truth, probabilities, work)
-    return export.Head(kernel, bias, temperatures, thresholds)
+def _figures(
+    truth: records.Index, probabilities: np.ndarray, task: TaskSettings
+) -> dict[str, dict[str, float]]:
+    """Calibration of each target on the validation examples that know it."""
+    known = np.broadcast_to(truth.weights > 0, truth.labels.shape)
+    found = {}
+    for target, name in enumerate(task.targets):
+        rows = known[:, target]
+        one = calibration_figures.measure(truth.labels[rows, target], probabilities[rows, target])
+        found[name] = {"ece": one.ece, "brier": one.brier, "examples": one.examples}
+    return found
 
 
-def _temperatures(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> np.ndarray:
-    if task.kind == "multiclass":
-        classes = truth.labels.argmax(axis=1)
-        return np.full(len(task.targets), calibration.softmax_temperature(classes, logits))
-    known = truth.weights > 0
-    return np.array(
-        [
-            calibration.sigmoid_temperature(truth.labels[rows, target], logits[rows, target])
-            for target, rows in enumerate(known.T)
-        ]
-    )
-
-
-def _thresholds(truth: records.Index, probabilities: np.ndarray, work: stage.Stage) -> np.ndarray:
+def _thresholds(result: Finetuned, probabilities: np.ndarray) -> np.ndarray:
+    truth, work = result.truth, result.work
     known = np.broadcast_to(truth.weights > 0, truth.labels.shape)
     thresholds = []
     for target, name in enumerate(work.task.targets):
@@ -206,30 +120,49 @@ def _thresholds(truth: records.Index, probabilities: np.ndarray, work: stage.Sta
 
 
 def _card(
-    work: stage.Stage,
+    result: Finetuned,
     head: export.Head,
-    index: records.Index,
-    history: training_loop.History,
+    figures: dict[str, Any],
+    chosen: Mapping[str, float],
 ) -> dict[str, Any]:
+    work, plan = result.work, result.recipe
     targets = work.task.targets
-    best = history.epochs[history.extra["best_epoch"] - 1]
-    auc = best[_AUC]
+
+    def named(values: np.ndarray) -> dict[str, float]:
+        return dict(zip(targets, values.tolist(), strict=True))
+
+    fitted, method = head.calibration, work.settings.calibration
+    auc = result.best[AUC]
     return {
         "kind": "classifier",
         "targets": list(targets),
-        "thresholds": dict(zip(targets, head.thresholds.tolist(), strict=True)),
-        "temperature": dict(zip(targets, head.temperatures.tolist(), strict=True)),
+        "thresholds": named(head.thresholds),
+        "temperature": {} if method == "vector" else named(1 / fitted.scale),
+        "calibration": {
+            "method": method,
+            "scale": named(fitted.scale),
+            "offset": named(fitted.offset),
+            "split": features.VALIDATION,
+            **figures,
+        },
         "model": work.model.model_dump(mode="json"),
         "feature_dim": backbone.feature_dim(work.model),
         "image_size": work.model.image_size,
         "trained_on": {
             "method": f"supervised, {work.settings.mode}",
-            "splits": ["train"],
-            "images": len(index),
-            "patients": len(np.unique(index.patients)),
+            "splits": [features.TRAIN],
+            "images": len(result.train),
+            "patients": len(np.unique(result.train.patients)),
             "label_fraction": work.settings.label_fraction,
-            "epochs": len(history.epochs),
-            "best_epoch": best["epoch"],
+            "recipe": work.settings.recipe,
+            "optimizer": plan.optimizer.model_dump(mode="json"),
+            "chosen_by_search": sorted(chosen),
+            "batch_size": plan.batch_size,
+            "mixup": plan.mixup,
+            "class_weights": work.settings.class_weights,
+            "epochs": len(result.history.epochs),
+            "best_epoch": result.best["epoch"],
+            "selected_by": work.settings.select_by,
             "validation_auc": None if math.isnan(auc) else auc,
             "operating_point": work.settings.operating_point.model_dump(mode="json"),
             "seed": work.seed,

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from trainer_modules import augmentation, features, records
+from trainer_modules import augmentation, features, mixup, records
+from trainer_modules.class_weights import ClassWeights
 from trainer_modules.patient_pairs import Cases
 from trainer_modules.settings import AugmentSettings
 
@@ -67,6 +68,9 @@ def finetuning_batches(
     seed: int,
     epochs: range,
     skipped: int = 0,
+    *,
+    class_weights: ClassWeights | None = None,
+    mixup_alpha: float = 0.0,
 ) -> tf.data.Dataset:
     """Augmented images [B, size, size, 3], labels [B, T], weights [B, T] ([B, 1] multiclass)."""
     task = source.task
@@ -75,9 +79,21 @@ def finetuning_batches(
         parsed = _parse(serialized, records.target_spec(task))
         image = decode_image(parsed[features.IMAGE_ENCODED])
         image = augmentation.augment(image, key, augment, size)
-        return tf.ensure_shape(image, [size, size, 3]), *records.targets(parsed, task)
+        labels, weights = records.targets(parsed, task)
+        if class_weights is not None:
+            weights = class_weights.apply(labels, weights)
+        return tf.ensure_shape(image, [size, size, 3]), labels, weights, key
 
-    return _training_batches(source, example, batch_size, seed, epochs, skipped)
+    def finish(
+        images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, keys: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        if not mixup_alpha:
+            return images, labels, weights
+        # The key next to the first image's, which no view is drawn from.
+        key = keys[0] + tf.constant([0, 1], tf.int64)
+        return mixup.mix(images, labels, weights, mixup.draw_shares(key, batch_size, mixup_alpha))
+
+    return _training_batches(source, example, batch_size, seed, epochs, skipped, finish)
 
 
 def evaluation_batches(source: records.Records, size: int, batch_size: int) -> tf.data.Dataset:
@@ -88,6 +104,13 @@ def evaluation_batches(source: records.Records, size: int, batch_size: int) -> t
 
     dataset = source.stored_order().map(example, num_parallel_calls=tf.data.AUTOTUNE)
     return _shardable(dataset.batch(batch_size).prefetch(2))
+
+
+def first_image_size(source: records.Records) -> tuple[int, int]:
+    """Height and width of the first image as it is stored."""
+    serialized = next(iter(source.stored_order().take(1)))
+    image = decode_image(_parse(serialized, {})[features.IMAGE_ENCODED])
+    return int(image.shape[0]), int(image.shape[1])
 
 
 def decode_image(encoded: tf.Tensor) -> tf.Tensor:
@@ -110,10 +133,11 @@ def _training_batches(
     seed: int,
     epochs: range,
     skipped: int = 0,
+    finish: Callable[..., object] | None = None,
 ) -> tf.data.Dataset:
     """All epochs as one stream: reading ahead does not stop where an epoch ends.
 
-    The first `skipped` batches of the first epoch are left out.
+    The first `skipped` batches of the first epoch are left out; `finish` is applied to batches.
     """
     kept = steps_per_epoch(source, batch_size) * batch_size
 
@@ -128,7 +152,10 @@ def _training_batches(
 
     dataset = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
     dataset = dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
-    return _shardable(dataset.batch(batch_size, drop_remainder=True).prefetch(2))
+    dataset = dataset.batch(batch_size, drop_remainder=True)
+    if finish is not None:
+        dataset = dataset.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+    return _shardable(dataset.prefetch(2))
 
 
 def _parse(serialized: tf.Tensor, spec: dict) -> dict[str, tf.Tensor]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -12,6 +14,7 @@ from trainer_modules.settings import OptimizerSettings
 EXCLUDED_NAMES = ("bias", "gamma", "beta")
 SUPERVISED_HEAD = "supervised_head"
 """Name of the classifier's last layer; LARS leaves it out of the adaptation."""
+_UNIT = re.compile(r"block\d+[/_]unit\d+")
 
 
 @keras.saving.register_keras_serializable("remedis")
@@ -44,11 +47,40 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @keras.saving.register_keras_serializable("remedis")
+class StepSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear from 0 to the peak over `warmup_steps`; times `factor` from each decay step on."""
+
+    def __init__(
+        self, peak: float, warmup_steps: int, decay_steps: Sequence[int], factor: float = 0.1
+    ):
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.decay_steps = tuple(decay_steps)
+        self.factor = factor
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rising = step / max(1, self.warmup_steps)
+        decays = sum(ops.cast(step >= decay, "float32") for decay in self.decay_steps)
+        after = ops.power(self.factor, decays)
+        return self.peak * ops.where(step < self.warmup_steps, rising, after)
+
+    def get_config(self):
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "decay_steps": list(self.decay_steps),
+            "factor": self.factor,
+        }
+
+
+@keras.saving.register_keras_serializable("remedis")
 class DecayedSGD(keras.optimizers.Optimizer):
     """SGD with momentum whose weight decay is part of the gradient (L2), as in the papers.
 
     `keras.optimizers.SGD` decays outside the momentum, which is weaker by 1 / (1 - momentum).
-    Biases and the scales and offsets of norms are not decayed.
+    Biases and the scales and offsets of norms are not decayed. The learning rate falls by
+    `layer_decay` from layer to layer away from the head (see `layer_rates`).
     """
 
     def __init__(
@@ -56,12 +88,14 @@ class DecayedSGD(keras.optimizers.Optimizer):
         learning_rate=0.1,
         momentum: float = 0.9,
         l2: float = 0.0,
+        layer_decay: float = 1.0,
         name: str = "decayed_sgd",
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.momentum = momentum
         self.l2 = l2
+        self.layer_decay = layer_decay
 
     def build(self, variables):
         if self.built:
@@ -71,12 +105,13 @@ class DecayedSGD(keras.optimizers.Optimizer):
         # Noted here, by position: under tf.distribute `update_step` is given bare TensorFlow
         # variables, which have no Keras path.
         self.paths = [variable.path for variable in variables]
+        self.rates = layer_rates(self.paths, self.layer_decay)
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
         velocity, path = self.velocities[index], self.paths[index]
         weight = ops.convert_to_tensor(variable)
-        learning_rate = ops.cast(learning_rate, variable.dtype)
+        learning_rate = self.rates[index] * ops.cast(learning_rate, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
         if self.l2 and not excluded(path):
             gradient = gradient + self.l2 * weight
@@ -90,7 +125,11 @@ class DecayedSGD(keras.optimizers.Optimizer):
         return 1.0
 
     def get_config(self):
-        return super().get_config() | {"momentum": self.momentum, "l2": self.l2}
+        return super().get_config() | {
+            "momentum": self.momentum,
+            "l2": self.l2,
+            "layer_decay": self.layer_decay,
+        }
 
 
 @keras.saving.register_keras_serializable("remedis")
@@ -107,12 +146,13 @@ class LARS(DecayedSGD):
         learning_rate=0.1,
         momentum: float = 0.9,
         l2: float = 0.0,
+        layer_decay: float = 1.0,
         eeta: float = 1e-3,
         not_adapted: tuple[str, ...] = (SUPERVISED_HEAD,),
         name: str = "lars",
         **kwargs,
     ):
-        super().__init__(learning_rate, momentum, l2, name=name, **kwargs)
+        super().__init__(learning_rate, momentum, l2, layer_decay, name=name, **kwargs)
         self.eeta = eeta
         self.not_adapted = tuple(not_adapted)
 
@@ -130,13 +170,70 @@ class LARS(DecayedSGD):
 
 
 @keras.saving.register_keras_serializable("remedis")
-class AdamW(keras.optimizers.AdamW):
-    """Keras' AdamW without decay of biases and of the parameters of norms."""
+class AdamW(keras.optimizers.Adam):
+    """Adam with decoupled decay, without decay of biases and of the parameters of norms.
+
+    Keras' own AdamW decays all variables by one learning rate; here the decay, like the step,
+    follows the layer's (see `layer_rates`).
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        decoupled_decay: float = 0.0,
+        layer_decay: float = 1.0,
+        name: str = "adamw",
+        **kwargs,
+    ):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.decoupled_decay = decoupled_decay
+        self.layer_decay = layer_decay
 
     def build(self, variables):
-        if not self.built:
-            self.exclude_from_weight_decay([v for v in variables if excluded(v.path)])
+        if self.built:
+            return
         super().build(variables)
+        paths = [variable.path for variable in variables]
+        self.rates = layer_rates(paths, self.layer_decay)
+        self.decays = [0.0 if excluded(path) else self.decoupled_decay for path in paths]
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        learning_rate = self.rates[index] * ops.cast(learning_rate, variable.dtype)
+        if self.decays[index]:
+            decayed = self.decays[index] * learning_rate * ops.convert_to_tensor(variable)
+            self.assign_sub(variable, decayed)
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self):
+        return super().get_config() | {
+            "decoupled_decay": self.decoupled_decay,
+            "layer_decay": self.layer_decay,
+        }
+
+
+def layer_rates(paths: Sequence[str], decay: float) -> list[float]:
+    """Factor of each variable's learning rate: decay to the power of its distance from the head.
+
+    The head has distance 0. Every residual unit is a layer, and so is the root; the norm that ends
+    a BiT network belongs to its last unit.
+
+    Args:
+        paths: Keras paths of the trained variables, from the input to the output.
+        decay: Factor from one layer to the one before it; 1: none.
+    """
+    layers: list[str] = []
+    for path in paths:
+        unit = _UNIT.search(path)
+        if SUPERVISED_HEAD in path:
+            layers.append(SUPERVISED_HEAD)
+        elif unit:
+            layers.append(unit.group())
+        else:
+            layers.append(layers[-1] if layers else "root")
+    below = [name for name in dict.fromkeys(layers) if name != SUPERVISED_HEAD]
+    distance = {name: len(below) - place for place, name in enumerate(below)}
+    return [decay ** distance.get(name, 0) for name in layers]
 
 
 def excluded(path: str) -> bool:
@@ -167,6 +264,8 @@ def build_optimizer(
     steps_per_epoch: int,
     epochs: int,
     *,
+    schedule: keras.optimizers.schedules.LearningRateSchedule | None = None,
+    layer_decay: float = 1.0,
     gradient_accumulation_steps: int | None = None,
 ) -> keras.optimizers.Optimizer:
     """Builds the optimiser that the settings name, with its schedule.
@@ -176,11 +275,16 @@ def build_optimizer(
         batch_size: Examples per update over all replicas and accumulated micro-batches.
         steps_per_epoch: Updates per epoch (after accumulation).
         epochs: Length of the training.
+        schedule: Instead of the settings' own.
+        layer_decay: Factor of the learning rate from one layer to the one before it.
         gradient_accumulation_steps: Micro-batches whose gradients are averaged before an update.
     """
-    schedule = build_schedule(settings, batch_size, steps_per_epoch, epochs)
-    common = {"gradient_accumulation_steps": gradient_accumulation_steps}
+    schedule = schedule or build_schedule(settings, batch_size, steps_per_epoch, epochs)
+    common = {
+        "layer_decay": layer_decay,
+        "gradient_accumulation_steps": gradient_accumulation_steps,
+    }
     if settings.name == "adamw":
-        return AdamW(schedule, weight_decay=settings.weight_decay, **common)
+        return AdamW(schedule, settings.weight_decay, **common)
     kind = LARS if settings.name == "lars" else DecayedSGD
     return kind(schedule, settings.momentum, settings.weight_decay, **common)

@@ -1,8 +1,9 @@
-"""Area under the ROC curve over targets, with unknown labels left out."""
+"""Areas under the ROC and the precision-recall curve, with unknown labels left out."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,18 +18,37 @@ def auc_per_target(labels: np.ndarray, weights: np.ndarray, scores: np.ndarray) 
     """
     from sklearn import metrics
 
+    return _per_target(metrics.roc_auc_score, labels, weights, scores)
+
+
+def mean_auc(labels: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> float:
+    """Mean over the targets whose AUC is defined; NaN when none is."""
+    return _mean_defined(auc_per_target(labels, weights, scores))
+
+
+def mean_pr_auc(labels: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> float:
+    """Mean average precision over the targets with both classes; NaN when there is none."""
+    from sklearn import metrics
+
+    return _mean_defined(_per_target(metrics.average_precision_score, labels, weights, scores))
+
+
+def _per_target(
+    score: Callable[[np.ndarray, np.ndarray], float],
+    labels: np.ndarray,
+    weights: np.ndarray,
+    scores: np.ndarray,
+) -> list[float]:
     known = np.broadcast_to(weights > 0, labels.shape)
     values = []
     for target in range(labels.shape[1]):
         rows = known[:, target]
         truth = labels[rows, target] > 0.5
         both = truth.any() and not truth.all()
-        score = scores[rows, target]
-        values.append(float(metrics.roc_auc_score(truth, score)) if both else math.nan)
+        values.append(float(score(truth, scores[rows, target])) if both else math.nan)
     return values
 
 
-def mean_auc(labels: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> float:
-    """Mean over the targets whose AUC is defined; NaN when none is."""
-    values = [v for v in auc_per_target(labels, weights, scores) if not math.isnan(v)]
-    return float(np.mean(values)) if values else math.nan
+def _mean_defined(values: Sequence[float]) -> float:
+    defined = [value for value in values if not math.isnan(value)]
+    return float(np.mean(defined)) if defined else math.nan

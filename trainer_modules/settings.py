@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    model_validator,
+)
 
 # A little more than ImageNet-21k has. A column of more names is not one of classes.
 MOST_CLASSES = 25_000
@@ -106,6 +113,11 @@ class ModelSettings(Settings):
         if any(unit < 1 for unit in self.units):
             raise ValueError(f"model.units {self.units}: every block needs at least one unit")
         return self
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of units the backbone has."""
+        return len(self.units) or 4
 
 
 class AugmentSettings(Settings):
@@ -215,14 +227,59 @@ class OperatingPointSettings(Settings):
     at_least: float = Field(0.9, gt=0, lt=1, description="for sensitivity and specificity")
 
 
-class FinetuneSettings(Settings):
-    """Supervised finetuning from the pretrained encoder."""
+class SearchSettings(Settings):
+    """Search of the finetuning's learning rate and weight decay before it (TFX Tuner).
 
-    mode: Literal["full", "linear_probe"] = "full"
+    Every candidate is finetuned on the train split and ranked, as epochs are, on the
+    in-distribution validation split. The default grid is the one attributed to arXiv 2101.05224
+    (not checked against the paper).
+    """
+
+    enabled: bool = False
+    learning_rates: tuple[PositiveFloat, ...] = Field(
+        tuple(10 ** (-3.5 + 0.5 * step) for step in range(7)),
+        min_length=1,
+        description="7 values, log-spaced from 10^-3.5 to 10^-0.5",
+    )
+    weight_decays: tuple[NonNegativeFloat, ...] = Field((0.0, 1e-5, 1e-4, 1e-3), min_length=1)
+    trials: int = Field(0, ge=0, description="candidates, drawn from the grid; 0: all of it")
+    epochs: int = Field(0, ge=0, description="epochs of each candidate; 0: as many as finetuning")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for name in ("learning_rates", "weight_decays"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"search.{name} {values}: every value once")
+        return self
+
+
+class FinetuneSettings(Settings):
+    """Supervised finetuning from the pretrained encoder.
+
+    With `recipe: bit_hyperrule` the size of the training set decides epochs, batch size,
+    optimiser, learning-rate schedule and mixup; the settings of these names are then not used.
+    """
+
+    mode: Literal["full", "after_block", "linear_probe"] = "full"
+    after_block: int | None = Field(
+        None, ge=0, description="k: root and blocks 1 to k stay as pretrained; 0: the root alone"
+    )
+    recipe: Literal["explicit", "bit_hyperrule"] = "explicit"
+    resolution: Literal["model", "bit_hyperrule"] = Field(
+        "model", description="model: model.image_size; bit_hyperrule: by the size of the images"
+    )
     epochs: int = Field(30, ge=1)
     batch_size: int = Field(128, ge=1)
     optimizer: OptimizerSettings = OptimizerSettings(
         name="sgd", learning_rate=0.003, scaling="none", weight_decay=0.0, warmup_epochs=1
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="factor of the learning rate per layer away from the head"
+    )
+    mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta distribution; 0: none")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: the classes of each label count the same in the loss"
     )
     augment: AugmentSettings = AugmentSettings(
         crop_area=(0.5, 1.0),
@@ -231,7 +288,22 @@ class FinetuneSettings(Settings):
         blur_probability=0.0,
     )
     label_fraction: float = Field(1.0, gt=0, le=1, description="share of training patients")
+    select_by: Literal["auc", "pr_auc", "loss"] = Field(
+        "auc", description="validation figure that the best epoch, and the search, are chosen by"
+    )
     early_stopping_epochs: int = Field(0, ge=0, description="0: train every epoch")
-    calibrate: bool = Field(True, description="temperature scaling on the validation split")
+    calibration: Literal["none", "temperature", "vector"] = Field(
+        "temperature", description="fitted on validation; vector: a scale and an offset per target"
+    )
     operating_point: OperatingPointSettings = OperatingPointSettings()
+    search: SearchSettings = SearchSettings()
     precision: Literal["float32", "mixed_bfloat16", "auto"] = "float32"
+
+    @model_validator(mode="after")
+    def _block_given(self) -> Self:
+        if (self.mode == "after_block") != (self.after_block is not None):
+            raise ValueError(
+                f"mode '{self.mode}' with after_block {self.after_block}: mode 'after_block' needs "
+                "the number of the last frozen block, the other modes take none"
+            )
+        return self

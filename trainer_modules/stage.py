@@ -41,6 +41,7 @@ class FnArgs(Protocol):
     base_model: str | None
     serving_model_dir: str
     model_run_dir: str
+    hyperparameters: dict[str, Any] | None
     custom_config: dict[str, Any]
 
 

@@ -18,6 +18,7 @@ from absl import logging
 
 from trainer_modules import contact_sheet
 from trainer_modules.checkpoint import Checkpoint, CheckpointStore
+from trainer_modules.errors import Diverged
 from trainer_modules.event_log import EventLog
 
 # A line of stdout that begins with this is meant for the person who started the run.
@@ -198,7 +199,7 @@ class _Recorder(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         step = self._first_step + batch + 1
         if not math.isfinite(logs["loss"]):
-            raise RuntimeError(
+            raise Diverged(
                 f"the loss became {logs['loss']} in epoch {len(self.history.epochs) + 1}, step "
                 f"{step}: lower the learning rate, lengthen the warm-up or train in float32"
             )

@@ -22,8 +22,9 @@ from trainer_modules import (
     stage,
     training_loop,
 )
-from trainer_modules.finetune import Classifier, merit, validate
+from trainer_modules.classifier import Classifier
 from trainer_modules.settings import TaskSettings, UpstreamTraining
+from trainer_modules.validation import merit, validate
 
 _SCORE_BATCH = 256
 

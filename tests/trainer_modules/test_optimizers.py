@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainer_modules import bit, optimizers
-from trainer_modules.settings import OptimizerSettings
+from trainer_modules import backbone, bit, classifier, optimizers
+from trainer_modules.settings import ModelSettings, OptimizerSettings, TaskSettings
 
 
 def network():
@@ -90,6 +90,100 @@ def test_only_kernels_are_decayed_by_adamw():
     assert sum(v.path.endswith("kernel") for v in variables) == 3
 
 
+def test_adamw_without_layer_decay_is_keras_own():
+    model = network()
+    variables = model.trainable_weights
+    rng = np.random.default_rng(1)
+    gradients = [[rng.normal(size=v.shape).astype("float32") for v in variables] for _ in range(3)]
+    start = [np.array(v) for v in variables]
+    settings = OptimizerSettings(
+        name="adamw", learning_rate=0.1, scaling="none", weight_decay=0.2, warmup_epochs=0
+    )
+    ours = optimizers.build_optimizer(settings, 64, 10, 1)
+    peer = keras.optimizers.AdamW(optimizers.build_schedule(settings, 64, 10, 1), weight_decay=0.2)
+    peer.exclude_from_weight_decay(
+        [v for v in variables if v.path.endswith(("bias", "gamma", "beta"))]
+    )
+    results = []
+    for optimizer in (ours, peer):
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value)
+        for gradient in gradients:
+            optimizer.apply(gradient, variables)
+        results.append([np.array(v) for v in variables])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+# Distance from the head of the layers of a network with two blocks of one and two units.
+DISTANCES = {
+    "root_block": 4,
+    "block1/unit01": 3,
+    "block2/unit01": 2,
+    "block2/unit02": 1,
+    "group_norm": 1,
+    optimizers.SUPERVISED_HEAD: 0,
+}
+
+
+def deep_network():
+    """A finetuned network, with head weights that are not zero."""
+    encoder = backbone.build_backbone(
+        ModelSettings(units=(1, 2), root_filters=8, image_size=32, stem="cifar")
+    )
+    model = classifier.Classifier(encoder, TaskSettings(labels=("a", "b"), kind="multilabel"))
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    return model
+
+
+def distance(path):
+    (found,) = [far for start, far in DISTANCES.items() if path.startswith(start)]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["lars", "sgd", "adamw"])
+def test_layer_decay_scales_the_step_of_each_layer(kind):
+    """Two steps of the decayed optimiser, layer by layer, are those at that layer's own rate."""
+    decay = 0.7
+    settings = OptimizerSettings(
+        name=kind,
+        scaling="none",
+        weight_decay=0.1,
+        schedule="constant",
+        warmup_epochs=0,
+    )
+    model = deep_network()
+    variables = model.trainable_weights
+    rng = np.random.default_rng(1)
+    gradients = [[rng.normal(size=v.shape).astype("float32") for v in variables] for _ in "ab"]
+    start = [np.array(v) for v in variables]
+
+    def stepped(layer_decay, rate):
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value)
+        scaled = settings.model_copy(update={"learning_rate": rate})
+        optimizer = optimizers.build_optimizer(scaled, 64, 5, 2, layer_decay=layer_decay)
+        for gradient in gradients:
+            optimizer.apply(gradient, variables)
+        return {v.path: np.array(v) for v in variables}
+
+    found = stepped(decay, 0.01)
+    plain = {far: stepped(1.0, 0.01 * decay**far) for far in range(5)}
+    assert {distance(path) for path in found} == set(range(5))
+    for path, value in found.items():
+        expected = plain[distance(path)][path]
+        np.testing.assert_allclose(value, expected, rtol=2e-5, atol=1e-6, err_msg=path)
+
+
+def test_layers_of_the_simclr_resnet_are_its_units():
+    paths = ["root_conv/kernel", "root_norm/gamma", "block1_unit01_conv1/kernel"]
+    paths += ["block1_unit01_norm1/gamma", "block2_unit01_conv1/kernel", "supervised_head/bias"]
+    found = optimizers.layer_rates(paths, 0.5)
+    assert found == [0.125, 0.125, 0.25, 0.25, 0.5, 1.0]
+
+
 @pytest.mark.parametrize(
     ("scaling", "batch", "peak"),
     [("linear", 512, 0.6), ("linear", 64, 0.075), ("sqrt", 4096, 19.2), ("none", 512, 0.3)],
@@ -132,11 +226,13 @@ def test_the_cifar10_recipe_of_simclr_peaks_at_two():
     assert schedule.total_steps == 97_000
 
 
-@pytest.mark.parametrize("name", ["lars", "sgd"])
+@pytest.mark.parametrize("name", ["lars", "sgd", "adamw"])
 def test_optimizer_survives_serialisation(name):
     settings = OptimizerSettings(name=name, weight_decay=0.1, momentum=0.8)
-    first = optimizers.build_optimizer(settings, 256, 7, 20)
+    first = optimizers.build_optimizer(settings, 256, 7, 20, layer_decay=0.9)
     second = keras.optimizers.deserialize(keras.optimizers.serialize(first))
     assert type(second) is type(first)
-    assert (second.momentum, second.l2) == (0.8, 0.1)
+    assert second.layer_decay == 0.9
+    if name != "adamw":
+        assert (second.momentum, second.l2) == (0.8, 0.1)
     assert second.get_config() == first.get_config()

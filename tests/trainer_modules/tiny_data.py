@@ -103,6 +103,7 @@ def fn_args(
         base_model=base_model,
         serving_model_dir=str(root / stage / "Format-Serving"),
         model_run_dir=str(root / stage / "run"),
+        hyperparameters=None,
         custom_config={
             "settings": sections,
             "code_digest": "code",

@@ -1,0 +1,68 @@
+"""Which variables each mode trains, and the loss of partly known labels."""
+
+import numpy as np
+import pytest
+
+from tests.trainer_modules import tiny_data
+from trainer_modules import backbone, classifier
+from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
+
+BIT = ModelSettings.model_validate(tiny_data.MODEL | {"units": [1, 2, 1]})
+SIMCLR = BIT.model_copy(update={"family": "simclr", "depth": 18})
+HEAD = {"supervised_head"}
+
+
+def trained(model: ModelSettings, **settings) -> set[str]:
+    """First parts of the trained variables' paths."""
+    network = backbone.build_backbone(model)
+    classifier.choose_trained_layers(network, FinetuneSettings(**settings))
+    task = TaskSettings(labels=("finding",))
+    variables = classifier.Classifier(network, task).trainable_variables
+    return {variable.path.split("/")[0].split("_unit")[0] for variable in variables}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"mode": "full"}, {"root_block", "block1", "block2", "block3", "group_norm"}),
+        (
+            {"mode": "after_block", "after_block": 0},
+            {"block1", "block2", "block3", "group_norm"},
+        ),
+        ({"mode": "after_block", "after_block": 2}, {"block3", "group_norm"}),
+        ({"mode": "linear_probe"}, set()),
+    ],
+)
+def test_trained_parts_of_bit(settings, expected):
+    assert trained(BIT, **settings) == expected | HEAD
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"mode": "full"}, {"root_conv", "root_norm", "block1", "block2", "block3"}),
+        ({"mode": "after_block", "after_block": 1}, {"block2", "block3"}),
+    ],
+)
+def test_trained_parts_of_the_simclr_resnet(settings, expected):
+    assert trained(SIMCLR, **settings) == expected | HEAD
+
+
+def test_a_frozen_batch_norm_keeps_its_statistics():
+    network = backbone.build_backbone(SIMCLR)
+    choice = FinetuneSettings(mode="after_block", after_block=1)
+    classifier.choose_trained_layers(network, choice)
+    before = {variable.path: np.array(variable) for variable in network.variables}
+    network(np.random.default_rng(0).random((4, 32, 32, 3), np.float32), training=True)
+    moved = {
+        variable.path.split("_unit")[0]
+        for variable in network.variables
+        if not np.array_equal(before[variable.path], np.array(variable))
+    }
+    assert moved == {"block2", "block3"}
+
+
+@pytest.mark.parametrize("settings", [{"mode": "after_block"}, {"after_block": 1}])
+def test_the_frozen_block_and_the_mode_belong_together(settings):
+    with pytest.raises(ValueError, match="after_block"):
+        FinetuneSettings(**settings)

@@ -1,0 +1,41 @@
+"""How far probabilities are from frequencies: expected calibration error and Brier score."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+BINS = 15
+"""Bins of equal width over [0, 1], as in the model gate."""
+
+
+class CalibrationFigures(NamedTuple):
+    """Both are better when lower; `examples` are those with a known label."""
+
+    ece: float
+    brier: float
+    examples: int
+
+
+def measure(labels: np.ndarray, probabilities: np.ndarray) -> CalibrationFigures:
+    """Figures of one target; NaN without examples.
+
+    The expected calibration error is the mean over examples of the difference, in the bin of the
+    example's probability, between the mean probability and the share of positives.
+
+    Args:
+        labels: [N] 0/1.
+        probabilities: [N].
+    """
+    labels = np.asarray(labels, np.float64)
+    probabilities = np.asarray(probabilities, np.float64)
+    if not len(labels):
+        return CalibrationFigures(np.nan, np.nan, 0)
+    bins = np.clip((probabilities * BINS).astype(np.int64), 0, BINS - 1)
+    off = np.bincount(bins, probabilities - labels, BINS)
+    return CalibrationFigures(
+        float(np.abs(off).sum() / len(labels)),
+        float(np.mean((probabilities - labels) ** 2)),
+        len(labels),
+    )

@@ -1,0 +1,80 @@
+"""The network that finetuning trains, its loss, and which parts of it are trained."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from trainer_modules import optimizers
+from trainer_modules.settings import FinetuneSettings, TaskSettings
+
+_BLOCK = re.compile(r"block(\d+)")
+_ROOT = "root"
+
+
+class Classifier(keras.Model):
+    """Images [B, H, W, 3] to logits [B, T]: a backbone and one dense layer that starts at zero."""
+
+    def __init__(self, encoder: keras.Model, task: TaskSettings) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.task = task
+        self.head = keras.layers.Dense(
+            len(task.targets),
+            kernel_initializer="zeros",
+            dtype="float32",
+            name=optimizers.SUPERVISED_HEAD,
+        )
+        self.head.build(encoder.output_shape)
+        self.built = True
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        return self.head(self.encoder(images, training=training))
+
+    def compute_loss(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True
+    ) -> Any:
+        loss = weighted_mean(entropy_of(self.task)(y, y_pred), sample_weight)
+        # Gradients of the replicas are summed.
+        return loss / tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def entropy_of(task: TaskSettings) -> Any:
+    """The cross-entropy of a task: of labels and logits [B, T]."""
+    return softmax_entropy if task.kind == "multiclass" else sigmoid_entropy
+
+
+def sigmoid_entropy(labels: Any, logits: Any) -> Any:
+    """Binary cross-entropy of each example and target, [B, T]."""
+    return ops.maximum(logits, 0.0) - logits * labels + ops.log1p(ops.exp(-ops.abs(logits)))
+
+
+def softmax_entropy(labels: Any, logits: Any) -> Any:
+    """Cross-entropy of each example with one-hot labels [B, T], as [B, 1]."""
+    return -ops.sum(labels * ops.log_softmax(logits, axis=-1), axis=-1, keepdims=True)
+
+
+def weighted_mean(values: Any, weights: Any) -> Any:
+    """Mean over the known labels; 0 when a batch has none."""
+    total = ops.sum(weights)
+    return ops.sum(values * weights) / ops.where(total > 0, total, 1.0)
+
+
+def choose_trained_layers(encoder: keras.Model, settings: FinetuneSettings) -> None:
+    """Freezes what the mode keeps as pretraining left it; the head is trained in every mode.
+
+    `full` trains the whole backbone and `linear_probe` none of it. `after_block` with k freezes
+    the root (first convolution, its norm) and blocks 1 to k; blocks k + 1 and later, and the norm
+    that ends a BiT network, are trained. A frozen BatchNorm keeps its running statistics.
+    """
+    encoder.trainable = settings.mode != "linear_probe"
+    if settings.mode == "after_block":
+        for layer in encoder.layers:
+            block = _BLOCK.match(layer.name)
+            number = int(block.group(1)) if block else 0
+            if block or layer.name.startswith(_ROOT):
+                layer.trainable = number > settings.after_block

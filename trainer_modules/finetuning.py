@@ -1,0 +1,172 @@
+"""One finetuning, from the pretrained encoder to the best epoch's weights.
+
+The Finetuner does it once, the search once for every candidate. Nothing but the train split is
+trained on, and nothing but the in-distribution validation split is measured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_modules import (
+    backbone,
+    bit_hyperrule,
+    checkpoint,
+    class_weights,
+    export,
+    initialization,
+    input_pipeline,
+    optimizers,
+    recipe,
+    records,
+    stage,
+    training_loop,
+)
+from trainer_modules.classifier import Classifier, choose_trained_layers
+from trainer_modules.errors import InputError
+from trainer_modules.settings import FinetuneSettings, InitSettings
+from trainer_modules.validation import merit, validate
+
+_SCORE_BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Finetuned:
+    """A finetuned network and what is known of its making.
+
+    Attributes:
+        work: The stage, with the resolution that was trained at.
+        model: With the best epoch's weights.
+        recipe: What was done.
+        history: Epoch by epoch.
+        train: Index of the training examples.
+        truth: Index of the validation examples.
+        logits: Of the validation examples, [N, T] float64, not calibrated.
+        store: Checkpoints, to be deleted once the result is safe.
+    """
+
+    work: stage.Stage
+    model: Classifier
+    recipe: recipe.Recipe
+    history: training_loop.History
+    train: records.Index
+    truth: records.Index
+    logits: np.ndarray
+    store: checkpoint.CheckpointStore
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The best epoch's figures."""
+        return self.history.epochs[self.history.extra["best_epoch"] - 1]
+
+
+def finetune(
+    work: stage.Stage,
+    strategy: tf.distribute.Strategy,
+    *,
+    chosen: Mapping[str, float],
+    name: str = "finetune",
+) -> Finetuned:
+    """Trains one classifier inside a stage's session.
+
+    Args:
+        work: What was asked for.
+        strategy: The session's.
+        chosen: Learning rate and weight decay that a search found; empty: the settings' own.
+        name: How progress names this training.
+    """
+    settings: FinetuneSettings = work.settings
+    source, index = records.open_labelled(
+        work.train_files, work.task, "train split", settings.label_fraction, work.seed
+    )
+    validation, truth = records.open_labelled(work.eval_files, work.task, "validation split")
+    work = _at_resolution(work, source)
+    batch_size = stage.batch_size(recipe.wanted_batch_size(settings), source.count, strategy)
+    per_pass = input_pipeline.steps_per_epoch(source, batch_size)
+    plan = recipe.resolve(settings, len(index), batch_size, per_pass, chosen)
+    with strategy.scope():
+        model = _build(work, plan)
+    weights = None
+    if settings.class_weights == "balanced":
+        weights = class_weights.balanced(index, work.task)
+
+    def batches(epochs: range, skipped: int) -> tf.data.Dataset:
+        # An epoch of the plan need not be a pass through the training set.
+        done = epochs.start * plan.steps + skipped
+        passes = range(done // per_pass, -(-plan.total_steps // per_pass))
+        return input_pipeline.finetuning_batches(
+            source,
+            work.settings.augment,
+            work.model.image_size,
+            batch_size,
+            work.seed,
+            passes,
+            done % per_pass,
+            class_weights=weights,
+            mixup_alpha=plan.mixup,
+        )
+
+    def logits() -> np.ndarray:
+        images = input_pipeline.evaluation_batches(validation, work.model.image_size, _SCORE_BATCH)
+        return model.predict(images, verbose=0).astype(np.float64)
+
+    store = work.checkpoints()
+    history = training_loop.fit(
+        model,
+        batches,
+        training_loop.Plan(
+            name,
+            plan.epochs,
+            plan.steps,
+            batch_size,
+            lambda figures: merit(figures, settings.select_by),
+            settings.early_stopping_epochs,
+        ),
+        store,
+        work.model_run_dir,
+        lambda epoch: validate(truth, logits(), work.task),
+    )
+    return Finetuned(work, model, plan, history, index, truth, logits(), store)
+
+
+def _at_resolution(work: stage.Stage, source: records.Records) -> stage.Stage:
+    """The stage with the HyperRule's image size and crop, where the settings ask for them."""
+    settings: FinetuneSettings = work.settings
+    if settings.resolution == "model":
+        return work
+    resized, crop = bit_hyperrule.resolution(*input_pipeline.first_image_size(source))
+    share = (crop / resized) ** 2
+    view = {"crop_area": (share, share), "crop_aspect": (1.0, 1.0)}
+    augment = settings.augment.model_copy(update=view)
+    return dataclasses.replace(
+        work,
+        model=work.model.model_copy(update={"image_size": crop}),
+        settings=settings.model_copy(update={"augment": augment}),
+    )
+
+
+def _build(work: stage.Stage, plan: recipe.Recipe) -> Classifier:
+    settings: FinetuneSettings = work.settings
+    encoder = backbone.build_backbone(work.model, synchronized=True)
+    if not work.base_model:
+        raise InputError(
+            "base_model is empty: finetuning starts from the Pretrainer's exported encoder, a "
+            f"folder with {export.EXTRA}/{export.WEIGHTS}"
+        )
+    initialization.initialize(encoder, InitSettings(source="encoder", path=work.base_model))
+    choose_trained_layers(encoder, settings)
+    model = Classifier(encoder, work.task)
+    optimizer = optimizers.build_optimizer(
+        plan.optimizer,
+        plan.batch_size,
+        plan.steps,
+        plan.epochs,
+        schedule=plan.schedule,
+        layer_decay=settings.layer_decay,
+    )
+    model.compile(optimizer, jit_compile=stage.JIT_COMPILE)
+    return model

@@ -1,0 +1,37 @@
+"""What a supervised training is measured by on validation examples, and which epoch is the best."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from trainer_modules import records, scores
+from trainer_modules.classifier import entropy_of
+from trainer_modules.settings import TaskSettings
+
+AUC = "validation_auc"
+PR_AUC = "validation_pr_auc"
+LOSS = "validation_loss"
+_FIGURE = {"auc": AUC, "pr_auc": PR_AUC, "loss": LOSS}
+
+
+def validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:
+    """Figures of an epoch on the validation examples, from their logits [N, T]."""
+    losses = np.asarray(entropy_of(task)(truth.labels.astype(np.float64), logits))
+    labelled = (truth.labels, truth.weights, logits)
+    return {
+        AUC: scores.mean_auc(*labelled),
+        PR_AUC: scores.mean_pr_auc(*labelled),
+        LOSS: float(np.sum(losses * truth.weights) / np.sum(truth.weights)),
+    }
+
+
+def merit(figures: dict[str, float], select_by: str = "auc") -> tuple[float, float]:
+    """Larger is better: the figure of the settings, then the loss.
+
+    The loss also decides where the figure is undefined, for want of both classes.
+    """
+    value = figures[_FIGURE[select_by]]
+    value = -value if select_by == "loss" else value
+    return -math.inf if math.isnan(value) else value, -figures[LOSS]
