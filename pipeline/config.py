@@ -81,6 +81,16 @@ class RunConfig(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _block_exists(self) -> Self:
+        block, blocks = self.finetune.after_block, self.model.blocks
+        if block is not None and block >= blocks:
+            raise ValueError(
+                f"finetune.after_block {block}: the backbone has {blocks} blocks; accepted are 0 "
+                f"to {blocks - 1} (mode 'linear_probe' freezes all of it)"
+            )
+        return self
+
 
 def preset_names() -> list[str]:
     """Names accepted by `load_config(preset=...)`."""

@@ -13,6 +13,7 @@ from components.reporter.component import Reporter
 from pipeline.code_digest import code_digest
 from pipeline.config import RunConfig
 from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
+from pipeline.finetuning_nodes import build_finetuning_nodes
 from pipeline.shared_nodes import (
     CONTRACT,
     Places,
@@ -20,8 +21,6 @@ from pipeline.shared_nodes import (
     assemble,
     build_shared_nodes,
 )
-from pipeline.trainer_config import trainer_config
-from trainer_modules import features
 
 
 def create_pipeline(
@@ -51,15 +50,10 @@ def _components(
 ) -> list[tfx.dsl.components.BaseComponent]:
     upstream = shared.upstream
     pretrainer = shared.pretrainer
-    # Step 3 of REMEDIS: supervised finetuning. Test and shifted images can't reach it.
-    finetuner = tfx.components.Trainer(
-        run_fn="trainer_modules.finetune.run_fn",
-        examples=shared.examples,
-        base_model=pretrainer.outputs["model"],
-        train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
-        eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        custom_config=trainer_config(config, "finetune", places.checkpoint_root),
-    ).with_id("Finetuner")
+    finetuning = build_finetuning_nodes(
+        config, places, shared.examples, pretrainer.outputs["model"]
+    )
+    finetuner = finetuning[-1]
     # One inference pass for everything that judges the model.
     predictor = Predictor(
         model=finetuner.outputs["model"],
@@ -116,7 +110,7 @@ def _components(
     )
     return [
         *shared.in_order(),
-        finetuner,
+        *finetuning,
         predictor,
         evaluator,
         model_gate,

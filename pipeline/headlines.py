@@ -24,7 +24,7 @@ def headline(node: str, outputs: Mapping[str, Any]) -> str:
         return ""  # A headline is a courtesy: a malformed report must not fail the run.
 
 
-def _read(artifact: Any, name: str) -> dict[str, Any]:
+def _read(artifact: Any, name: str) -> Any:
     return json.loads((Path(artifact.uri) / name).read_text(encoding="utf-8"))
 
 
@@ -57,6 +57,15 @@ def _pretrainer(outputs: Mapping[str, Any]) -> str:
     return (
         f"{len(epochs)} epochs, loss {epochs[-1]['loss']:.3f}, "
         f"contrastive top-1 {epochs[-1]['contrastive_top1']:.0%}{probe}{note}"
+    )
+
+
+def _tuner(outputs: Mapping[str, Any]) -> str:
+    results = _read(outputs["tuner_results"], "tuner_results.json")
+    best = max(results, key=lambda result: result["score"])
+    return (
+        f"{len(results)} candidates, best learning rate {best['learning_rate']:.3g}, weight decay "
+        f"{best['weight_decay']:.3g}, score {best['score']:.3f}"
     )
 
 
@@ -98,6 +107,7 @@ _HEADLINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "UpstreamExampleGen": _ingest,
     "Upstream": _supervised,
     "Pretrainer": _pretrainer,
+    "FinetuneTuner": _tuner,
     "Finetuner": _supervised,
     "Evaluator": _evaluator,
     "ModelGate": _model_gate,

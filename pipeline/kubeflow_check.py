@@ -67,7 +67,7 @@ def unknown_nodes(config: RunConfig, spec: Mapping[str, Any]) -> list[str]:
     """Says which pods are configured for nodes that the pipeline does not have."""
     nodes = set(spec["components"])
     # Nodes that a setting leaves out may stay configured.
-    known = nodes | {"Pusher", "EncoderPusher", "UpstreamExampleGen", "Upstream"}
+    known = nodes | {"Pusher", "EncoderPusher", "UpstreamExampleGen", "Upstream", "FinetuneTuner"}
     return [
         f"setting 'kubernetes.nodes.{name}': no such node; accepted: {', '.join(sorted(nodes))}"
         for name in sorted(set(config.kubernetes.nodes) - known)

@@ -94,14 +94,16 @@ PARAMETERS = (
         "finetune.epochs",
         "NUMBER_INTEGER",
         "epochs of finetuning",
-        _trainer("Finetuner", "finetune", "epochs"),
+        _trainer("Finetuner", "finetune", "epochs")
+        + _trainer("FinetuneTuner", "finetune", "epochs"),
     ),
     Parameter(
         "label_fraction",
         "finetune.label_fraction",
         "NUMBER_DOUBLE",
         "share of training patients whose labels are used",
-        _trainer("Finetuner", "finetune", "label_fraction"),
+        _trainer("Finetuner", "finetune", "label_fraction")
+        + _trainer("FinetuneTuner", "finetune", "label_fraction"),
     ),
     Parameter(
         "gate_min_auc",

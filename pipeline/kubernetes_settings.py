@@ -101,6 +101,7 @@ _NODES: dict[str, dict[str, Any]] = {
     "UpstreamExampleGen": {"secret_variables": [_ID_KEY]},
     "Upstream": {"cpu": "4", "memory": "16Gi"},
     "Pretrainer": {"cpu": "4", "memory": "16Gi"},
+    "FinetuneTuner": {"cpu": "4", "memory": "16Gi"},
     "Finetuner": {"cpu": "4", "memory": "16Gi"},
 }
 

@@ -44,7 +44,8 @@ class ExamplesModel:
     def predict(self, serialized: tf.Tensor) -> Columns:
         """Probabilities and decisions of a batch of serialized tf.Examples, each of shape [B].
 
-        NaN passes through: whoever judges the model has to see it.
+        Also probabilities before calibration, of models that tell them. NaN passes through:
+        whoever judges the model has to see it.
         """
         outputs = self._signature(examples=serialized)
         batch = int(serialized.shape[0])
@@ -53,7 +54,10 @@ class ExamplesModel:
             for output, column in (
                 (target, features.prediction(target)),
                 (features.decision(target), features.decision(target)),
+                (features.uncalibrated(target), features.uncalibrated(target)),
             ):
+                if output not in outputs and output == features.uncalibrated(target):
+                    continue
                 values = np.asarray(outputs[output], dtype=np.float32)
                 if values.size != batch:
                     raise InputError(

@@ -34,10 +34,12 @@ class PredictionsWriter:
         self._targets = tuple(targets)
         self._text = identity_columns(subgroups)
         self._values = value_columns(targets)
+        # For the report, in the table alone; empty for models that do not tell.
+        self._uncalibrated = tuple(map(features.uncalibrated, targets))
         self._schema = pa.schema(
             [(SPLIT_COLUMN, pa.string())]
             + [(name, pa.string()) for name in self._text]
-            + [(name, pa.float32()) for name in self._values]
+            + [(name, pa.float32()) for name in (*self._values, *self._uncalibrated)]
         )
         self._waiting: list[pa.Table] = []
         tf.io.gfile.makedirs(folder)
@@ -97,6 +99,11 @@ class PredictionsWriter:
         arrays = [pa.array([split] * size, pa.string())]
         arrays += [pa.array(columns[name], pa.string()) for name in self._text]
         arrays += [pa.array(columns[name], pa.float32()) for name in self._values]
+        nothing = pa.nulls(size, pa.float32())
+        arrays += [
+            pa.array(columns[name], pa.float32()) if name in columns else nothing
+            for name in self._uncalibrated
+        ]
         self._waiting.append(pa.table(arrays, schema=self._schema))
         if sum(table.num_rows for table in self._waiting) >= _ROWS_PER_GROUP:
             self._flush()

@@ -35,8 +35,6 @@ TEST_SPLITS = {features.IN_DISTRIBUTION: features.TEST, features.SHIFTED: featur
 
 MAX_PANELS = 12
 MAX_FOREST_ROWS = 48
-RELIABILITY_BINS = 10
-MIN_BIN = 5  # fewer predictions in a reliability bin say nothing
 
 
 def training_curves(history: HistoryPart) -> str | None:
@@ -100,46 +98,6 @@ def roc_curves(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None:
             axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
             _legend(axis, "lower right")
         return inline(canvas, "roc", "ROC curves in distribution and shifted")
-
-
-def reliability(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None:
-    """Observed frequency against predicted probability, targets pooled, a panel a domain."""
-    pooled: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for target in targets:
-        for domain, (truth, score, _) in _scored(predictions, target).items():
-            pooled.setdefault(domain, []).append((truth, score))
-    if not pooled:
-        return None
-    with drawing():
-        canvas, axes = grid(len(pooled), columns=3, height=3.0, most=2.9)
-        for axis, (domain, pairs) in zip(axes, pooled.items(), strict=True):
-            truth = np.concatenate([pair[0] for pair in pairs])
-            score = np.concatenate([pair[1] for pair in pairs])
-            predicted, observed, count = reliability_bins(truth, score)
-            axis.plot([0, 1], [0, 1], color=GRID, linewidth=1)
-            axis.plot(predicted, observed, color=DOMAIN_COLORS[domain], linewidth=1)
-            sizes = 8 + 90 * count / count.max() if len(count) else count
-            style = {"color": DOMAIN_COLORS[domain], "clip_on": False, "zorder": 3}
-            axis.scatter(predicted, observed, s=sizes, **style)
-            axis.set(
-                title=f"reliability, {DOMAIN_NAMES[domain]}",
-                xlabel="predicted probability",
-                aspect="equal",
-            )
-            axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="observed frequency")
-        return inline(canvas, "reliability", "Reliability diagrams by domain")
-
-
-def reliability_bins(
-    truth: np.ndarray, score: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean prediction, observed frequency and count of each bin that holds enough predictions."""
-    index = np.minimum((score * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
-    count = np.bincount(index, minlength=RELIABILITY_BINS)
-    enough = count >= MIN_BIN
-    predicted = np.bincount(index, score, RELIABILITY_BINS)[enough] / count[enough]
-    observed = np.bincount(index, truth, RELIABILITY_BINS)[enough] / count[enough]
-    return predicted, observed, count[enough]
 
 
 class ForestRow(NamedTuple):

@@ -112,7 +112,7 @@ class Reader:
         path = Path(folder) / "predictions.parquet" if folder else None
         if path is None or not path.is_file():
             return None
-        prefixes = ("label/", "prediction/", "decision/")
+        prefixes = ("label/", "prediction/", "decision/", "uncalibrated/")
         return self._table(
             path, lambda name: name in ("split", "domain") or name.startswith(prefixes)
         )

@@ -267,6 +267,12 @@ class ShiftPart(Part):
     probes: dict[str, Probe] | None = None
 
 
+class CalibrationPart(Part):
+    """How the exported model's probabilities were calibrated."""
+
+    method: str = ""
+
+
 class CardPart(Part):
     """card.json of the exported classifier."""
 
@@ -274,6 +280,7 @@ class CardPart(Part):
     targets: tuple[str, ...] = ()
     thresholds: dict[str, Number] = {}
     temperature: dict[str, Number] = {}
+    calibration: CalibrationPart | None = None
     model: dict[str, Any] = {}
     feature_dim: int | None = None
     image_size: int | None = None

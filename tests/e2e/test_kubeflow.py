@@ -27,6 +27,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 ROOT = Path(__file__).resolve().parents[2]
 # kfp.local takes the first five letters of a component's name for the prefix `comp-`.
 SHOWN = 5
+# A search of one candidate, the preset's own: the result is that of a run without a search.
+SEARCH = (
+    "finetune.search.enabled=true",
+    "finetune.search.learning_rates=[0.001]",
+    "finetune.search.weight_decays=[0.0001]",
+    "finetune.search.epochs=1",
+)
 JUDGED_FROM_HERE = ("ModelGate", "Pusher", "EncoderPusher", "Reporter")
 
 
@@ -82,7 +89,7 @@ def _compiled_and_run(volume, preset, *settings, options=()):
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    return _compiled_and_run(tmp_path_factory.mktemp("volume"), "demo", *TINY)
+    return _compiled_and_run(tmp_path_factory.mktemp("volume"), "demo", *TINY, *SEARCH)
 
 
 def _report(folder):
@@ -97,6 +104,13 @@ def test_every_step_ran_and_both_models_were_pushed(outcome):
         metadata = outcome.artifact(node, "pushed_model")["metadata"]
         assert metadata["pushed"] == 1
         assert metadata["pushed_destination"] == str(version)
+
+
+def test_the_searched_hyperparameters_reach_the_finetuner(outcome):
+    model = Path(outcome.artifact("Finetuner", "model")["uri"])
+    card = json.loads((model / "Format-Serving/assets.extra/card.json").read_text())
+    assert card["trained_on"]["chosen_by_search"] == ["learning_rate", "weight_decay"]
+    assert card["trained_on"]["optimizer"]["learning_rate"] == 0.001
 
 
 def test_report_says_pushed_with_the_same_metrics_as_a_local_run(outcome, first_summary):

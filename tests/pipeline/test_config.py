@@ -165,3 +165,11 @@ def test_a_policy_file_gives_the_gates_rules(tmp_path):
         load_config(preset="demo", overrides=[f"gate={policy}"])
     with pytest.raises(InputError, match=r"policy '.*nowhere.yaml' can't be read"):
         load_config(preset="demo", overrides=["gate=nowhere.yaml"])
+
+
+def test_a_frozen_block_must_exist():
+    freeze = ["finetune.mode=after_block", "finetune.after_block="]
+    config = load_config(preset="demo", overrides=[freeze[0], freeze[1] + "3"])
+    assert config.finetune.after_block == 3
+    with pytest.raises(InputError, match="the backbone has 4 blocks; accepted are 0 to 3"):
+        load_config(preset="demo", overrides=[freeze[0], freeze[1] + "4"])

@@ -26,6 +26,10 @@ def written(folder, name, content):
 CHECKS = [{"name": "anomalies", "passed": True}, {"name": "near_duplicates", "passed": False}]
 PRETRAINED = [{"loss": 5.0, "contrastive_top1": 0.2, "probe_auc": 0.8}]
 FINETUNED = [{"validation_auc": 0.7}, {"validation_auc": 0.9}, {"validation_auc": 0.8}]
+SEARCHED = [
+    {"trial_id": "0", "score": 0.9, "learning_rate": 0.1, "weight_decay": 0},
+    {"trial_id": "1", "score": 0.91, "learning_rate": 0.01, "weight_decay": 1e-4},
+]
 AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
 
 
@@ -73,6 +77,13 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "history.json",
             {"epochs": FINETUNED},
             "3 epochs, validation AUC 0.900",
+        ),
+        (
+            "FinetuneTuner",
+            "tuner_results",
+            "tuner_results.json",
+            SEARCHED,
+            "2 candidates, best learning rate 0.01, weight decay 0.0001, score 0.910",
         ),
         (
             "Finetuner",

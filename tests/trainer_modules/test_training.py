@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import special
 
 from tests.trainer_modules import tiny_data
-from trainer_modules import finetune, pretrain
+from trainer_modules import bit_hyperrule, finetune, pretrain
 from trainer_modules.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -38,6 +39,7 @@ print(json.dumps({
     "embedding": encoder.signatures["embed"](images=pixels)["embedding"].numpy().tolist(),
     "called": called.numpy().tolist(),
     "other_size": list(encoder(tf.zeros([3, 47, 64, 3])).shape),
+    "names": json.loads(open(classifier.target_names.asset_path.numpy()).read()),
     "imported": [name for name in sys.modules if name.startswith("trainer_modules")],
 }))
 """
@@ -105,8 +107,9 @@ def test_exports_answer_in_a_process_with_tensorflow_alone(pretrained, trained):
     folders = [pathlib.Path(args.serving_model_dir), pretrained / "pretrain" / "Format-Serving"]
     records = sorted((root / "Split-validation").iterdir())[0]
     answer = tiny_data.run_python(SERVE, *map(str, [*folders, records]), only_tensorflow=True)
-    targets = task.get("classes", task["labels"])
+    targets = list(task.get("classes", task["labels"]))
     assert answer["imported"] == []
+    assert answer["names"] == {"kind": task["kind"], "targets": targets}
     assert answer["signatures"] == [["embed", "serving_default", "tf_examples"], ["embed"]]
     assert set(answer["served"]) == {*targets, *(f"decision/{target}" for target in targets)}
     thresholds = read_json(folders[0] / "assets.extra" / "card.json")["thresholds"]
@@ -138,6 +141,11 @@ def test_cards_describe_the_models(pretrained, trained):
     assert card["kind"] == "classifier"
     assert card["targets"] == task.get("classes", task["labels"])
     assert set(card["thresholds"]) == set(card["temperature"]) == set(card["targets"])
+    assert (
+        set(card["calibration"]["before"])
+        == set(card["calibration"]["after"])
+        == set(card["targets"])
+    )
     assert card["model"]["units"] == [1, 1]
 
 
@@ -159,6 +167,65 @@ def test_the_exported_graph_scores_what_validation_scored(trained):
     negatives = probabilities.numpy()[labels == 0]
     auc = np.mean((positives > negatives.T) + 0.5 * (positives == negatives.T))
     assert card["trained_on"]["validation_auc"] == pytest.approx(auc, abs=1e-3)
+
+
+def test_probabilities_before_calibration_are_told_to_bulk_inference(trained):
+    root, task, args = trained
+    model = tf.saved_model.load(args.serving_model_dir)
+    files = sorted(str(path) for path in (root / "Split-validation").iterdir())
+    serialized = next(iter(tf.data.TFRecordDataset(files, "GZIP").batch(100)))
+    answer = model.signatures["tf_examples"](examples=serialized)
+    targets = task.get("classes", task["labels"])
+    raw = np.concatenate([answer[f"uncalibrated/{target}"] for target in targets], axis=1)
+    served = np.concatenate([answer[target] for target in targets], axis=1)
+    fitted = read_json(pathlib.Path(args.serving_model_dir) / "assets.extra" / "card.json")
+    scale, offset = (
+        np.array([fitted["calibration"][name][target] for target in targets])
+        for name in ("scale", "offset")
+    )
+    if task["kind"] == "multiclass":  # logits are known up to a constant, which one scale keeps
+        expected = np.exp(scale * np.log(raw))
+        expected /= expected.sum(axis=1, keepdims=True)
+    else:
+        expected = special.expit(scale * special.logit(raw) + offset)
+    np.testing.assert_allclose(served, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("trained", ["binary"], indirect=True)
+def test_everything_that_finetuning_offers_at_once(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(bit_hyperrule, "SMALL_STEPS", 60)
+    monkeypatch.setattr(bit_hyperrule, "SMALL_RESOLUTION", (50, 40))
+    args = trained[2]
+    sections = args.custom_config["settings"]
+    finetuning = sections["finetune"] | {
+        "mode": "after_block",
+        "after_block": 1,
+        "recipe": "bit_hyperrule",
+        "resolution": "bit_hyperrule",
+        "class_weights": "balanced",
+        "layer_decay": 0.8,
+        "mixup": 0.2,
+        "calibration": "vector",
+        "select_by": "loss",
+        "early_stopping_epochs": 1,
+    }
+    settings = sections | {"finetune": finetuning}
+    changed = vars(args) | {
+        "custom_config": args.custom_config | {"settings": settings},
+        "serving_model_dir": str(tmp_path / "Format-Serving"),
+        "model_run_dir": str(tmp_path / "run"),
+    }
+    finetune.run_fn(type(args)(**changed))
+    card = read_json(tmp_path / "Format-Serving" / "assets.extra" / "card.json")
+    assert card["image_size"] == 40
+    assert card["trained_on"]["batch_size"] == 48
+    assert card["trained_on"]["optimizer"]["learning_rate"] == 0.003
+    assert card["calibration"]["method"] == "vector"
+    assert card["temperature"] == {}
+    history = read_json(tmp_path / "run" / "history.json")
+    losses = [epoch["validation_loss"] for epoch in history["epochs"]]
+    assert history["best_epoch"] == 1 + int(np.argmin(losses))
+    assert len(losses) <= history["best_epoch"] + 1
 
 
 @pytest.mark.parametrize("trained", ["binary"], indirect=True)

@@ -94,6 +94,7 @@ def test_table_keeps_nan_and_empty_splits_are_written(tmp_path, model_dir, write
     table = pd.read_parquet(out / "predictions.parquet")
     assert list(table["split"]) == ["test"] * 3
     assert list(table["prediction/edema"].isna()) == [True, False, False]
+    assert table["uncalibrated/edema"].isna().all()
     shard = tf.data.TFRecordDataset(str(out / "Split-test/predictions-00000-of-00001.gz"), "GZIP")
     records = [tf.train.Example.FromString(one) for one in shard.as_numpy_iterator()]
     for index, record in enumerate(records):
@@ -106,6 +107,22 @@ def test_table_keeps_nan_and_empty_splits_are_written(tmp_path, model_dir, write
         str(out / "Split-shifted/predictions-00000-of-00001.gz"), "GZIP"
     )
     assert list(empty) == []
+
+
+def test_table_holds_probabilities_before_calibration_where_the_model_tells(
+    tmp_path, export_classifier, write_records
+):
+    from components.predictor import inference, predictions_writer
+
+    task = TaskSettings(labels=("edema",))
+    folder = export_classifier(tmp_path / "m", {"edema": 4.0, "uncalibrated/edema": 2.0})
+    model = inference.ExamplesModel(folder, task.targets)
+    files = [write_records(tmp_path / "a.gz", [row(0, 51), row(1, 204)])]
+    with predictions_writer.PredictionsWriter(str(tmp_path / "out"), task.targets, ()) as writer:
+        writer.write_split("test", inference.predict_files(model, files, task))
+    table = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    expected = [sigmoid(2 * (gray / 255 - 0.5)) for gray in (51, 204)]
+    np.testing.assert_allclose(table["uncalibrated/edema"], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

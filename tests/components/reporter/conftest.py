@@ -55,6 +55,7 @@ def predictions() -> pd.DataFrame:
                     "label/opacity/weight": np.where(np.arange(70) < 65, 1.0, 0.0),
                     "prediction/opacity": score,
                     "decision/opacity": (score >= 0.5).astype(float),
+                    "uncalibrated/opacity": np.clip(score + 0.1, 0, 0.999),
                 }
             )
         )
@@ -325,6 +326,7 @@ def write_run(folder: Path, *, synthetic: bool = False) -> dict:
             "targets": ["opacity"],
             "thresholds": {"opacity": 0.4375},
             "temperature": {"opacity": 1.25},
+            "calibration": {"method": "temperature"},
             "image_size": 64,
             "feature_dim": 512,
         },

@@ -15,21 +15,6 @@ def texts(svg: str) -> list[str]:
     return [element.text for element in ElementTree.fromstring(svg).iter("text")]
 
 
-def test_reliability_bins_match_counts_by_hand() -> None:
-    # Ten predictions of 0.15 with three positives, six of 0.92 with all positive, two of 0.5.
-    score = np.r_[np.full(10, 0.15), np.full(6, 0.92), np.full(2, 0.5)]
-    truth = np.r_[np.ones(3), np.zeros(7), np.ones(6), [0, 1]]
-    predicted, observed, count = charts.reliability_bins(truth, score)
-    np.testing.assert_allclose(predicted, [0.15, 0.92])
-    np.testing.assert_allclose(observed, [0.3, 1.0])
-    np.testing.assert_array_equal(count, [10, 6])
-
-
-def test_a_probability_of_one_falls_into_the_last_bin() -> None:
-    predicted, observed, _ = charts.reliability_bins(np.ones(5), np.ones(5))
-    assert (predicted.tolist(), observed.tolist()) == ([1.0], [1.0])
-
-
 def test_roc_leaves_out_unknown_labels() -> None:
     # Positives 0.9 and 0.4 against negatives 0.6 and 0.1: three of four pairs in order, AUC 0.75.
     # The fifth row has weight 0 and the sixth no score: either would change the AUC.

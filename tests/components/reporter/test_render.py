@@ -186,6 +186,8 @@ def test_model_card(rendered: tuple[Path, dict]) -> None:
     assert "| train | 140 | 70 |" in card
     assert "opacity: positive at a probability of 0.4375 or more" in card
     assert "or more; temperature 1.25\n" in card
+    assert "calibration (temperature)" in card
+    assert "| opacity | shifted | " in card
     assert "Not a medical device" in card
     assert "SYNTHETIC" not in card
 
@@ -234,8 +236,9 @@ def test_any_part_can_be_missing(
     run: dict, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The charts have tests of their own; here they would only cost time.
-    for chart in ("training_curves", "roc_curves", "reliability", "forest", "image_histograms"):
+    for chart in ("training_curves", "roc_curves", "forest", "image_histograms"):
         monkeypatch.setattr(f"components.reporter.page.charts.{chart}", lambda *_: None)
+    monkeypatch.setattr("components.reporter.page.calibration.diagram", lambda *_: None)
     render_report(tmp_path, Sources(**run | {missing: None}))
     assert "cxr-small" in read(tmp_path)[1].text
     card = (tmp_path / "model_card.md").read_text(encoding="utf-8")

@@ -1,0 +1,50 @@
+"""The nodes that finetune: the search of hyperparameters, if it is asked for, and the Finetuner.
+
+Both read the train and the validation split. Test and shifted images can reach neither.
+"""
+
+from __future__ import annotations
+
+from tfx import v1 as tfx
+
+from pipeline.config import RunConfig
+from pipeline.shared_nodes import Places
+from pipeline.trainer_config import trainer_config
+from trainer_modules import features
+
+
+def build_finetuning_nodes(
+    config: RunConfig,
+    places: Places,
+    examples: tfx.types.BaseChannel,
+    encoder: tfx.types.BaseChannel,
+) -> list[tfx.dsl.components.BaseComponent]:
+    """Wires the nodes; the last one is the Finetuner.
+
+    Args:
+      config: The run's settings.
+      places: Folders of the run.
+      examples: What ingestion made.
+      encoder: The Pretrainer's model.
+    """
+    arguments = {
+        "examples": examples,
+        "base_model": encoder,
+        "train_args": tfx.proto.TrainArgs(splits=[features.TRAIN]),
+        "eval_args": tfx.proto.EvalArgs(splits=[features.VALIDATION]),
+        "custom_config": trainer_config(config, "finetune", places.checkpoint_root),
+    }
+    tuners = []
+    if config.finetune.search.enabled:
+        # Learning rate and weight decay, chosen on validation.
+        tuners.append(
+            tfx.components.Tuner(tuner_fn="trainer_modules.search.tuner_fn", **arguments).with_id(
+                "FinetuneTuner"
+            )
+        )
+        arguments["hyperparameters"] = tuners[0].outputs["best_hyperparameters"]
+    # Step 3 of REMEDIS: supervised finetuning.
+    finetuner = tfx.components.Trainer(
+        run_fn="trainer_modules.finetune.run_fn", **arguments
+    ).with_id("Finetuner")
+    return [*tuners, finetuner]
