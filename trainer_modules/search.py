@@ -118,26 +118,30 @@ class Search(BaseTuner):
             f"{name}: learning rate {chosen[LEARNING_RATE]:.3g}, "
             f"weight decay {chosen[WEIGHT_DECAY]:.3g}"
         )
+        work = self._candidate(chosen)
         try:
-            return {_MERIT: self._best_merit(chosen, name)}
+            with stage.session(work) as strategy:
+                result = finetune(work, strategy, chosen=chosen, name=name)
         except Diverged as error:
             training_loop.progress(f"{name} is left out: {error}")
+            work.checkpoints().delete()
             raise FailedTrialError(str(error)) from error
         except Exception as error:
             # Keras Tuner takes any other exception for the candidate's fault and goes on.
             raise FatalError(str(error)) from error
+        result.store.delete()
+        select_by = self._work.settings.select_by
+        ranked = [value for value in merit(result.best, select_by) if np.isfinite(value)]
+        return {_MERIT: ranked[0]}
 
-    def _best_merit(self, chosen: dict[str, float], name: str) -> float:
+    def _candidate(self, chosen: dict[str, float]) -> stage.Stage:
+        """The stage of one candidate, with checkpoints of its own."""
         settings: FinetuneSettings = self._work.settings
         epochs = settings.search.epochs or settings.epochs
         sections = self._work.custom_config["settings"] | {"chosen": chosen}
-        work = dataclasses.replace(
+        return dataclasses.replace(
             self._work,
+            name="candidate",
             settings=settings.model_copy(update={"epochs": epochs}),
             custom_config=self._work.custom_config | {"settings": sections},
         )
-        with stage.session(work) as strategy:
-            result = finetune(work, strategy, chosen=chosen, name=name)
-        result.store.delete()
-        ranked = [value for value in merit(result.best, settings.select_by) if np.isfinite(value)]
-        return ranked[0]

@@ -243,7 +243,9 @@ class SearchSettings(Settings):
     )
     weight_decays: tuple[NonNegativeFloat, ...] = Field((0.0, 1e-5, 1e-4, 1e-3), min_length=1)
     trials: int = Field(0, ge=0, description="candidates, drawn from the grid; 0: all of it")
-    epochs: int = Field(0, ge=0, description="epochs of each candidate; 0: as many as finetuning")
+    epochs: int = Field(
+        0, ge=0, description="of each candidate (explicit recipe); 0: as many as finetuning"
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -251,6 +253,9 @@ class SearchSettings(Settings):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"search.{name} {values}: every value once")
+        grid = len(self.learning_rates) * len(self.weight_decays)
+        if self.trials > grid:
+            raise ValueError(f"search.trials {self.trials}: the grid has {grid} candidates")
         return self
 
 

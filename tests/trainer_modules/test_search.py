@@ -42,6 +42,11 @@ def test_values_that_repeat_are_refused():
         SearchSettings(learning_rates=(0.1, 0.1))
 
 
+def test_more_trials_than_candidates_are_refused():
+    with pytest.raises(ValueError, match="the grid has 28 candidates"):
+        SearchSettings(trials=29)
+
+
 @pytest.fixture(scope="module")
 def splits(tmp_path_factory):
     """Folders of two equal data sets; test and shifted of the second one can't be read."""
@@ -222,6 +227,7 @@ def test_diverging_candidates_are_left_out_and_only_that_is_forgiven(
     (best,) = tuner.get_best_hyperparameters()
     assert best.get("learning_rate") == 1e-3
     assert any("candidate 2/2 is left out: the loss became" in line for line in said)
+    assert not list((tmp_path / "checkpoints").iterdir())
     args = arguments(splits[0], encoder, tmp_path, learning_rates=[1e30])
     with pytest.raises(InputError, match="smaller learning rates"):
         search.tuner_fn(args).tuner.search()
