@@ -21,6 +21,7 @@ METRIC_NAMES = {
     "auc": "AUC",
     "pr_auc": "PR AUC",
     "val_auc": "validation AUC",
+    "validation_pr_auc": "validation PR AUC",
     "val_loss": "validation loss",
     "probe_auc": "linear probe AUC on validation",
     "contrastive_top1": "contrastive top-1 accuracy",
