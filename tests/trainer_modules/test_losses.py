@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from trainer_modules import finetune
+from trainer_modules import classifier
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_sigmoid_loss_is_the_weighted_mean_over_known_labels(batch):
     p = special.expit(logits.astype(np.float64))
     entropy = -(labels * np.log(p) + (1 - labels) * np.log1p(-p))
     expected = (entropy * weights).sum() / weights.sum()
-    found = finetune.weighted_mean(finetune.sigmoid_entropy(labels, logits), weights)
+    found = classifier.weighted_mean(classifier.sigmoid_entropy(labels, logits), weights)
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
@@ -28,7 +28,7 @@ def test_an_unknown_label_has_no_influence(batch):
     labels, weights, logits = batch
     masked = np.where(weights > 0, labels, 1 - labels)
     loss = [
-        float(finetune.weighted_mean(finetune.sigmoid_entropy(y, logits), weights))
+        float(classifier.weighted_mean(classifier.sigmoid_entropy(y, logits), weights))
         for y in (labels, masked)
     ]
     assert loss[0] == loss[1]
@@ -36,13 +36,13 @@ def test_an_unknown_label_has_no_influence(batch):
 
 def test_a_batch_without_known_labels_has_loss_zero(batch):
     labels, weights, logits = batch
-    values = finetune.sigmoid_entropy(labels, logits)
-    assert float(finetune.weighted_mean(values, np.zeros_like(weights))) == 0
+    values = classifier.sigmoid_entropy(labels, logits)
+    assert float(classifier.weighted_mean(values, np.zeros_like(weights))) == 0
 
 
 def test_large_logits_stay_finite():
     logits = np.array([[1000.0, -1000.0]], np.float32)
-    found = np.asarray(finetune.sigmoid_entropy(np.array([[0.0, 0.0]], np.float32), logits))
+    found = np.asarray(classifier.sigmoid_entropy(np.array([[0.0, 0.0]], np.float32), logits))
     np.testing.assert_allclose(found, [[1000, 0]])
 
 
@@ -53,5 +53,5 @@ def test_softmax_loss_is_the_weighted_mean_over_examples(batch):
     entropy = -special.log_softmax(logits.astype(np.float64), axis=1)[np.arange(9), classes]
     expected = entropy[weights[:, 0] > 0].mean()
     labels = np.eye(3, dtype=np.float32)[classes]
-    found = finetune.weighted_mean(finetune.softmax_entropy(labels, logits), weights)
+    found = classifier.weighted_mean(classifier.softmax_entropy(labels, logits), weights)
     assert float(found) == pytest.approx(expected, rel=1e-5)
