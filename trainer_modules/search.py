@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import keras_tuner
 import numpy as np
+from absl import logging
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError, FatalError
@@ -108,6 +109,11 @@ class Search(BaseTuner):
                 "rates, or a longer finetune.optimizer.warmup_epochs"
             )
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Logs the best candidates; Keras Tuner's own would make the folder anew."""
+        for trial in self.oracle.get_best_trials(num_trials):
+            logging.info("%s of %s", trial.score, trial.hyperparameters.values)
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
         """Finetunes one candidate and gives its best epoch's merit."""
