@@ -1,4 +1,4 @@
-"""What size, gray values or the border alone give away.
+"""What size, gray values, the border or the labels alone give away.
 
 A network that finds a site, or the finding itself, in the size, the exposure or the frame of a
 picture has no need of the anatomy. A logistic regression on two figures of each
@@ -27,14 +27,15 @@ _MAX_CLASSES = 20
 
 
 def shortcuts(index: Index, task: TaskSettings) -> list[dict[str, object]]:
-    """How well figures of the pictures predict site, domain and labels.
+    """How well figures of the pictures predict site, domain and labels, and labels the first two.
 
     Returns:
         Entries {"target", "figures", "auc", "images"}: the cross-validated area under the ROC curve
         (one against the rest where there are several classes), 0.5 where nothing is given away. A
         target with fewer than two classes of 20 images, or with a class of fewer than
         10 patients, has no entry; labels are looked at within
-        the in-distribution data, so that they do not stand for the domain.
+        the in-distribution data, so that they do not stand for the domain. "labels" are no
+        figures of the pictures: a site that they give away has another prevalence.
     """
     columns = _columns(index, task)
     inside = columns["domain"] == features.IN_DISTRIBUTION
@@ -43,12 +44,34 @@ def shortcuts(index: Index, task: TaskSettings) -> list[dict[str, object]]:
         values = columns[name].astype(np.float64)
         texts = np.where(np.isnan(values), "", values.astype(str))
         targets[name] = np.where(inside, texts, "")
-    return [
-        {"target": target, "figures": title, **figures}
+    tried = [
+        (target, title, np.stack([columns[name] for name in names], 1), values)
         for target, values in targets.items()
         for title, names in _FIGURES.items()
-        if (figures := _predicted(np.stack([columns[n] for n in names], 1), values, columns))
     ]
+    indicators, known = _label_indicators(columns, task)
+    for target in ("site", "domain"):
+        tried.append((target, "labels", indicators, np.where(known, targets[target], "")))
+    return [
+        {"target": target, "figures": title, **outcome}
+        for target, title, figures, values in tried
+        if (outcome := _predicted(figures, values, columns))
+    ]
+
+
+def _label_indicators(
+    columns: dict[str, np.ndarray], task: TaskSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """A column for each label or class, one half where unknown; and which rows have any label.
+
+    Rows without one are left out: the unlabeled split would give its domain away.
+    """
+    labels = np.stack([columns[features.label(name)] for name in task.labels], 1)
+    known = ~np.isnan(labels).all(axis=1)
+    if task.classes:
+        places = np.arange(min(len(task.classes), _MAX_CLASSES))
+        return (labels == places).astype(np.float64), known
+    return np.where(np.isnan(labels), 0.5, labels), known
 
 
 def _columns(index: Index, task: TaskSettings) -> dict[str, np.ndarray]:

@@ -45,7 +45,7 @@ def found(index: Index) -> dict[tuple[str, str], float]:
 
 def test_noise_gives_nothing_away(tmp_path):
     areas = found(index_of(tmp_path))
-    assert set(areas) == {
+    assert set(areas) == {("site", "labels")} | {
         (t, f) for t in ("site", "label/a") for f in ("image size", "gray values", "image border")
     }
     assert all(abs(area - 0.5) < 0.07 for area in areas.values())
@@ -62,6 +62,27 @@ def test_a_site_of_its_own_size_and_a_label_in_the_exposure_are_found(tmp_path):
     # One standard deviation between two normal distributions.
     assert np.isclose(areas["label/a", "gray values"], stats.norm.cdf(1 / np.sqrt(2)), atol=0.03)
     assert abs(areas["label/a", "image size"] - 0.5) < 0.07
+
+
+def test_a_site_of_another_prevalence_is_found_by_its_labels(tmp_path):
+    label = np.array([float(n // 2 % 2) for n in range(1200)])
+    # Without a label nothing is told, however many rows of one site lack it.
+    unknown = np.where(np.arange(1200) % 8 < 2, np.nan, label)
+    assert found(index_of(tmp_path, **{"label/a": unknown}))["site", "labels"] == 1
+    rng = np.random.default_rng(3)
+    label = rng.random(1200) < np.where(np.arange(1200) // 2 % 2, 0.8, 0.4)
+    areas = found(index_of(tmp_path, **{"label/a": label.astype(float)}))
+    # Of a 0/1 figure the area is one half and half the gap of the rates.
+    assert abs(areas["site", "labels"] - (0.5 + 0.4 / 2)) < 0.04
+
+
+def test_classes_tell_a_site(tmp_path):
+    task = TaskSettings(kind="multiclass", labels=("a",), classes=("x", "y", "z"))
+    # Site t has the middle class alone, which no line through the places of the classes tells.
+    classes = [1.0 if n // 2 % 2 else float(n // 4 % 2 * 2) for n in range(1200)]
+    index = index_of(tmp_path, **{"label/a": classes})
+    areas = {(e["target"], e["figures"]): e["auc"] for e in shortcuts(index, task)}
+    assert areas["site", "labels"] == 1
 
 
 def test_a_site_that_marks_its_border_is_found(tmp_path):
@@ -95,4 +116,4 @@ def test_a_large_index_is_thinned(tmp_path, monkeypatch):
 
 def test_figures_that_are_all_the_same_have_no_entry(tmp_path):
     areas = found(index_of(tmp_path, height=[64] * 1200, width=[64] * 1200))
-    assert {figures for _, figures in areas} == {"gray values", "image border"}
+    assert {figures for _, figures in areas} == {"gray values", "image border", "labels"}
