@@ -4,15 +4,18 @@
 
 Every way runs in a fresh process: this pipeline with one and with two workers, TFDS given the
 shrunk pixels of the same files (the same work: decode, shrink, encode, write), and TFDS given the
-files' names, where it copies their bytes without looking at them. Memory is the peak of the process
-and of its largest child. The images are synthetic.
+files' names, where it copies their bytes without looking at them. Seconds on the wall and of
+the processors count what worker processes import, but not what the first one does; memory is the
+peak of the process and of its largest child. The images are synthetic.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import importlib.metadata
+import io
 import multiprocessing
 import os
 import platform
@@ -23,6 +26,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,7 +34,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+_WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 _BLOCK = 250
+
+Work = Callable[[], None]
 
 
 def write_images(folder: Path, images: int, side: int, kind: str) -> int:
@@ -71,8 +78,8 @@ def _name(number: int, kind: str) -> str:
     return f"images/{number:06d}.{kind}"
 
 
-def own(source: Path, target: Path, stored: int, encoding: str, workers: int) -> float:
-    """Ingests with this pipeline; returns the seconds."""
+def own(source: Path, target: Path, stored: int, encoding: str, workers: int) -> Work:
+    """Imports this pipeline, and returns its ingestion."""
     import apache_beam as beam
 
     from components.image_example_gen import ingest
@@ -88,16 +95,18 @@ def own(source: Path, target: Path, stored: int, encoding: str, workers: int) ->
     task = TaskSettings(kind="binary", labels=("opacity",))
     engine = InMemory() if workers == 1 else MultiProcessing(workers=workers)
     options = beam.options.pipeline_options.PipelineOptions(beam_pipeline_args(engine))
-    began = time.monotonic()
-    with beam.Pipeline(options=options) as pipeline:
-        ingest.add_ingestion(
-            pipeline, data, task, 0, b"benchmark", f"{target}/examples", f"{target}/report"
-        )
-    return time.monotonic() - began
+
+    def run() -> None:
+        with beam.Pipeline(options=options) as pipeline:
+            ingest.add_ingestion(
+                pipeline, data, task, 0, b"benchmark", f"{target}/examples", f"{target}/report"
+            )
+
+    return run
 
 
-def theirs(source: Path, target: Path, stored: int, encoding: str, shrink: bool) -> float:
-    """Prepares a TFDS builder; returns the seconds."""
+def theirs(source: Path, target: Path, stored: int, encoding: str, shrink: bool) -> Work:
+    """Imports TFDS, and returns what a builder of the same images does."""
     import tensorflow_datasets as tfds
     from PIL import Image
 
@@ -145,20 +154,36 @@ def theirs(source: Path, target: Path, stored: int, encoding: str, shrink: bool)
             return np.asarray(image)[:, :, None]
 
     tfds.disable_progress_bar()
-    began = time.monotonic()
-    Films(data_dir=str(target)).download_and_prepare()
-    return time.monotonic() - began
+
+    def run() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            Films(data_dir=str(target)).download_and_prepare()
+
+    return run
 
 
-def _measured(work: Callable[..., float], *arguments: object) -> tuple[float, int, int]:
-    """Seconds, and peak bytes of this process and of its largest child."""
+class Measured(NamedTuple):
+    """Seconds on the wall and of the processors, and peak bytes of a process and its children."""
+
+    seconds: float
+    processor: float
+    peak: int
+    child: int
+
+
+def _measured(way: Callable[..., Work], source: Path, *arguments: object) -> Measured:
+    """Runs one way in this process, into a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        seconds = work(arguments[0], Path(folder), *arguments[1:])
-    peaks = [
-        resource.getrusage(who).ru_maxrss * _UNIT
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    ]
-    return seconds, *peaks
+        work = way(source, Path(folder), *arguments)
+        processor, began = _processor_seconds(), time.monotonic()
+        work()
+        seconds, processor = time.monotonic() - began, _processor_seconds() - processor
+    peaks = [resource.getrusage(who).ru_maxrss * _UNIT for who in _WHO]
+    return Measured(seconds, processor, *peaks)
+
+
+def _processor_seconds() -> float:
+    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, _WHO))
 
 
 def main() -> None:
@@ -190,18 +215,20 @@ def main() -> None:
             f"{given.images} synthetic gray {given.format} files of {given.side} px "
             f"({size / 2**20:.0f} MiB), stored as {given.encoding} of {given.stored} px"
         )
-        print(f"{'':26} {'seconds':>8} {'images/s':>9} {'ratio':>6} {'peak MiB':>9} {'child':>6}")
+        heads = ("seconds", "images/s", "ratio", "CPU s", "peak MiB", "child")
+        print(f"{'':26}" + "".join(f"{head:>10}" for head in heads))
         first = 0.0
         for title, (work, *arguments) in ways.items():
-            best = (float("inf"), 0, 0)
+            runs = []
             for _ in range(given.repeats):
                 with context.Pool(1) as pool:
-                    best = min(best, pool.apply(_measured, (work, source, *arguments)))
-            seconds, peak, child = best
-            first = first or seconds
+                    runs.append(pool.apply(_measured, (work, source, *arguments)))
+            best = min(runs)
+            first = first or best.seconds
             print(
-                f"{title:26} {seconds:8.1f} {given.images / seconds:9.0f} {first / seconds:6.2f} "
-                f"{peak / 2**20:9.0f} {child / 2**20:6.0f}",
+                f"{title:26}{best.seconds:10.1f}{given.images / best.seconds:10.0f}"
+                f"{first / best.seconds:10.2f}{best.processor:10.1f}{best.peak / 2**20:10.0f}"
+                f"{best.child / 2**20:10.0f}",
                 flush=True,
             )
 

@@ -1,4 +1,4 @@
-"""The tf.Example and the index row of one image."""
+"""The tf.Example and the index row of one image; without TensorFlow, which no worker needs."""
 
 from __future__ import annotations
 
@@ -6,54 +6,40 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import tensorflow as tf
-
 from components.image_example_gen.images import StoredImage
 from components.image_example_gen.plan import PlannedImage
+from components.image_example_gen.tf_records import Value, serialize_example
 from trainer_modules import features
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def _bytes(value: bytes | str) -> tf.train.Feature:
-    data = value.encode() if isinstance(value, str) else value
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
-
-
-def _int(value: int) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-
-
-def _float(value: float) -> tf.train.Feature:
-    return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
-
-
 def to_example(
     planned: PlannedImage, stored: StoredImage, labels: Sequence[str], subgroups: Sequence[str]
-) -> tf.train.Example:
+) -> bytes:
     """Record of an image; an unknown label is 0 with weight 0, an unknown study is left out."""
-    record = {
-        features.IMAGE_ENCODED: _bytes(stored.encoded),
-        features.IMAGE_ID: _bytes(planned.image_id),
-        features.IMAGE_HEIGHT: _int(stored.height),
-        features.IMAGE_WIDTH: _int(stored.width),
-        features.IMAGE_MEAN: _float(stored.mean),
-        features.IMAGE_STD: _float(stored.std),
-        features.IMAGE_BORDER_MEAN: _float(stored.border_mean),
-        features.IMAGE_BORDER_STD: _float(stored.border_std),
-        features.PATIENT_ID: _bytes(planned.patient_id),
-        features.SITE: _bytes(planned.site),
-        features.DOMAIN: _bytes(planned.domain),
+    record: dict[str, Value] = {
+        features.IMAGE_ENCODED: stored.encoded,
+        features.IMAGE_ID: planned.image_id.encode(),
+        features.IMAGE_HEIGHT: stored.height,
+        features.IMAGE_WIDTH: stored.width,
+        features.IMAGE_MEAN: stored.mean,
+        features.IMAGE_STD: stored.std,
+        features.IMAGE_BORDER_MEAN: stored.border_mean,
+        features.IMAGE_BORDER_STD: stored.border_std,
+        features.PATIENT_ID: planned.patient_id.encode(),
+        features.SITE: planned.site.encode(),
+        features.DOMAIN: planned.domain.encode(),
     }
     known = {features.STUDY_ID: planned.study_id, features.SLIDE_ID: planned.slide_id}
-    record |= {name: _bytes(value) for name, value in known.items() if value}
+    record |= {name: value.encode() for name, value in known.items() if value}
     for name, value in zip(labels, planned.labels, strict=True):
-        record[features.label(name)] = _float(0.0 if value is None else value)
-        record[features.label_weight(name)] = _float(0.0 if value is None else 1.0)
+        record[features.label(name)] = 0.0 if value is None else float(value)
+        record[features.label_weight(name)] = 0.0 if value is None else 1.0
     for name, text in zip(subgroups, planned.subgroups, strict=True):
-        record[features.subgroup(name)] = _bytes(text)
-    return tf.train.Example(features=tf.train.Features(feature=record))
+        record[features.subgroup(name)] = text.encode()
+    return serialize_example(record)
 
 
 def index_schema(labels: Sequence[str], subgroups: Sequence[str]) -> pa.Schema:

@@ -8,16 +8,18 @@ from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tensorflow as tf
 
 from components.image_example_gen import images, records
 from components.image_example_gen.plan import Unit
 from components.image_example_gen.report import Summary
 from components.image_example_gen.rows import Source
 from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.tf_records import RecordWriter
 from trainer_modules.settings import TaskSettings
 
 _INDEX_ROWS = 1000
+# Most of a record is PNG or JPEG, which hardly shrinks further: the fastest level will do.
+_LEVEL = 1
 
 
 def split_folder(examples: str, split: str) -> str:
@@ -47,10 +49,8 @@ def write_shard(
     os.makedirs(folder, exist_ok=True)
     record_path = os.path.join(folder, _records_name(unit.name))
     index_path = os.path.join(report, f"index-{unit.split}-{unit.name}.parquet")
-    # Most of a record is PNG or JPEG, which hardly shrinks further: the fastest level will do.
-    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
     schema = records.index_schema(task.labels, data.subgroups)
-    with tf.io.TFRecordWriter(record_path, options) as writer, _Index(index_path, schema) as index:
+    with RecordWriter(record_path, _LEVEL) as writer, _Index(index_path, schema) as index:
         for planned in unit.images():
             try:
                 pixels = source.load(planned.image, data.max_pixels)
@@ -59,7 +59,7 @@ def write_shard(
                 summary.reject(planned, rejected)
                 continue
             names = (task.labels, data.subgroups)
-            writer.write(records.to_example(planned, stored, *names).SerializeToString())
+            writer.write(records.to_example(planned, stored, *names))
             index.add(records.to_index_row(planned, stored, unit.split, *names))
             summary.keep(planned, unit.split)
             for flag in source.flags(planned.image):
