@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 import kubeflow_runner
+from pipeline.config import preset_names
 from pipeline.kubeflow import cluster_config
 from pipeline.kubeflow_check import misplaced, unsupported
+from pipeline.kubeflow_file import load_pipeline
 from trainer_modules.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,6 +208,16 @@ def test_run_parameters_reach_the_steps_they_concern(documents):
 @pytest.mark.slow
 def test_nothing_of_the_compiled_pipeline_is_unsupported(documents):
     assert unsupported(documents[0]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_compiles_and_passes_the_guard(preset, tmp_path):
+    file = tmp_path / "pipeline.yaml"
+    image = ("--image", "example.com/remedis:1", "--output", str(file))
+    status, _, err = _runner("compile", "--preset", preset, *image)
+    assert status == 0, err
+    assert unsupported(load_pipeline(str(file))) == []
 
 
 @pytest.mark.slow
