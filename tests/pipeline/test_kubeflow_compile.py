@@ -221,6 +221,16 @@ def test_every_preset_compiles_and_passes_the_guard(preset, tmp_path):
 
 
 @pytest.mark.slow
+def test_search_is_a_step_whose_result_the_finetuning_takes(tmp_path):
+    _, file = _compiled(tmp_path, ["finetune.search.enabled=true", "data.root=/mnt/remedis/a"])
+    spec = load_pipeline(str(file))
+    inputs = spec["root"]["dag"]["tasks"]["Finetuner"]["inputs"]["artifacts"]
+    producers = {artifact["taskOutputArtifact"]["producerTask"] for artifact in inputs.values()}
+    assert "FinetuneTuner" in producers
+    assert unsupported(spec) == []
+
+
+@pytest.mark.slow
 def test_ingestion_of_the_newest_folder_is_never_answered_by_the_cache(documents, tmp_path):
     def caches(spec):
         options = spec["root"]["dag"]["tasks"]["ImageExampleGen"]["cachingOptions"]
