@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         return run_locally(
             config,
             arguments.output or f"runs/{config.name}",
+            study=arguments.study,
             from_nodes=arguments.from_node,
             to_nodes=arguments.to_node,
         )
@@ -63,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
         help="override a setting, e.g. data.root=/data/CheXpert-v1.0; may be repeated",
     )
     parser.add_argument("--output", default="", help="folder of the run (default: runs/NAME)")
+    parser.add_argument(
+        "--study",
+        default="",
+        help="instead of releasing a model: label_efficiency (settings: study.*)",
+    )
     parser.add_argument(
         "--evaluate-only", action="store_true", help="judge and report, push nothing"
     )

@@ -32,3 +32,15 @@ class RunReport(artifact.Artifact):
     """The page, the model card and the summary of a run."""
 
     TYPE_NAME = "components.RunReport"
+
+
+class CellReport(artifact.Artifact):
+    """A cell of a study: what it was trained on, and its predictions."""
+
+    TYPE_NAME = "components.CellReport"
+
+
+class StudyReport(artifact.Artifact):
+    """A study's figures and page."""
+
+    TYPE_NAME = "components.StudyReport"

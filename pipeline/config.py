@@ -16,6 +16,7 @@ from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.settings import DataSettings
 from components.model_gate.settings import GateSettings
 from components.predictor.settings import PredictorSettings
+from components.study_cell.settings import StudySettings
 from pipeline.beam_settings import BeamSettings, InMemory
 from pipeline.evaluation_settings import EvaluationSettings
 from pipeline.kubernetes_settings import KubernetesSettings
@@ -57,6 +58,7 @@ class RunConfig(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     push: PushSettings = PushSettings()
+    study: StudySettings = StudySettings()
     beam: BeamSettings = InMemory()
     kubernetes: KubernetesSettings = KubernetesSettings()
 

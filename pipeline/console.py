@@ -49,7 +49,7 @@ class RunConsole:
         """One line for a node that has ended."""
         self.stop()
         mark, style = _MARKS[state]
-        text = Text(f"{name:<19}")
+        text = Text(f"{name:<18} ")
         text.append(f"{mark:<7}", style=style)
         text.append(f"{seconds:6.1f} s  ")
         text.append(figure)

@@ -15,7 +15,7 @@ def headline(node: str, outputs: Mapping[str, Any]) -> str:
       node: The node's name.
       outputs: Its output artifacts by key.
     """
-    describe = _HEADLINES.get(node)
+    describe = _HEADLINES.get(node.partition("-")[0])
     if describe is None:
         return ""
     try:
@@ -101,6 +101,25 @@ def _pusher(outputs: Mapping[str, Any]) -> str:
     return f"version {pushed.get_string_custom_property('pushed_version')}"
 
 
+def _cell(outputs: Mapping[str, Any]) -> str:
+    cell = _read(outputs["report"], "cell.json")
+    if cell["status"] != "trained":
+        return f"not enough labels: {cell['reason']}"
+    return (
+        f"{cell['patients']:,} patients, {cell['images']:,} images, "
+        f"validation AUC {cell['validation_auc']:.3f}"
+    )
+
+
+def _study(outputs: Mapping[str, Any]) -> str:
+    points = [
+        point["status"]
+        for curve in _read(outputs["report"], "study.json")["curves"]
+        for point in curve["points"]
+    ]
+    return f"{points.count('judged')} of {len(points)} points judged"
+
+
 _HEADLINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "ImageExampleGen": _ingest,
     "DataGate": _data_gate,
@@ -113,4 +132,6 @@ _HEADLINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "ModelGate": _model_gate,
     "Pusher": _pusher,
     "EncoderPusher": _pusher,
+    "Cell": _cell,
+    "StudyReporter": _study,
 }

@@ -21,8 +21,10 @@ from pipeline.config import RunConfig, dump_config
 from pipeline.console import RunConsole, captured_output
 from pipeline.headlines import headline
 from pipeline.run_folder import RunFolder, require_writable
-from trainer_modules.errors import mistake_behind
+from trainer_modules import settings_files
+from trainer_modules.errors import InputError, mistake_behind
 
+STUDIES = ("label_efficiency",)
 _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
 # The report's sources, by the node and output key that make it.
 _REPORT_PARTS = {
@@ -62,6 +64,7 @@ class _Run:
 
     config: RunConfig
     folder: RunFolder
+    study: str = ""
     run_id: str = dataclasses.field(
         default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6]
     )
@@ -84,6 +87,7 @@ def run_locally(
     config: RunConfig,
     output: str,
     *,
+    study: str = "",
     from_nodes: Sequence[str] = (),
     to_nodes: Sequence[str] = (),
 ) -> ExitStatus:
@@ -92,13 +96,17 @@ def run_locally(
     Args:
       config: The resolved configuration.
       output: The output folder; a folder of an earlier run continues it and reuses its results.
+      study: One of `STUDIES`, to run instead of the release pipeline.
       from_nodes: Run only these nodes and what follows.
       to_nodes: Run only these nodes and what precedes.
 
     Raises:
       InputError: Before anything ran: unusable data source, output folder or node names.
     """
-    folder = RunFolder(output)
+    if study and study not in STUDIES:
+        near = settings_files.nearest(study, STUDIES)
+        raise InputError(f"--study '{study}' does not exist{near}; accepted: {', '.join(STUDIES)}")
+    folder = RunFolder(output, study)
     with folder.locked():
         beam_options.check_local(config.beam)
         if config.push.enabled and config.push.destination:
@@ -110,7 +118,7 @@ def run_locally(
             check_source(*source)
         fingerprints = {name: data_fingerprint(*source) for name, source in sources.items()}
         folder.config.write_text(dump_config(config), encoding="utf-8")
-        run = _Run(config, folder)
+        run = _Run(config, folder, study)
         with captured_output(folder.log) as console:
             console.line(f"{config.name}: run {run.run_id} in {_shown(folder.root)}", style="bold")
             _run(run, console, fingerprints, from_nodes, to_nodes)
@@ -154,12 +162,14 @@ def _execute(
     _quiet_libraries()
     from pipeline.create_pipeline import Places, create_pipeline, schema_source
     from pipeline.local_execution import NodeResult, run_nodes
+    from pipeline.study_pipeline import create_study_pipeline
 
     config, folder = run.config, run.folder
     sources = {config.data.source, *([config.upstream.data.source] * config.upstream.enabled)}
     needs_key = sources != {"synthetic"} and not config.data.id_key_file
     destination = config.push.destination or str(folder.root / "pushed")
-    pipeline = create_pipeline(
+    create = create_study_pipeline if run.study else create_pipeline
+    pipeline = create(
         config,
         Places(
             pipeline_root=str(folder.root / "artifacts"),
@@ -242,7 +252,7 @@ def _conclude(run: _Run, console: RunConsole) -> ExitStatus:
 
 def _publish_report(run: _Run) -> dict[str, Any]:
     """Puts the report into the output folder: the Reporter's, or one of what there is."""
-    made = run.artifact("Reporter", "report")
+    made = run.artifact("StudyReporter" if run.study else "Reporter", "report")
     shutil.rmtree(run.folder.report, ignore_errors=True)
     if made is not None:
         shutil.copytree(made.uri, run.folder.report)

@@ -33,13 +33,22 @@ def require_writable(folder: str, name: str) -> None:
 class RunFolder:
     """Paths in an output folder; the folder itself is made on construction.
 
+    A study continues a run in its folder and has a folder of its own in it for what it says, so
+    that it replaces neither the run's report nor its configuration.
+
+    Args:
+      output: The folder.
+      study: Name of a study; empty: the release pipeline.
+
     Raises:
       InputError: The folder can't be made or written to.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, study: str = "") -> None:
         self.root = Path(output).expanduser().resolve()
+        self._said = self.root / study
         require_writable(output, "--output")
+        self._said.mkdir(exist_ok=True)
 
     @property
     def log(self) -> Path:
@@ -47,15 +56,15 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        return self.root / "config.yaml"
+        return self._said / "config.yaml"
 
     @property
     def summary(self) -> Path:
-        return self.root / "summary.json"
+        return self._said / "summary.json"
 
     @property
     def report(self) -> Path:
-        return self.root / "report"
+        return self._said / "report"
 
     @property
     def metadata(self) -> Path:

@@ -129,16 +129,28 @@ def open_labelled(
             f"({', '.join(task.labels)}); at least one is needed"
         )
     known = index.select(labelled)
+    if cached is not None:
+        cached = tf.boolean_mask(cached, labelled)
+    bytes_per_record = size // max(1, len(index))
+    everyone = Records(files, task, len(known), bytes_per_record, cached, frozenset())
     patients = label_fraction.choose_patients(
         known.patients, known.labels, known.weights, fraction, seed
     )
-    keep = labelled & np.isin(index.patients, list(patients))
-    count = int(keep.sum())
-    logging.info("%s: %d labelled examples of %d patients", what, count, len(patients))
+    logging.info("%s: labels of %d patients", what, len(patients))
+    return limit(everyone, known, patients)
+
+
+def limit(source: Records, index: Index, patients: frozenset[bytes]) -> tuple[Records, Index]:
+    """The labelled examples of these patients; `index` is the source's own."""
+    # Typed, or an empty set would become floats.
+    keep = np.isin(index.patients, np.array(sorted(patients), index.patients.dtype))
+    cached = source.cached
     if cached is not None:
         cached = tf.boolean_mask(cached, keep)
-    records = Records(files, task, count, size // max(1, len(index)), cached, patients)
-    return records, index.select(keep)
+    limited = dataclasses.replace(
+        source, count=int(keep.sum()), cached=cached, patients=frozenset(patients)
+    )
+    return limited, index.select(keep)
 
 
 def read(files: Iterable[str]) -> tf.data.Dataset:

@@ -115,18 +115,27 @@ def read(fn_args: FnArgs, name: str) -> Stage:
 @contextlib.contextmanager
 def session(stage: Stage) -> Iterator[tf.distribute.Strategy]:
     """Seeds, precision and devices of a training; the precision does not outlive it."""
+    stage.model_run_dir.mkdir(parents=True, exist_ok=True)
+    with prepared(stage.name, stage.model, stage.settings.precision, stage.seed) as strategy:
+        yield strategy
+
+
+@contextlib.contextmanager
+def prepared(
+    name: str, model: ModelSettings, wanted_precision: str, seed: int
+) -> Iterator[tf.distribute.Strategy]:
+    """The same for a training that is no stage of the pipeline."""
     keras.backend.clear_session()
-    keras.utils.set_random_seed(stage.seed % 2**32)
+    keras.utils.set_random_seed(seed % 2**32)
     policy = precision.resolve(
-        stage.settings.precision,
-        stage.model,
+        wanted_precision,
+        model,
         precision.machine_gpu_capabilities(),
         precision.machine_cpu_flags(),
     )
     before = keras.config.dtype_policy()
     strategy = machine_strategy()
-    logging.info("%s: %s, %d replicas", stage.name, policy, strategy.num_replicas_in_sync)
-    stage.model_run_dir.mkdir(parents=True, exist_ok=True)
+    logging.info("%s: %s, %d replicas", name, policy, strategy.num_replicas_in_sync)
     keras.config.set_dtype_policy(policy)
     try:
         yield strategy

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +27,26 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+=*")
 
 def render_page(content: Content) -> str:
     """The whole page as one string of HTML that refers to nothing outside itself."""
-    environment = _environment(autoescape=True)
+    environment = template_environment(autoescape=True)
     variables = _variables(content) | {"charts": _charts(content)}
     return environment.get_template("page.html").render(variables)
 
 
 def render_card(content: Content) -> str:
     """The model card in Markdown."""
-    environment = _environment(autoescape=False, finalize=_plain_markdown)
+    environment = template_environment(autoescape=False, finalize=_plain_markdown)
     return environment.get_template("model_card.md").render(_variables(content))
 
 
-def _environment(
-    *, autoescape: bool, finalize: Callable[[Any], Any] | None = None
+def template_environment(
+    *,
+    autoescape: bool,
+    finalize: Callable[[Any], Any] | None = None,
+    folders: Sequence[Path] = (TEMPLATES,),
 ) -> jinja2.Environment:
+    """Templates with this package's filters; `folders` adds another page's templates."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+        loader=jinja2.FileSystemLoader(list(folders)),
         autoescape=autoescape,
         finalize=finalize,
         undefined=jinja2.StrictUndefined,
@@ -96,7 +100,7 @@ def _variables(content: Content) -> dict[str, Any]:
         "thumbnails": _thumbnails(content),
         "training": tables.training(content),
         "calibration": calibration.rows(content.predictions, targets_of(content)),
-        "config": _shown_config(content.run_settings),
+        "config": shown_config(content.run_settings),
     }
 
 
@@ -157,7 +161,7 @@ def _safe(svg: str | None) -> Markup | None:
     return None if svg is None else Markup(svg)
 
 
-def _shown_config(run_settings: Mapping[str, Any]) -> str:
+def shown_config(run_settings: Mapping[str, Any]) -> str:
     """The configuration as YAML, without the place of the key that hides identities."""
     shown = copy.deepcopy(dict(run_settings))
     for section in (shown, shown.get("upstream") or {}):

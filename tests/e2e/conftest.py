@@ -100,10 +100,12 @@ class Checkout:
         )
         return Outcome(done.returncode, done.stdout + done.stderr, output)
 
-    def kill_when(self, text: str, output: Path, overrides: tuple[str, ...]) -> None:
+    def kill_when(
+        self, text: str, output: Path, overrides: tuple[str, ...], *arguments: str
+    ) -> None:
         """Starts a run and kills it, with SIGKILL, as soon as `text` appears on its screen."""
         with subprocess.Popen(
-            self.command(output, overrides),
+            self.command(output, overrides, *arguments),
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

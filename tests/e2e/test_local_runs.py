@@ -35,6 +35,23 @@ UPSTREAM = (
     "pretrain.epochs=1",
 )
 JUDGED = ["Predictor", "Evaluator"]
+STUDY = (
+    *TINY,
+    "study.arms=[remedis,random]",
+    "study.fractions=[0.01,1]",
+    "study.shifted_fractions=[1]",
+    "study.seeds=[0,1]",
+    "study.steps=3",
+    "study.batch_size=16",
+    "study.learning_rates=[0.003]",
+    "study.resamples=200",
+)
+CELLS = {
+    f"Cell-{arm}-{share}pct-seed{seed}"
+    for arm in ("remedis", "random")
+    for share in ("labels1", "labels100", "shifted100")
+    for seed in (0, 1)
+}
 GATED = ["ModelGate", "EncoderPusher", "Pusher", "Reporter"]
 
 
@@ -103,6 +120,29 @@ class TestARunAndItsReruns:
         assert again.status == 0, again.screen
         assert set(again.states.values()) == {"cached"}
         assert again.summary["verdict"] == "pushed"
+
+    def test_killed_study_goes_on_with_the_missing_cells(self, checkout, first_run):
+        arguments = ("--study", "label_efficiency")
+        done, last = "Cell-remedis-labels100pct-seed0", "Cell-remedis-shifted100pct-seed1"
+        checkout.kill_when(f"{done} ", first_run.output, STUDY, *arguments)
+        outcome = checkout.run(first_run.output, *arguments, overrides=STUDY)
+        assert outcome.status == 0, outcome.screen
+        folder = first_run.output / "label_efficiency"
+        summary = json.loads((folder / "summary.json").read_text())
+        states = {node["name"]: node["state"] for node in summary["nodes"]}
+        assert {name for name in states if name.startswith("Cell-")} == CELLS
+        # In the order in which TFX runs them.
+        before = list(states)[: list(states).index(done) + 1]
+        assert {states[name] for name in before} == {"cached"}
+        assert {states["ImageExampleGen"], states["Pretrainer"]} == {"cached"}
+        assert {states[last], states["StudyReporter"]} == {"ran"}
+
+        figures = json.loads((folder / "report" / "study.json").read_text())
+        assert summary["reasons"] == [one["sentence"] for one in figures["headlines"]]
+        assert figures["synthetic"]
+        assert "SYNTHETIC DATA" in (folder / "report" / "index.html").read_text()
+        few = [p for p in figures["curves"][0]["points"] if p["fraction"] == 0.01]
+        assert {point["status"] for point in few} == {"not_enough_labels"}
 
     def test_saved_configuration_can_be_fed_back(self, checkout, first_run):
         done = subprocess.run(
@@ -277,6 +317,12 @@ class TestRefusals:
         outcome = checkout.run(tmp_path / "run", overrides=overrides)
         assert outcome.status == 2
         assert "nowhere" in outcome.screen
+        assert "Traceback" not in outcome.screen
+
+    def test_unknown_study(self, checkout, tmp_path):
+        outcome = checkout.run(tmp_path / "run", "--study", "label_efficency")
+        assert outcome.status == 2
+        assert "nearest valid name: 'label_efficiency'" in outcome.screen
         assert "Traceback" not in outcome.screen
 
     def test_unknown_setting(self, checkout, tmp_path):

@@ -86,6 +86,17 @@ def test_override(override, value):
         ("upstream.image_size=16", "image_size 16: 32 or more"),
         ("upstream.data.source=manifest", "setting 'upstream.data': root is empty"),
         ("pretrain.pairs=case", "'pretrain.pairs': received 'case'; input should be 'view' or"),
+        ("study.fractions=[0.1]", "1 must be among them"),
+        ("study.fractions=[]", "with 1"),
+        ("study.fractions=[0,1]", "greater than 0"),
+        ("study.fractions=[1,1.5]", "less than or equal to 1"),
+        ("study.fractions=[1,0.1,0.1]", "every value once"),
+        ("study.shifted_fractions=[0.5]", "1 must be among them"),
+        ("study.seeds=[]", "at least 1"),
+        ("study.arms=[remedis]", "at least one of 'bit', 'random'"),
+        ("study.arms=[remedis,imagenet]", "received 'imagenet'"),
+        ("study.evaluation_share=1", "less than 1"),
+        ("study.fractionz=[1]", "'study.fractions'"),
     ],
 )
 def test_wrong_setting_is_refused_with_what_is_accepted(override, expected):

@@ -86,6 +86,27 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "2 candidates, best learning rate 0.01, weight decay 0.0001, score 0.910",
         ),
         (
+            "Cell-remedis-labels1pct-seed0",
+            "report",
+            "cell.json",
+            {"status": "trained", "patients": 9, "images": 1200, "validation_auc": 0.9},
+            "9 patients, 1,200 images, validation AUC 0.900",
+        ),
+        (
+            "Cell-remedis-labels0_1pct-seed0",
+            "report",
+            "cell.json",
+            {"status": "not_enough_labels", "reason": "no patient with 'edema'"},
+            "not enough labels: no patient with 'edema'",
+        ),
+        (
+            "StudyReporter",
+            "report",
+            "study.json",
+            {"curves": [{"points": [{"status": "judged"}, {"status": "not_enough_labels"}]}]},
+            "1 of 2 points judged",
+        ),
+        (
             "Finetuner",
             "model_run",
             "history.json",

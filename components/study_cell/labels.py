@@ -1,0 +1,60 @@
+"""Whose labels a cell may use, and on whom it is judged."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from trainer_modules import label_fraction, records
+from trainer_modules.settings import TaskSettings
+
+Part = tuple[records.Records, records.Index]
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """Labelled examples of a cell; `shortage` says why there are too few, if there are."""
+
+    source: records.Records
+    index: records.Index
+    shortage: str = ""
+
+
+def draw(pool: Part, fraction: float, seed: int, task: TaskSettings) -> Drawn:
+    """A share of the pool's patients, nested: the same seed's larger shares hold the smaller."""
+    source, index = pool
+    labelled = (index.patients, index.labels, index.weights)
+    patients = label_fraction.choose_patients(*labelled, fraction, seed)
+    return Drawn(*records.limit(source, index, patients), shortage(index, fraction, task))
+
+
+def shortage(index: records.Index, fraction: float, task: TaskSettings) -> str:
+    """Names a class of which this share is no patient at all; empty when there is none.
+
+    `choose_patients` would then take one all the same, and the share would not be what it says.
+    """
+    known = np.broadcast_to(index.weights > 0, index.labels.shape)
+    for target, name in enumerate(task.targets):
+        for positive, word in ((True, "with"), (False, "without")):
+            rows = known[:, target] & ((index.labels[:, target] > 0.5) == positive)
+            patients = len(np.unique(index.patients[rows]))
+            if round(fraction * patients) == 0:
+                return (
+                    f"{100 * fraction:g} % of {patients} patients {word} '{name}' is not one "
+                    "patient"
+                )
+    return ""
+
+
+def divide_shifted(shifted: Part, evaluation_share: float, seed: int) -> tuple[Part, Part]:
+    """The shifted patients as an adaptation part and a held-out evaluation part.
+
+    By patient and stratified, as a fraction of labels is; the same for every cell of a study, so
+    that adapted and unadapted models are judged on the same patients.
+    """
+    source, index = shifted
+    labelled = (index.patients, index.labels, index.weights)
+    held_out = label_fraction.choose_patients(*labelled, evaluation_share, seed)
+    others = frozenset(index.patients.tolist()) - held_out
+    return records.limit(source, index, others), records.limit(source, index, held_out)

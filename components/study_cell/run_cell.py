@@ -1,0 +1,220 @@
+"""One cell from its labels to its predictions: draw, search, train, score, write."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from components.study_cell import labels, training
+from components.study_cell.cell import (
+    CELL_FILE,
+    NOT_ENOUGH_LABELS,
+    SPLIT_COLUMN,
+    TABLE_FILE,
+    TRAINED,
+    WEIGHTS_FILE,
+    Cell,
+    CellResult,
+    Tried,
+)
+from components.study_cell.settings import Candidate
+from trainer_modules import features, initialization, records
+from trainer_modules.errors import InputError
+from trainer_modules.settings import InitSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """Where a cell starts from.
+
+    Attributes:
+        files: Record files of the splits train, validation, test and shifted; a missing split's
+            are empty.
+        encoder: Folder of an exported encoder; empty: `init` decides.
+        init: First weights where there is no encoder.
+        searched: Folder of the cell whose search this one takes over; empty: it searches.
+        start: Folder of the cell whose classifier this one trains on; empty: none.
+        division_seed: Of the shifted patients' division.
+        keep_weights: Whether another cell goes on from this one.
+    """
+
+    files: Mapping[str, Sequence[str]]
+    encoder: str
+    init: InitSettings
+    searched: str
+    start: str
+    division_seed: int
+    keep_weights: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+    """The labelled examples that a cell may see, by what it may use them for."""
+
+    train: labels.Part
+    validation: labels.Part
+    test: labels.Part
+    adaptation: labels.Part | None
+    evaluation: labels.Part | None
+
+
+def run_cell(
+    cell: Cell,
+    job: training.Job,
+    inputs: Inputs,
+    strategy: tf.distribute.Strategy,
+    folder: Path,
+) -> CellResult:
+    """Computes a cell and writes its files, cell.json last.
+
+    Raises:
+      InputError: A split without labels, or every candidate of the search diverged.
+    """
+    started = time.monotonic()
+    parts = _open(inputs, job)
+    drawn = _draw(cell, parts, job)
+    shortage = drawn.shortage or _shortage_before(inputs)
+    found: dict[str, Any] = {}
+    if shortage:
+        logging.warning("%s: not enough labels: %s", cell.name, shortage)
+    else:
+        network, found = _trained(job, inputs, drawn, parts.validation, strategy)
+        _write_predictions(network, parts, job, folder)
+        if inputs.keep_weights:
+            _save_weights(network.classifier.get_weights(), folder / WEIGHTS_FILE)
+    result = CellResult(
+        cell=cell,
+        status=NOT_ENOUGH_LABELS if shortage else TRAINED,
+        reason=shortage,
+        patients=len(np.unique(drawn.index.patients)),
+        images=len(drawn.index),
+        seconds=round(time.monotonic() - started, 2),
+        **found,
+    )
+    (folder / CELL_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
+    return result
+
+
+def read_result(folder: str) -> CellResult:
+    """The cell.json in an artifact's folder."""
+    return CellResult.model_validate_json((Path(folder) / CELL_FILE).read_text(encoding="utf-8"))
+
+
+def _open(inputs: Inputs, job: training.Job) -> _Parts:
+    def part(split: str) -> labels.Part:
+        return records.open_labelled(inputs.files[split], job.task, f"{split} split")
+
+    adaptation = evaluation = None
+    if inputs.files[features.SHIFTED]:
+        adaptation, evaluation = labels.divide_shifted(
+            part(features.SHIFTED), job.settings.evaluation_share, inputs.division_seed
+        )
+    return _Parts(
+        part(features.TRAIN), part(features.VALIDATION), part(features.TEST), adaptation, evaluation
+    )
+
+
+def _draw(cell: Cell, parts: _Parts, job: training.Job) -> labels.Drawn:
+    if cell.shifted_fraction is None:
+        return labels.draw(parts.train, cell.fraction, cell.seed, job.task)
+    if parts.adaptation is None:
+        return dataclasses.replace(
+            labels.draw(parts.train, cell.fraction, cell.seed, job.task),
+            shortage="there are no shifted images",
+        )
+    return labels.draw(parts.adaptation, cell.shifted_fraction, cell.seed, job.task)
+
+
+def _shortage_before(inputs: Inputs) -> str:
+    """Why the cell that this one builds on has nothing to build on."""
+    for folder in (inputs.start, inputs.searched):
+        if folder and (before := read_result(folder)).status == NOT_ENOUGH_LABELS:
+            return f"{before.cell.name}: {before.reason}"
+    return ""
+
+
+def _trained(
+    job: training.Job,
+    inputs: Inputs,
+    drawn: labels.Drawn,
+    validation: labels.Part,
+    strategy: tf.distribute.Strategy,
+) -> tuple[training.Network, dict[str, Any]]:
+    """The network of the best candidate, and what cell.json says of it."""
+    first = _first_weights(job, inputs)
+    tried: list[Tried] = []
+    best: list[np.ndarray] = []
+    chosen, best_auc = None, -math.inf
+    for candidate in _candidates(inputs, job):
+        network = training.train(first, drawn, candidate, job, strategy)
+        auc = training.mean_auc(validation[1], network.probabilities(validation[0], job))
+        tried.append(Tried(candidate=candidate, validation_auc=None if math.isnan(auc) else auc))
+        if auc > best_auc:
+            chosen, best_auc, best = candidate, auc, network.classifier.get_weights()
+    if chosen is None:
+        rates = [one.candidate.learning_rate for one in tried]
+        raise InputError(
+            f"study.learning_rates: validation has no AUC after training with {rates}; either all "
+            "diverged (lower the rates) or validation holds one class"
+        )
+    network.classifier.set_weights(best)
+    search = tried if not inputs.searched else []
+    return network, {"chosen": chosen, "search": search, "validation_auc": best_auc}
+
+
+def _candidates(inputs: Inputs, job: training.Job) -> list[Candidate]:
+    if not inputs.searched:
+        return job.settings.candidates
+    return [read_result(inputs.searched).chosen]
+
+
+def _first_weights(job: training.Job, inputs: Inputs) -> list[np.ndarray]:
+    """Weights that every candidate starts from; the random ones among them follow the seed."""
+    if inputs.start:
+        with np.load(Path(inputs.start) / WEIGHTS_FILE, allow_pickle=False) as file:
+            return [file[name] for name in sorted(file.files)]
+    init = inputs.init
+    if inputs.encoder:
+        init = InitSettings(source="encoder", path=inputs.encoder)
+    classifier = training.build(job)
+    initialization.initialize(classifier.encoder, init)
+    return classifier.get_weights()
+
+
+def _save_weights(weights: Sequence[np.ndarray], path: Path) -> None:
+    np.savez(path, **{f"{number:05d}": array for number, array in enumerate(weights)})
+
+
+def _write_predictions(
+    network: training.Network, parts: _Parts, job: training.Job, folder: Path
+) -> None:
+    """Labels and scores on the test split and on the held-out shifted patients, as a table."""
+    import pandas as pd
+
+    tables = []
+    for split, part in ((features.TEST, parts.test), (features.SHIFTED, parts.evaluation)):
+        if part is None:
+            continue
+        source, index = part
+        score = network.probabilities(source, job)
+        weights = np.broadcast_to(index.weights, index.labels.shape)
+        columns: dict[str, object] = {
+            SPLIT_COLUMN: split,
+            features.PATIENT_ID: [name.decode("utf-8") for name in index.patients],
+        }
+        for target, name in enumerate(job.task.targets):
+            columns[features.label(name)] = index.labels[:, target]
+            columns[features.label_weight(name)] = weights[:, target]
+            columns[features.prediction(name)] = score[:, target]
+            # Uncalibrated and without an operating point: for ranking, not for decisions.
+            columns[features.decision(name)] = np.float64(score[:, target] >= 0.5)
+        tables.append(pd.DataFrame(columns))
+    pd.concat(tables).to_parquet(folder / TABLE_FILE, index=False)

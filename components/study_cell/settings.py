@@ -1,0 +1,90 @@
+"""Settings of the label-efficiency study; the training's own come from `finetune`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from trainer_modules.settings import Settings
+
+REMEDIS, BIT, RANDOM = "remedis", "bit", "random"
+Arm = Literal["remedis", "bit", "random"]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Candidate(Settings):
+    """What the search chooses between."""
+
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+
+
+class CellSettings(Settings):
+    """How every cell is trained and measured: the part on which a cell's result depends."""
+
+    steps: int = Field(150, ge=1, description="updates of a training, whatever the fraction")
+    batch_size: int = Field(64, ge=1, description="at most; fewer where there are fewer images")
+    learning_rates: tuple[PositiveFloat, ...] = Field((3e-4, 3e-3), min_length=1)
+    weight_decays: tuple[NonNegativeFloat, ...] = Field((1e-4,), min_length=1)
+    evaluation_share: float = Field(
+        0.5, gt=0, lt=1, description="of the shifted patients: judged on; the others adapt"
+    )
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """Every learning rate with every weight decay."""
+        return [
+            Candidate(learning_rate=rate, weight_decay=decay)
+            for rate in self.learning_rates
+            for decay in self.weight_decays
+        ]
+
+
+class StudySettings(CellSettings):
+    """How many labels each way of starting needs (`--study label_efficiency`)."""
+
+    arms: tuple[Arm, ...] = Field(
+        (REMEDIS, BIT, RANDOM),
+        description="remedis: after SimCLR; bit: the weights that SimCLR started from; random",
+    )
+    fractions: tuple[Share, ...] = Field(
+        (0.01, 0.03, 0.1, 0.33, 1.0), description="of the training patients; with 1"
+    )
+    shifted_fractions: tuple[Share, ...] = Field(
+        (0.1, 0.33, 1.0),
+        description="of the adaptation part of the shifted patients; with 1; []: zero-shot only",
+    )
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(
+        (0, 1, 2), min_length=1, description="each draws labels, first weights and order anew"
+    )
+    margin: float = Field(
+        0.01, ge=0, lt=1, description="AUC that may be lost where arms are called equivalent"
+    )
+    resamples: int = Field(1000, ge=100, le=100_000)
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        for name in ("arms", "fractions", "shifted_fractions", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"study.{name} {list(values)}: every value once")
+        for name in ("fractions", "shifted_fractions"):
+            values = getattr(self, name)
+            if values and 1.0 not in values:
+                raise ValueError(
+                    f"study.{name} {list(values)}: 1 must be among them, all are compared with it"
+                )
+        if not self.fractions:
+            raise ValueError("study.fractions []: give shares of the training patients, with 1")
+        if REMEDIS not in self.arms or len(self.arms) < 2:
+            raise ValueError(
+                f"study.arms {list(self.arms)}: 'remedis' and at least one of 'bit', 'random'"
+            )
+        return self
+
+    @property
+    def cell(self) -> CellSettings:
+        """The part that the cells are made of."""
+        return CellSettings(**{name: getattr(self, name) for name in CellSettings.model_fields})

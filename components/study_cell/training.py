@@ -1,0 +1,159 @@
+"""Trains a cell's classifier for so many steps and scores images with it.
+
+No epoch is selected: the last step's weights count, so that nothing but the choice between the
+search's candidates looks at validation. Trainings that differ in data, seed and first weights alone
+share one compiled network: TensorFlow takes longer to trace a step than a small network takes for a
+hundred.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import special
+
+from components.study_cell.labels import Drawn
+from components.study_cell.settings import Candidate, CellSettings
+from trainer_modules import (
+    backbone,
+    class_weights,
+    input_pipeline,
+    optimizers,
+    records,
+    scores,
+    stage,
+)
+from trainer_modules.classifier import Classifier, choose_trained_layers
+from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
+
+_SCORE_BATCH = 256
+# Kept at once: a search of a few candidates, without holding many copies of a large network.
+_COMPILED = 3
+
+Weights = Sequence[np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What all trainings of a cell have in common."""
+
+    task: TaskSettings
+    model: ModelSettings
+    finetune: FinetuneSettings
+    settings: CellSettings
+    seed: int
+
+
+class Network:
+    """A compiled classifier that can be trained again from other weights, and scores images."""
+
+    def __init__(self, classifier: Classifier, image_size: int) -> None:
+        self.classifier = classifier
+        optimizer = classifier.optimizer
+        optimizer.build(classifier.trainable_variables)
+        self._fresh = [keras.ops.convert_to_numpy(v) for v in optimizer.variables]
+        shape = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
+        self._logits = tf.function(
+            lambda images: classifier(images, training=False), input_signature=[shape]
+        )
+
+    def fit(self, weights: Weights, batches: tf.data.Dataset, steps: int) -> None:
+        """Trains from these weights, with an optimiser that has seen nothing."""
+        self.classifier.set_weights(weights)
+        for variable, value in zip(self.classifier.optimizer.variables, self._fresh, strict=True):
+            variable.assign(value)
+        self.classifier.fit(batches, steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0)
+
+    def probabilities(self, source: records.Records, job: Job) -> np.ndarray:
+        """Uncalibrated probabilities of the targets, [N, T] in stored order."""
+        batches = input_pipeline.evaluation_batches(source, job.model.image_size, _SCORE_BATCH)
+        logits = np.concatenate([self._logits(images).numpy() for images in batches])
+        logits = logits.astype(np.float64)
+        multiclass = job.task.kind == "multiclass"
+        return special.softmax(logits, axis=1) if multiclass else special.expit(logits)
+
+
+def build(job: Job) -> Classifier:
+    """A classifier with random weights and a head of zeros."""
+    encoder = backbone.build_backbone(job.model, synchronized=True)
+    return Classifier(encoder, job.task)
+
+
+def train(
+    weights: Weights,
+    drawn: Drawn,
+    candidate: Candidate,
+    job: Job,
+    strategy: tf.distribute.Strategy,
+) -> Network:
+    """Trains from these weights; a share of the labels gets as many steps as all of them."""
+    steps, finetune = job.settings.steps, job.finetune
+    batch_size = stage.batch_size(job.settings.batch_size, drawn.source.count, strategy)
+    passes = math.ceil(steps / input_pipeline.steps_per_epoch(drawn.source, batch_size))
+    balanced = finetune.class_weights == "balanced"
+    batches = input_pipeline.finetuning_batches(
+        drawn.source,
+        finetune.augment,
+        job.model.image_size,
+        batch_size,
+        job.seed,
+        range(passes),
+        class_weights=class_weights.balanced(drawn.index, job.task) if balanced else None,
+        mixup_alpha=finetune.mixup,
+    )
+    unseeded = dataclasses.replace(job, seed=0)
+    policy = keras.config.dtype_policy().name
+    network = _compiled(_Recipe(unseeded, candidate, batch_size, policy))
+    network.fit(weights, batches, steps)
+    return network
+
+
+def mean_auc(index: records.Index, probability: np.ndarray) -> float:
+    """Mean AUC over the targets; NaN after a training that diverged."""
+    if not np.isfinite(probability).all():
+        return math.nan
+    return scores.mean_auc(index.labels, index.weights, probability)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Recipe:
+    """What a compiled network depends on."""
+
+    job: Job
+    candidate: Candidate
+    batch_size: int
+    policy: str
+
+    def __hash__(self) -> int:
+        # Settings hold mappings, which have no hash; equality decides.
+        return hash((self.candidate, self.batch_size, self.policy))
+
+
+@functools.lru_cache(maxsize=_COMPILED)
+def _compiled(recipe: _Recipe) -> Network:
+    job, finetune = recipe.job, recipe.job.finetune
+    # The Finetuner's schedule, stretched to the steps: its warm-up is the same share of them.
+    warmup = min(1.0, finetune.optimizer.warmup_epochs / finetune.epochs)
+    settings = finetune.optimizer.model_copy(
+        update={**recipe.candidate.model_dump(), "warmup_epochs": warmup}
+    )
+    with stage.machine_strategy().scope():
+        classifier = build(job)
+        choose_trained_layers(classifier.encoder, finetune)
+        classifier.compile(
+            optimizers.build_optimizer(
+                settings,
+                recipe.batch_size,
+                job.settings.steps,
+                epochs=1,
+                layer_decay=finetune.layer_decay,
+            ),
+            jit_compile=stage.JIT_COMPILE,
+        )
+        return Network(classifier, job.model.image_size)

@@ -1,0 +1,1 @@
+"""The label-efficiency study's curves with intervals, its headline figures and its page."""

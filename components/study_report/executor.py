@@ -1,0 +1,38 @@
+"""TFX plumbing of the StudyReporter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+
+from components.artifact_types import Artifacts
+from components.study_cell.settings import StudySettings
+from trainer_modules.settings import TaskSettings
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes the StudyReport."""
+
+    def Do(
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
+    ) -> None:
+        """Reads the cells and writes figures and page."""
+        from components.study_report import report, wording
+
+        task = TaskSettings.model_validate_json(exec_properties["task"])
+        ingest = Path(artifact_utils.get_single_uri(input_dict["ingest_report"])) / "report.json"
+        study = report.write_study(
+            artifact_utils.get_single_uri(output_dict["report"]),
+            report.read_cells([cell.uri for cell in input_dict["cells"]], task),
+            StudySettings.model_validate_json(exec_properties["settings"]),
+            left_out=json.loads(exec_properties["left_out"]),
+            run_settings=json.loads(exec_properties["run_settings"]),
+            ingest=json.loads(ingest.read_text(encoding="utf-8")),
+        )
+        for one in study.headlines:
+            logging.info("%s", wording.answer(one))

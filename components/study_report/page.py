@@ -1,0 +1,41 @@
+"""The study's page: one file of HTML in the manner of the run's report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from components.reporter.page import TEMPLATES, shown_config, template_environment
+from components.study_report import charts, wording
+from components.study_report.curves import JUDGED
+
+if TYPE_CHECKING:
+    from components.study_report.report import Study
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_study(study: Study) -> str:
+    """The whole page as one string of HTML that refers to nothing outside itself."""
+    environment = template_environment(autoescape=True, folders=(_TEMPLATES, TEMPLATES))
+    environment.filters.update(
+        percent=wording.percent,
+        shown=wording.shown,
+        answer=wording.answer,
+        between=wording.between,
+    )
+    drawn = charts.draw_curves(study.curves)
+    return environment.get_template("study.html").render(
+        study=study,
+        chart=None if drawn is None else Markup(drawn),
+        arms=wording.ARM_NAMES,
+        notes=wording.ARM_NOTES,
+        titles=wording.CURVE_TITLES,
+        labels=wording.CURVE_LABELS,
+        statuses=wording.STATUS_NAMES,
+        range=wording.interval,
+        judged=JUDGED,
+        config=shown_config(study.run_settings),
+    )

@@ -1,0 +1,143 @@
+"""The label-efficiency study: the release pipeline's data and encoder, then a node for each cell.
+
+Cells share the data nodes and the Pretrainer with the release pipeline, so in its output folder
+those are cached; and a study that was killed goes on with the cells that are missing.
+"""
+
+from __future__ import annotations
+
+from tfx import v1 as tfx
+
+from components.study_cell.cell import Cell
+from components.study_cell.component import StudyCell
+from components.study_cell.settings import BIT, RANDOM, REMEDIS
+from components.study_report.component import StudyReporter
+from pipeline.code_digest import code_digest
+from pipeline.config import RunConfig
+from pipeline.shared_nodes import CONTRACT, Places, SharedNodes, assemble, build_shared_nodes
+from trainer_modules.errors import InputError
+from trainer_modules.settings import InitSettings
+
+_CELL_CODE = ("components/study_cell", "trainer_modules")
+_REPORT_CODE = (
+    "components/study_report",
+    "components/study_cell/cell.py",
+    "components/reporter",
+    "components/model_gate",
+    *CONTRACT,
+)
+
+
+def create_study_pipeline(
+    config: RunConfig,
+    places: Places,
+    *,
+    data_fingerprint: str,
+    upstream_fingerprint: str = "",
+    metadata_path: str | None = None,
+) -> tfx.dsl.Pipeline:
+    """Wires the study; arguments as of `create_pipeline`.
+
+    Raises:
+      InputError: No arm is left to compare REMEDIS with, or a setting has no meaning here.
+    """
+    _check(config)
+    shared = build_shared_nodes(config, places, data_fingerprint, upstream_fingerprint)
+    arms, left_out = study_arms(config)
+    cells = [cell for arm in arms for cell in _arm(arm, config, shared)]
+    reporter = StudyReporter(
+        cells=[cell.outputs["report"] for cell in cells],
+        ingest_report=shared.example_gen.outputs["ingest_report"],
+        task=config.task,
+        settings=config.study,
+        left_out=left_out,
+        run_settings=config.model_dump_json(),
+        code_digest=code_digest(*_REPORT_CODE),
+    )
+    return assemble(config, places, [*shared.in_order(), *cells, reporter], metadata_path)
+
+
+def _check(config: RunConfig) -> None:
+    """Refuses settings that the cells would silently ignore."""
+    for name, value, accepted in (
+        ("model.family", config.model.family, ("bit", "simclr")),
+        ("finetune.recipe", config.finetune.recipe, ("explicit",)),
+        ("finetune.resolution", config.finetune.resolution, ("model",)),
+    ):
+        if value not in accepted:
+            raise InputError(
+                f"{name}={value}: a label-efficiency study takes {' or '.join(accepted)}; its "
+                "trainings all have study.steps steps, from the first weights of each arm"
+            )
+
+
+def study_arms(config: RunConfig) -> tuple[list[str], dict[str, str]]:
+    """The arms that differ, and why the others are left out.
+
+    Raises:
+      InputError: No arm is left to compare REMEDIS with.
+    """
+    arms, left_out = list(config.study.arms), {}
+    if BIT in arms and not _has_first_weights(config):
+        arms.remove(BIT)
+        left_out[BIT] = (
+            "SimCLR started from random weights (neither upstream.enabled nor model.init), so this "
+            "arm would be the random one"
+        )
+    if arms == [REMEDIS]:
+        raise InputError(
+            f"study.arms {list(config.study.arms)}: without first weights (upstream.enabled or "
+            "model.init) 'bit' is the same as 'random', and no arm is left to compare with; add "
+            "'random'"
+        )
+    return arms, left_out
+
+
+def _has_first_weights(config: RunConfig) -> bool:
+    return config.upstream.enabled or config.model.init.source != "random"
+
+
+def _arm(arm: str, config: RunConfig, shared: SharedNodes) -> list[StudyCell]:
+    """All cells of an arm: the first seed's search, the other seeds take over what it chose."""
+    encoder = shared.pretrainer.outputs["model"] if arm == REMEDIS else None
+    if arm == BIT and shared.upstream:
+        encoder = shared.upstream.trainer.outputs["model"]
+    model = config.model
+    if arm == RANDOM:
+        model = model.model_copy(update={"init": InitSettings()})
+    study, cells = config.study, []
+
+    def add(cell: Cell, **origin: tfx.types.BaseChannel) -> StudyCell:
+        whole = cell.fraction == 1.0 and cell.shifted_fraction is None
+        node = StudyCell(
+            cell,
+            examples=shared.examples,
+            task=config.task,
+            model=model,
+            finetune=config.finetune,
+            settings=study.cell,
+            division_seed=config.seed,
+            code_digest=code_digest(*_CELL_CODE),
+            keep_weights=whole and bool(study.shifted_fractions),
+            **origin,
+        )
+        node.add_upstream_node(shared.data_gate)
+        cells.append(node)
+        return node
+
+    first = {"encoder": encoder} if encoder is not None else {}
+    whole: list[StudyCell] = []
+    for fraction in sorted(study.fractions):
+        searched: dict[str, tfx.types.BaseChannel] = {}
+        for seed in study.seeds:
+            node = add(Cell(arm=arm, seed=seed, fraction=fraction), **first, **searched)
+            searched = searched or {"searched": node.outputs["report"]}
+            whole += [node] if fraction == 1.0 else []
+    for fraction in sorted(study.shifted_fractions):
+        for seed, start in zip(study.seeds, whole, strict=True):
+            add(
+                Cell(arm=arm, seed=seed, shifted_fraction=fraction),
+                start=start.outputs["report"],
+                searched=whole[0].outputs["report"],
+            )
+    return cells
