@@ -1,9 +1,10 @@
 """Keeps a step from importing what only other steps need.
 
-`tfx.components` imports every component, and TFX's description of their parameters imports
-TensorFlow Model Analysis: 10 s for a step that copies a schema file. Both packages are entered
-here without running their `__init__`, which runs after all as soon as somebody asks the package
-for a name that is not one of its modules.
+`tfx.components` imports every component, TFX's description of their parameters imports
+TensorFlow Model Analysis, and TensorFlow imports Keras, which imports scikit-learn and Matplotlib:
+half of what a step that copies a schema file does. These packages are entered here without running
+their `__init__`, which runs after all as soon as somebody asks the package for a name that is not
+one of its modules.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import types
 
 _TFMA = "tensorflow_model_analysis"
 _EVALUATOR = "tfx.components.evaluator.executor"
+# TensorFlow's last line imports it, for what Keras 2 registers then; Keras 3 registers nothing.
+_EAGER = "keras.src.optimizers"
 
 
 def defer_packages() -> None:
-    """Defers the heavy packages. Call before anything imports TFX."""
+    """Defers the heavy packages. Call before anything imports TensorFlow or TFX."""
+    _import_tensorflow()
     importlib.import_module("tfx")
     for name in (_TFMA, "tfx.components"):
         if name not in sys.modules:
@@ -37,6 +41,15 @@ def spare_evaluator() -> None:
         sys.modules[_EVALUATOR] = absent
 
 
+def _import_tensorflow() -> None:
+    """Imports TensorFlow without Keras, unless one of them is there already."""
+    if not {"tensorflow", "keras"} & set(sys.modules):
+        _DeferredPackage.enter("keras")
+        sys.modules[_EAGER] = None  # an import of it fails, which TensorFlow expects
+        importlib.import_module("tensorflow")
+        del sys.modules[_EAGER]
+
+
 class _DeferredPackage(types.ModuleType):
     """A package whose modules can be imported before its own code has run."""
 
@@ -52,7 +65,7 @@ class _DeferredPackage(types.ModuleType):
             setattr(sys.modules[parent], child, module)
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__version__":
             raise AttributeError(name)
         if importlib.util.find_spec(f"{self.__name__}.{name}"):
             return importlib.import_module(f"{self.__name__}.{name}")

@@ -1,4 +1,4 @@
-"""A step imports what it needs: `tfx.components` would bring TFMA and TFDV to all of them."""
+"""A step imports what it needs: not TFMA, TFDV and Keras, each with what they bring."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATION = "tensorflow_model_analysis.evaluators"
 STATISTICS = "tensorflow_data_validation"
+KERAS = "keras.src"
 PROBE = f"""
 import json, sys
 from pipeline import kubeflow_imports
@@ -18,8 +19,10 @@ from tfx.utils import import_utils
 kind = import_utils.import_class_by_path(sys.argv[1])
 kubeflow_imports.spare_evaluator()
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as core
-loaded = [name for name in ({EVALUATION!r}, {STATISTICS!r}) if name in sys.modules]
+loaded = [name for name in ({EVALUATION!r}, {STATISTICS!r}, {KERAS!r}) if name in sys.modules]
 is_evaluator = issubclass(kind, core.evaluator_executor.Executor)
+import keras, tensorflow as tf
+assert tf.keras.Model is keras.Model, "what was deferred is there when somebody asks"
 import tensorflow_model_analysis as tfma
 config = type(tfma.EvalConfig()).__name__ if is_evaluator else ""
 print(json.dumps([loaded, is_evaluator, config]))
