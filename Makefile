@@ -37,8 +37,8 @@ format: setup ## Put the sources in house style
 	@$(RUFF) check --fix $(SOURCES)
 	@$(RUFF) format $(SOURCES)
 
-bench: setup ## Measure speed against the alternatives
-	@for bench in benchmarks/bench_*.py; do $(PYTHON_VENV) "$$bench" || exit; done
+bench: setup ## Measure speed and memory, against the alternatives
+	@$(PYTHON_VENV) -m benchmarks
 
 image: ## Build the container image; ACCELERATOR=cuda: with NVIDIA's libraries
 	@docker build --build-arg ACCELERATOR=$(ACCELERATOR) --tag $(IMAGE) .

@@ -2,40 +2,47 @@
 
     .venv/bin/python benchmarks/bench_train_step.py
 
-Each side runs in a process of its own, one after the other, several rounds; the table gives each
-side's best round, and the ratio ours / timm. `--threads 1 --cpu-time` compares processor time on
-one core, which a busy machine disturbs less than elapsed time.
+Both sides stay loaded, each in a process of its own, and take their steps in turns; the table gives
+each side's best step and the ratio ours / timm, by elapsed time and by processor time, which other
+work on the machine disturbs less. `--precision auto` compares the precision that the settings' auto
+means on this CPU with PyTorch's bfloat16 autocast.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-PEER = REPOSITORY / "benchmarks/peer"
-PEER_PYTHON = REPOSITORY / ".setup/peer/bin/python"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import peers
+from benchmarks.peer import timing
+from trainer_modules import precision
+from trainer_modules.kernels import prefer_onednn
+from trainer_modules.settings import ModelSettings
+
+MODEL = ModelSettings(depth=50)
+POLICIES = {"fp32": precision.FULL, "bf16": precision.MIXED}
 
 
-def measure_ours(args: argparse.Namespace) -> dict[str, float]:
-    """Images per second of one train step and of the exported encoder's forward pass."""
+def serve_ours(args: argparse.Namespace) -> None:
+    """Train steps, and forward passes of the exported encoder, as they are asked for."""
+    prefer_onednn()
+    import tempfile
+
     import keras
     import numpy as np
     import tensorflow as tf
 
+    from trainer_modules import export
     from trainer_modules.backbone import build_backbone
-    from trainer_modules.settings import ModelSettings
 
     tf.config.threading.set_intra_op_parallelism_threads(args.threads)
     tf.config.threading.set_inter_op_parallelism_threads(args.threads)
-    if args.precision == "bf16":
-        keras.config.set_dtype_policy("mixed_bfloat16")
-    backbone = build_backbone(ModelSettings(depth=50, image_size=args.size))
+    keras.config.set_dtype_policy(POLICIES[args.precision])
+    backbone = build_backbone(MODEL)
     head = keras.layers.Dense(10, dtype="float32")(backbone.output)
     model = keras.Model(backbone.input, head)
     model.compile(
@@ -46,63 +53,61 @@ def measure_ours(args: argparse.Namespace) -> dict[str, float]:
     rng = np.random.default_rng(0)
     images = tf.constant(rng.random((args.batch, args.size, args.size, 3)), tf.float32)
     labels = tf.constant(rng.integers(0, 10, args.batch))
-    forward = tf.function(lambda images: backbone(images, training=False))
-    clock = time.process_time if args.cpu_time else time.perf_counter
-    found = {}
-    for name, step in (
-        ("train", lambda: model.train_on_batch(images, labels)),
-        ("forward", lambda: forward(images).numpy()),
-    ):
-        step()
-        seconds = []
-        for _ in range(args.steps):
-            start = clock()
-            step()
-            seconds.append(clock() - start)
-        found[name] = args.batch / sorted(seconds)[len(seconds) // 2]
-    return found
+    with tempfile.TemporaryDirectory() as folder:
+        export.export_encoder(export.serving_network(backbone, MODEL), Path(folder), {})
+        encoder = tf.saved_model.load(folder)
+    timing.serve(
+        {
+            "train": lambda: model.train_on_batch(images, labels),
+            "forward": lambda: encoder(images).numpy(),
+        }
+    )
 
 
-def run(command: list[str], threads: int) -> dict[str, float]:
-    """Runs one side and reads the JSON in its last line."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def compare(args: argparse.Namespace, ours: str, theirs: str) -> None:
+    """Prints the lines of one pair of precisions."""
+    sizes = ["--batch", args.batch, "--size", args.size, "--threads", args.threads]
+    sizes = [str(each) for each in sizes]
+    own = [sys.executable, __file__, "--serve", "--precision", ours, *sizes]
+    other = peers.command("timm_peer.py", "speed", "--precision", theirs, *sizes)
+    with timing.served(own, args.threads) as us, timing.served(other, args.threads) as them:
+        for what in ("train", "forward"):
+            us(what), them(what)  # compiled, memory in place
+            rounds = [(us(what), them(what)) for _ in range(args.rounds)]
+            for clock in ("elapsed", "processor"):
+                speeds = [args.batch / min(one[side][clock] for one in rounds) for side in (0, 1)]
+                print(
+                    f"{what:9}{clock:11}{ours:>6}{speeds[0]:8.2f}{theirs:>8}{speeds[1]:8.2f}"
+                    f"{speeds[0] / speeds[1]:8.2f}",
+                    flush=True,
+                )
 
 
 def main() -> int:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, default in (("batch", 16), ("size", 224), ("steps", 3), ("rounds", 2)):
+    for name, default in (("batch", 16), ("size", 224), ("rounds", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--cpu-time", action="store_true")
-    parser.add_argument("--precision", choices=("fp32", "bf16"), nargs="*")
-    parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--precision", choices=("fp32", "bf16", "auto"), nargs="*")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.ours:
+    if args.serve:
         args.precision = args.precision[0]
-        print(json.dumps(measure_ours(args)))
+        serve_ours(args)
         return 0
-    subprocess.run([str(PEER / "setup_peer.sh")], check=True)
-    shared = ["--batch", args.batch, "--size", args.size, "--steps", args.steps]
-    shared = [str(each) for each in (*shared, "--threads", args.threads)]
-    shared += ["--cpu-time"] if args.cpu_time else []
-    print(f"BiT R50x1, {args.size} px, batch {args.batch}, {args.threads} threads; images/s")
-    print(f"{'':14}{'ours':>8}{'timm':>8}{'ratio':>8}")
-    for precision in args.precision or ("fp32", "bf16"):
-        end = [*shared, "--precision", precision]
-        commands = (
-            [sys.executable, __file__, "--ours", *end],
-            [str(PEER_PYTHON), str(PEER / "timm_peer.py"), "speed", *end],
-        )
-        rounds = [[run(each, args.threads) for each in commands] for _ in range(args.rounds)]
-        for what in ("train", "forward"):
-            ours, theirs = (max(one[side][what] for one in rounds) for side in (0, 1))
-            print(f"{precision} {what:9}{ours:8.2f}{theirs:8.2f}{ours / theirs:8.2f}", flush=True)
+    if not peers.available():
+        return 0
+    best = precision.resolve("auto", MODEL, [], precision.machine_cpu_flags())
+    best = next(name for name, policy in POLICIES.items() if policy == best)
+    # Without bfloat16 units PyTorch's autocast only loses: that comparison has to be asked for.
+    wanted = args.precision or (["fp32"] if best == "fp32" else ["fp32", "auto"])
+    print(f"BiT R50x1, {args.size} px, batch {args.batch}, {args.threads} threads; images/s of")
+    print(f"{'':9}{'':11}{'ours':>14}{'timm':>16}{'ratio':>8}")
+    for name in wanted:
+        compare(args, *((best, "bf16") if name == "auto" else (name, name)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(REPOSITORY))
     sys.exit(main())

@@ -19,6 +19,7 @@ from google.protobuf import json_format
 
 from components.data_gate.errors import DataGateStopped
 from trainer_modules.errors import mistake_behind
+from trainer_modules.kernels import prefer_onednn
 
 Message = TypeVar("Message")
 # Where the launcher's folders (/minio, /s3, ...) lie; set only to replay a step elsewhere.
@@ -141,4 +142,5 @@ def _stop_behind(error: BaseException | None) -> DataGateStopped | None:
 if __name__ == "__main__":
     # KFP's own switch for containers: `import kfp` then leaves the client and the compiler out.
     os.environ.setdefault("_KFP_RUNTIME", "true")
+    prefer_onednn()
     sys.exit(main(sys.argv[1:]))

@@ -23,6 +23,7 @@ from pipeline.headlines import headline
 from pipeline.run_folder import RunFolder, require_writable
 from trainer_modules import settings_files
 from trainer_modules.errors import InputError, mistake_behind
+from trainer_modules.kernels import prefer_onednn
 
 STUDIES = ("label_efficiency",)
 _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
@@ -159,7 +160,7 @@ def _execute(
     to_nodes: Sequence[str],
 ) -> None:
     console.start("loading TensorFlow Extended")
-    _quiet_libraries()
+    _prepare_libraries()
     from pipeline.create_pipeline import Places, create_pipeline, schema_source
     from pipeline.local_execution import NodeResult, run_nodes
     from pipeline.study_pipeline import create_study_pipeline
@@ -198,9 +199,10 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
 
-def _quiet_libraries() -> None:
+def _prepare_libraries() -> None:
     """Third-party chatter goes to the log, and TFX sees none of our own command line."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    prefer_onednn()
     # TFX passes the process's arguments on to Beam as pipeline options.
     del sys.argv[1:]
     from absl import logging as absl_logging

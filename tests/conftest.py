@@ -4,8 +4,11 @@ import os
 
 import pytest
 
+from trainer_modules.kernels import prefer_onednn
+
 # Before any test imports TensorFlow: its start-up notes would bury the results.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+prefer_onednn()  # as the runners do
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,6 @@
 """Runs in .setup/peer (JAX): our own backbone on Keras' JAX backend, on given weights and images.
 
-Called by parity_jax.py; also times the forward pass on whatever device JAX finds.
+Called by parity.py; also times the forward pass on whatever device JAX finds.
 """
 
 from __future__ import annotations

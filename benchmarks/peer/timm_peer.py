@@ -1,6 +1,6 @@
-"""Runs in .setup/peer (PyTorch, timm): features of given weights, or the time of a train step.
+"""Runs in .setup/peer (PyTorch, timm): features of given weights, or train steps to time.
 
-Called by parity_timm.py and bench_train_step.py, which run in the project's own environment; the
+Called by parity.py and bench_train_step.py, which run in the project's own environment; the
 two sides exchange `.npz` files and JSON.
 """
 
@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.abc
 import importlib.machinery
-import json
 import sys
-import time
 import types
 from unittest import mock
 
@@ -39,20 +37,21 @@ sys.meta_path.insert(0, _StandIn())
 import numpy as np  # noqa: E402
 import timm  # noqa: E402
 import torch  # noqa: E402
+from timing import serve  # noqa: E402
 
 
 def features(args: argparse.Namespace) -> None:
-    """Pooled features of images [B, H, W, 3] in [-1, 1] under the weights of an npz file."""
+    """Pooled features of images [B, H, W, 3] in [0, 1] under the weights of an npz file."""
     model = timm.create_model(args.model, pretrained=False, num_classes=0)
     model.load_pretrained(args.weights, prefix="resnet/")
     model.eval()
-    images = torch.from_numpy(np.load(args.images)["images"].transpose(0, 3, 1, 2).copy())
+    images = torch.from_numpy(np.load(args.images)["images"].transpose(0, 3, 1, 2) * 2 - 1)
     with torch.inference_mode():
         np.savez(args.out, features=model(images).numpy())
 
 
 def speed(args: argparse.Namespace) -> None:
-    """Prints JSON: images per second of train steps and of forward passes."""
+    """Train steps and forward passes as they are asked for."""
     torch.set_num_threads(args.threads)
     model = timm.create_model(args.model, pretrained=False, num_classes=args.classes)
     model = model.to(memory_format=torch.channels_last)
@@ -73,18 +72,8 @@ def speed(args: argparse.Namespace) -> None:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             model(images)
 
-    clock = time.process_time if args.cpu_time else time.perf_counter
-    found = {}
-    for name, step, mode in (("train", train, model.train), ("forward", forward, model.eval)):
-        mode()
-        step()
-        seconds = []
-        for _ in range(args.steps):
-            start = clock()
-            step()
-            seconds.append(clock() - start)
-        found[name] = args.batch / sorted(seconds)[len(seconds) // 2]
-    print(json.dumps(found))
+    model.train()
+    serve({"train": train, "forward": forward})
 
 
 def main() -> None:
@@ -98,14 +87,7 @@ def main() -> None:
     two = commands.add_parser("speed")
     two.add_argument("--model", default="resnetv2_50x1_bit")
     two.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    two.add_argument("--cpu-time", action="store_true")
-    for name, default in (
-        ("batch", 16),
-        ("size", 224),
-        ("steps", 5),
-        ("threads", 2),
-        ("classes", 10),
-    ):
+    for name, default in (("batch", 16), ("size", 224), ("threads", 2), ("classes", 10)):
         two.add_argument(f"--{name}", type=int, default=default)
     two.set_defaults(run=speed)
     args = parser.parse_args()

@@ -2,14 +2,14 @@
 
 import pytest
 
-from benchmarks import parity_timm
+from benchmarks import parity, peers
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("depth", "width", "arrays"), [(50, 1, 153)])
 def test_features_agree_with_timm(depth, width, arrays):
-    if not parity_timm.PEER_PYTHON.exists():
+    if not peers.PYTHON.exists():
         pytest.skip("no peer environment: benchmarks/peer/setup_peer.sh makes .setup/peer")
-    found = parity_timm.compare(depth, width)
+    found = parity.compare("timm", depth, width)
     assert found["arrays"] == arrays
-    assert found["relative_error"] <= parity_timm.TOLERANCE
+    assert found["relative_error"] <= parity.TOLERANCE

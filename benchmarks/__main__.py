@@ -1,0 +1,44 @@
+"""Runs every `bench_*.py` of this folder, or those named, under one line about the machine.
+
+    .venv/bin/python -m benchmarks [train_step augmentation ...]
+
+A bench that fails does not stop those after it; the exit status is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import machine
+
+FOLDER = Path(__file__).parent
+
+
+def main() -> int:
+    """Runs them one after the other."""
+    benches = {path.stem.removeprefix("bench_"): path for path in sorted(FOLDER.glob("bench_*.py"))}
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", nargs="*", help=f"of {', '.join(benches)}; none: all")
+    names = parser.parse_args().name or list(benches)
+    unknown = sorted(set(names) - set(benches))
+    if unknown:
+        parser.error(f"no such bench: {', '.join(unknown)}; there are {', '.join(benches)}")
+    print(machine.describe(), flush=True)
+    failed = []
+    for name in names:
+        print(f"\n== {name}", flush=True)
+        started = time.monotonic()
+        if subprocess.run([sys.executable, str(benches[name])], check=False).returncode:
+            failed.append(name)
+        print(f"({time.monotonic() - started:.0f} s)", flush=True)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

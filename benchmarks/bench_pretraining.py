@@ -1,0 +1,121 @@
+"""SimCLR steps of BiT R50x1 at 224 px with the real input pipeline: who waits, and peak memory.
+
+    .venv/bin/python benchmarks/bench_pretraining.py [--batch 32]
+
+Synthetic JPEG of 320 px are decoded and augmented (the default settings, two views each) beside the
+training, as in a run. `waited` is how long the step stood still for its batch; the share of
+processor time is what the pipeline takes of everything. Memory is the process's, imports included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.bench_augmentation import VIEW, synthetic_jpegs
+from trainer_modules.kernels import prefer_onednn
+
+MEMORY_LIMIT = 12 << 30
+_PIPELINE_BATCHES = 8
+
+
+def batches(images: int):
+    """Endless batches of positive pairs, from records in memory as small data sets are."""
+    import tensorflow as tf
+
+    from trainer_modules import features, input_pipeline, records
+    from trainer_modules.settings import AugmentSettings, TaskSettings
+
+    examples = []
+    for jpeg in synthetic_jpegs():
+        example = tf.train.Example()
+        example.features.feature[features.IMAGE_ENCODED].bytes_list.value.append(jpeg)
+        examples.append(example.SerializeToString())
+    source = records.Records(
+        files=(),
+        task=TaskSettings(kind="binary", labels=["none"]),
+        count=len(examples),
+        bytes_per_record=len(examples[0]),
+        cached=tf.constant(examples),
+    )
+    epochs = range(1000)
+    return input_pipeline.pretraining_batches(source, AugmentSettings(), VIEW, images, 0, epochs)
+
+
+def pretraining_model(images: int):
+    """What the Pretrainer trains, with its defaults."""
+    import keras
+
+    from trainer_modules import backbone, optimizers, precision, projection, stage
+    from trainer_modules.pretrain import SimClr
+    from trainer_modules.settings import ModelSettings, PretrainSettings
+
+    model, settings = ModelSettings(depth=50), PretrainSettings()
+    policy = precision.resolve("auto", model, [], precision.machine_cpu_flags())
+    keras.config.set_dtype_policy(policy)
+    head = projection.build_projection_head(
+        backbone.feature_dim(model), settings.projection_layers, settings.projection_dim
+    )
+    network = SimClr(backbone.build_backbone(model), head, settings.temperature)
+    network.compile(
+        optimizers.build_optimizer(settings.optimizer, images, 1000, settings.epochs),
+        jit_compile=stage.JIT_COMPILE,
+    )
+    return network, policy
+
+
+def measure(images: int, steps: int) -> dict[str, float]:
+    """Seconds of a step, of waiting for its batch, and processor seconds of both."""
+    network, policy = pretraining_model(images)
+    stream = iter(batches(images))
+    network.train_on_batch(next(stream))
+    waited, elapsed, processor = [], time.perf_counter(), time.process_time()
+    for _ in range(steps):
+        asked = time.perf_counter()
+        views = next(stream)
+        waited.append(time.perf_counter() - asked)
+        network.train_on_batch(views)
+    elapsed = (time.perf_counter() - elapsed) / steps
+    processor = (time.process_time() - processor) / steps
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    alone = time.process_time()
+    for _ in range(_PIPELINE_BATCHES):
+        next(stream)
+    alone = (time.process_time() - alone) / _PIPELINE_BATCHES
+    return {
+        "policy": policy,
+        "step": elapsed,
+        "waited": sum(waited) / steps,
+        "pipeline_share": alone / processor,
+        "peak": peak,
+    }
+
+
+def main() -> int:
+    """Prints the table; exit status 1 where memory is over the limit."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=16, help="images, of which two views are made")
+    parser.add_argument("--steps", type=int, default=2)
+    args = parser.parse_args()
+    prefer_onednn()
+    found = measure(args.batch, args.steps)
+    print(
+        f"BiT R50x1, {found['policy']}, {VIEW} px, {args.batch} examples (two views each) a step, "
+        f"LARS, {args.steps} steps"
+    )
+    print(f"step                               {found['step']:8.2f} s")
+    print(f"views/s                            {2 * args.batch / found['step']:8.2f}")
+    print(f"waited for a batch                 {1000 * found['waited']:8.2f} ms a step")
+    print(f"                                   {found['waited'] / found['step']:8.2%} of the step")
+    print(f"pipeline's share of processor time {found['pipeline_share']:8.2%}")
+    print(f"peak memory                        {found['peak'] / 2**30:8.2f} GiB")
+    return 1 if found["peak"] > MEMORY_LIMIT else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Steps that another process asks for, so that two environments can be timed in turns.
+
+Imported by both sides: it needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+
+def serve(steps: dict[str, Callable[[], object]]) -> None:
+    """Runs a step for every line of stdin that names one, and answers what it took, as JSON."""
+    for line in sys.stdin:
+        elapsed, processor = time.perf_counter(), time.process_time()
+        steps[line.strip()]()
+        answer = {
+            "elapsed": time.perf_counter() - elapsed,
+            "processor": time.process_time() - processor,
+            "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+        print(json.dumps(answer), flush=True)
+
+
+@contextlib.contextmanager
+def served(command: list[str], threads: int) -> Iterator[Callable[[str], dict[str, float]]]:
+    """Starts a process that serves steps; what is yielded runs one of them there by its name."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+
+        def step(name: str) -> dict[str, float]:
+            process.stdin.write(f"{name}\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+            if not answer:
+                raise RuntimeError(f"{command} ended while it ran {name}")
+            return json.loads(answer)
+
+        try:
+            yield step
+        finally:
+            process.stdin.close()
