@@ -21,7 +21,9 @@ FOLDER = Path(__file__).parent
 def main() -> int:
     """Runs them one after the other."""
     benches = {path.stem.removeprefix("bench_"): path for path in sorted(FOLDER.glob("bench_*.py"))}
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("name", nargs="*", help=f"of {', '.join(benches)}; none: all")
     names = parser.parse_args().name or list(benches)
     unknown = sorted(set(names) - set(benches))

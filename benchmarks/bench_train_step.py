@@ -76,11 +76,17 @@ def compare(args: argparse.Namespace, ours: str, theirs: str) -> None:
             rounds = [(us(what), them(what)) for _ in range(args.rounds)]
             for clock in ("elapsed", "processor"):
                 speeds = [args.batch / min(one[side][clock] for one in rounds) for side in (0, 1)]
-                print(
-                    f"{what:9}{clock:11}{ours:>6}{speeds[0]:8.2f}{theirs:>8}{speeds[1]:8.2f}"
-                    f"{speeds[0] / speeds[1]:8.2f}",
-                    flush=True,
-                )
+                _print_line(f"{what}, {clock}", ours, theirs, speeds)
+        peaks = [side["peak_bytes"] / 2**30 for side in rounds[-1]]
+        _print_line("peak memory, GiB", ours, theirs, peaks)
+
+
+def _print_line(what: str, ours: str, theirs: str, figures: list[float]) -> None:
+    """Figures of our side and of theirs, and the ratio."""
+    ratio = figures[0] / figures[1]
+    print(
+        f"{what:20}{ours:>6}{figures[0]:8.2f}{theirs:>8}{figures[1]:8.2f}{ratio:8.2f}", flush=True
+    )
 
 
 def main() -> int:
@@ -103,7 +109,7 @@ def main() -> int:
     # Without bfloat16 units PyTorch's autocast only loses: that comparison has to be asked for.
     wanted = args.precision or (["fp32"] if best == "fp32" else ["fp32", "auto"])
     print(f"BiT R50x1, {args.size} px, batch {args.batch}, {args.threads} threads; images/s of")
-    print(f"{'':9}{'':11}{'ours':>14}{'timm':>16}{'ratio':>8}")
+    print(f"{'':20}{'ours':>14}{'timm':>16}{'ratio':>8}")
     for name in wanted:
         compare(args, *((best, "bf16") if name == "auto" else (name, name)))
     return 0

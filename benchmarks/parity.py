@@ -3,10 +3,9 @@
     .venv/bin/python benchmarks/parity.py timm --depth 152 --width 2
     .venv/bin/python benchmarks/parity.py jax
 
-`timm` is the other implementation; `jax` is our own code, with NT-Xent, on Keras' JAX backend,
-which also times it on whatever device JAX finds. The released weights cannot be downloaded
-everywhere; a file with the same names, shapes and dtype can be written anywhere, and both sides
-read it with the code that reads the released ones.
+`timm` is the other implementation; `jax` is our own code, with NT-Xent, on Keras' JAX backend. The
+released weights cannot be downloaded everywhere; a file with the same names, shapes and dtype can
+be written anywhere, and both sides read it with the code that reads the released ones.
 """
 
 from __future__ import annotations
@@ -79,7 +78,9 @@ def _run_peer(
         model = f"resnetv2_{depth}x{width}_bit"
         command = peers.command("timm_peer.py", "features", "--model", model, *files)
     else:
-        command = peers.command("jax_peer.py", "--depth", depth, "--width", width, *files)
+        command = peers.command(
+            "jax_peer.py", "features", "--depth", depth, "--width", width, *files
+        )
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
 
