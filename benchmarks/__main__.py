@@ -8,12 +8,14 @@ A bench that fails does not stop those after it; the exit status is then 1.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from benchmarks import machine
+from trainer_modules.kernels import prefer_onednn
 
 FOLDER = Path(__file__).parent
 
@@ -29,16 +31,20 @@ def main() -> int:
     unknown = sorted(set(names) - set(benches))
     if unknown:
         parser.error(f"no such bench: {', '.join(unknown)}; there are {', '.join(benches)}")
+    prefer_onednn()  # as the runners do
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     print(machine.describe(), flush=True)
     failed = []
+    began = time.monotonic()
     for name in names:
         print(f"\n== {name}", flush=True)
         started = time.monotonic()
         if subprocess.run([sys.executable, str(benches[name])], check=False).returncode:
             failed.append(name)
         print(f"({time.monotonic() - started:.0f} s)", flush=True)
+    print(f"\nall of it: {time.monotonic() - began:.0f} s")
     if failed:
-        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 

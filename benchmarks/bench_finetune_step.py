@@ -96,11 +96,11 @@ def plain(args: argparse.Namespace, data) -> list[float]:
 def main() -> int:
     """Prints milliseconds of a step, and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    defaults = (("batch", 64), ("size", 64), ("root-filters", 16), ("steps", 20), ("rounds", 3))
+    defaults = (("batch", 64), ("size", 64), ("root-filters", 16), ("steps", 10), ("rounds", 3))
     for name, default in defaults:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--units", type=int, nargs="+", default=[2, 2, 2, 2])
-    parser.add_argument("--repeats", type=int, default=3, help="how often the two alternate")
+    parser.add_argument("--repeats", type=int, default=2, help="how often the two alternate")
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     data = made_batches(args)

@@ -1,4 +1,4 @@
-"""Ingests 1,000 and 10,000 synthetic images: images a second, and whether memory stays put.
+"""Ingests 1,000 and 5,000 synthetic images: images a second, and whether memory stays put.
 
     .venv/bin/python benchmarks/bench_ingest_memory.py [--images 1000 10000]
 
@@ -61,7 +61,7 @@ def ingest(images: int) -> tuple[int, float, int, int]:
 def main() -> None:
     """Prints one line a size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--images", type=int, nargs="+", default=[1000, 5000])
     sizes = parser.parse_args().images
     print(f"{'images':>8} {'images/s':>9} {'peak MiB':>9} {'of it imports':>14}")
     # Spawned, so that no process starts with another's memory.

@@ -1,6 +1,6 @@
 """SimCLR steps of BiT R50x1 at 224 px with the real input pipeline: who waits, and peak memory.
 
-    .venv/bin/python benchmarks/bench_pretraining.py [--batch 32]
+    .venv/bin/python benchmarks/bench_pretraining.py [--batch 64]
 
 Synthetic JPEG of 320 px are decoded and augmented (the default settings, two views each) beside the
 training, as in a run. `waited` is how long the step stood still for its batch; the share of
@@ -99,14 +99,14 @@ def measure(images: int, steps: int) -> dict[str, float]:
 def main() -> int:
     """Prints the table; exit status 1 where memory is over the limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=16, help="images, of which two views are made")
-    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=32, help="images, of which two views are made")
+    parser.add_argument("--steps", type=int, default=1)
     args = parser.parse_args()
     prefer_onednn()
     found = measure(args.batch, args.steps)
     print(
         f"BiT R50x1, {found['policy']}, {VIEW} px, {args.batch} examples (two views each) a step, "
-        f"LARS, {args.steps} steps"
+        f"LARS, {args.steps} timed"
     )
     print(f"step                               {found['step']:8.2f} s")
     print(f"views/s                            {2 * args.batch / found['step']:8.2f}")

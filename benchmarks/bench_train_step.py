@@ -92,7 +92,7 @@ def _print_line(what: str, ours: str, theirs: str, figures: list[float]) -> None
 def main() -> int:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, default in (("batch", 16), ("size", 224), ("rounds", 3)):
+    for name, default in (("batch", 16), ("size", 224), ("rounds", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--precision", choices=("fp32", "bf16", "auto"), nargs="*")
