@@ -116,7 +116,7 @@ def speed(view: Callable, files: list[bytes], examples: int, threads: int) -> tu
 def main() -> int:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--examples", type=int, default=480)
+    parser.add_argument("--examples", type=int, default=800)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()
     prefer_onednn()
