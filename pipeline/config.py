@@ -24,6 +24,7 @@ from pipeline.upstream_settings import UpstreamSettings
 from trainer_modules import settings_files
 from trainer_modules.errors import InputError
 from trainer_modules.settings import (
+    DistributionSettings,
     FinetuneSettings,
     ModelSettings,
     PretrainSettings,
@@ -60,6 +61,7 @@ class RunConfig(Settings):
     push: PushSettings = PushSettings()
     study: StudySettings = StudySettings()
     beam: BeamSettings = InMemory()
+    distribution: DistributionSettings = DistributionSettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
 
     @model_validator(mode="after")
@@ -90,6 +92,15 @@ class RunConfig(Settings):
             raise ValueError(
                 f"finetune.after_block {block}: the backbone has {blocks} blocks; accepted are 0 "
                 f"to {blocks - 1} (mode 'linear_probe' freezes all of it)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _micro_batches_without_batch_norm(self) -> Self:
+        if self.pretrain.micro_batch and self.model.family == "simclr":
+            raise ValueError(
+                f"pretrain.micro_batch={self.pretrain.micro_batch}: the BatchNorm of model.family "
+                "'simclr' would see parts of the batch; accepted with it is 0"
             )
         return self
 

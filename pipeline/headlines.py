@@ -50,8 +50,8 @@ def _pretrainer(outputs: Mapping[str, Any]) -> str:
     history, epochs = _history(outputs)
     if not epochs:
         return "nothing to train: the encoder is a SavedModel as it is"
-    probes = [epoch["probe_auc"] for epoch in epochs if epoch.get("probe_auc") is not None]
-    probe = f", probe AUC {probes[-1]:.3f}" if probes else ""
+    kept = history.get("best_epoch")
+    probe = f", probe AUC {epochs[kept - 1]['probe_auc']:.3f} of epoch {kept}" if kept else ""
     resumed = history.get("resumed_from_epoch")
     note = f", resumed after epoch {resumed}" if resumed else ""
     return (

@@ -26,4 +26,5 @@ def trainer_config(
         "settings": settings,
         "code_digest": code_digest("trainer_modules"),
         "checkpoint_root": checkpoint_root,
+        "distribution": config.distribution.model_dump(mode="json"),
     }

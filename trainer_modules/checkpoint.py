@@ -42,10 +42,11 @@ def fingerprint(settings: Any, code_digest: str, files: Iterable[tuple[str, int]
 
 
 class CheckpointStore:
-    """The checkpoints of one run."""
+    """The checkpoints of one run. `read_only`: another process writes and deletes them."""
 
-    def __init__(self, root: str, run: str) -> None:
+    def __init__(self, root: str, run: str, *, read_only: bool = False) -> None:
         self._folder = pathlib.Path(root) / run
+        self._read_only = read_only
 
     @property
     def folder(self) -> pathlib.Path:
@@ -54,6 +55,8 @@ class CheckpointStore:
 
     def save(self, position: int, checkpoint: Checkpoint) -> None:
         """Writes a checkpoint under a temporary name, then renames it into place."""
+        if self._read_only:
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
         arrays = {
             f"{group}/{number:05d}": array
@@ -88,7 +91,8 @@ class CheckpointStore:
 
     def delete(self) -> None:
         """Removes the run's folder, once its result is exported."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not self._read_only:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _existing(self) -> list[pathlib.Path]:
         """Newest first."""

@@ -1,7 +1,7 @@
 """How linearly separable the labels are in frozen features: progress of pretraining, in labels.
 
 Logistic regression on labelled training examples, judged on in-distribution validation examples.
-The labels never reach the encoder.
+The labels never reach the encoder's weights; they choose the epoch whose weights are kept.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from trainer_modules import records, scores
+from trainer_modules import neighbour_probe, records, scores
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
+LINEAR = "probe_auc"
+NEIGHBOURS = "neighbour_auc"
+FIGURES = (LINEAR, NEIGHBOURS)
 MAX_EXAMPLES = 5000
 _ITERATIONS = 300
 
@@ -24,23 +27,26 @@ Embed = Callable[[records.Records], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class LinearProbe:
-    """Labelled examples of the training and validation splits."""
+class Probe:
+    """Labelled examples of the training and validation splits, for both probes."""
 
     train: records.Records
     train_index: records.Index
     validation: records.Records
     validation_index: records.Index
 
-    def auc(self, embed: Embed) -> float:
+    def figures(self, embed: Embed) -> dict[str, float]:
         """Mean AUC over targets on validation; NaN when no target has both classes."""
-        train, validation = embed(self.train), embed(self.validation)
-        return probe_auc(train, self.train_index, validation, self.validation_index)
+        features = embed(self.train), self.train_index, embed(self.validation)
+        return {
+            LINEAR: probe_auc(*features, self.validation_index),
+            NEIGHBOURS: neighbour_probe.neighbour_auc(*features, self.validation_index),
+        }
 
 
 def open_probe(
     train_files: tuple[str, ...], eval_files: tuple[str, ...], task: TaskSettings, seed: int
-) -> LinearProbe | None:
+) -> Probe | None:
     """The probe's examples, or None (with the reason logged) when labels are lacking."""
     try:
         train, train_index = _open_some(train_files, task, "labelled training examples", seed)
@@ -48,9 +54,9 @@ def open_probe(
             eval_files, task, "labelled validation examples", seed
         )
     except InputError as error:
-        logging.warning("No linear probe of the pretrained encoder: %s", error)
+        logging.warning("No probe of the pretrained encoder: %s", error)
         return None
-    return LinearProbe(train, train_index, validation, validation_index)
+    return Probe(train, train_index, validation, validation_index)
 
 
 def _open_some(

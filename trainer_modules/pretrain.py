@@ -5,6 +5,7 @@ It starts from the Upstream Trainer's encoder where there is one, else as `model
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ from trainer_modules import (
     initialization,
     input_pipeline,
     linear_probe,
+    micro_batches,
     optimizers,
     patient_pairs,
     projection,
@@ -34,8 +36,11 @@ _EMBED_BATCH = 256
 class SimClr(keras.Model):
     """Two views of each image [B, 2, H, W, 3] to their projections [B, 2, P]."""
 
-    def __init__(self, encoder: keras.Model, head: keras.Model, temperature: float) -> None:
+    def __init__(
+        self, encoder: keras.Model, head: keras.Model, temperature: float, micro_batch: int = 0
+    ) -> None:
         super().__init__()
+        self.micro_batch = micro_batch
         self.encoder = encoder
         self.head = head
         self.temperature = temperature
@@ -45,7 +50,11 @@ class SimClr(keras.Model):
 
     def call(self, views: Any, training: bool = False) -> Any:
         images = ops.reshape(views, (-1, *views.shape[2:]))
-        projected = self.head(self.encoder(images, training=training), training=training)
+        if training:
+            features = micro_batches.apply(self.encoder, images, 2 * self.micro_batch)
+        else:
+            features = self.encoder(images)
+        projected = self.head(features, training=training)
         return ops.reshape(projected, (-1, 2, projected.shape[-1]))
 
     def compute_loss(
@@ -85,10 +94,10 @@ def run_fn(fn_args: stage.FnArgs) -> None:
             every = settings.probe_epochs or settings.epochs
             if probe is None or (epoch % every and epoch != settings.epochs):
                 return {}
-            return {"probe_auc": probe.auc(lambda split: _embed(model.encoder, split, work))}
+            return probe.figures(lambda split: _embed(model.encoder, split, work))
 
         store = work.checkpoints()
-        plan = training_loop.Plan("pretrain", settings.epochs, steps, batch_size)
+        plan = training_loop.Plan("pretrain", settings.epochs, steps, batch_size, _merit)
         history = training_loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         network = export.serving_network(model.encoder, work.model)
         export.export_encoder(
@@ -113,6 +122,8 @@ def _pass_on(work: stage.Stage) -> None:
 def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict[str, Any]]:
     settings = work.settings
     encoder = backbone.build_backbone(work.model, synchronized=True)
+    if settings.micro_batch:
+        micro_batches.check(encoder, f"pretrain.micro_batch {settings.micro_batch}")
     if work.base_model:
         initialised = initialization.initialize_from_upstream(encoder, work.base_model)
     else:
@@ -120,12 +131,18 @@ def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict
     head = projection.build_projection_head(
         backbone.feature_dim(work.model), settings.projection_layers, settings.projection_dim
     )
-    model = SimClr(encoder, head, settings.temperature)
+    model = SimClr(encoder, head, settings.temperature, settings.micro_batch)
     model.compile(
         optimizers.build_optimizer(settings.optimizer, batch_size, steps, settings.epochs),
         jit_compile=stage.JIT_COMPILE,
     )
     return model, initialised
+
+
+def _merit(epoch: dict[str, float]) -> tuple[float, float] | None:
+    """The linear probe's AUC, and the later of two equal epochs; None where it was not measured."""
+    auc = epoch.get(linear_probe.LINEAR, math.nan)
+    return None if math.isnan(auc) else (auc, epoch["epoch"])
 
 
 def _embed(encoder: keras.Model, split: records.Records, work: stage.Stage) -> np.ndarray:
@@ -140,16 +157,18 @@ def _card(
     initialised: dict[str, Any],
     history: training_loop.History,
 ) -> dict[str, Any]:
-    last = history.epochs[-1]
+    kept = history.epochs[history.extra.get("best_epoch", 0) - 1]
+    probes = {name: kept.get(name, math.nan) for name in linear_probe.FIGURES}
     trained_on = {
         "method": "SimCLR",
         "splits": list(work.settings.splits),
         "images": images,
         "pairs": work.settings.pairs,
         "epochs": len(history.epochs),
+        "kept_epoch": kept["epoch"],
         "seed": work.seed,
         "initialised": initialised,
-        "probe_auc": last.get("probe_auc"),
+        **{name: None if math.isnan(auc) else auc for name, auc in probes.items()},
     }
     if isinstance(pairs, patient_pairs.Cases):
         trained_on |= {"patients": pairs.count, "patients_with_several_images": pairs.several}

@@ -19,6 +19,7 @@ from pydantic import (
 
 # A little more than ImageNet-21k has. A column of more names is not one of classes.
 MOST_CLASSES = 25_000
+MICRO_BATCH = "images a device computes at once, for less memory and equal results; 0: all"
 
 
 class Settings(BaseModel):
@@ -203,6 +204,7 @@ class PretrainSettings(Settings):
 
     epochs: int = Field(100, ge=1)
     batch_size: int = Field(256, ge=2)
+    micro_batch: int = Field(0, ge=0, description=MICRO_BATCH)
     temperature: float = Field(0.1, gt=0)
     projection_layers: Literal[0, 1, 2, 3] = Field(2, description="0: no head; 1: linear")
     projection_dim: int = Field(128, ge=2)
@@ -218,6 +220,31 @@ class PretrainSettings(Settings):
     probe_epochs: int = Field(
         10, ge=0, description="linear probe on validation every so many epochs; 0: after the last"
     )
+
+
+class DistributionSettings(Settings):
+    """Which devices train together. `auto`: those of TF_CONFIG's processes, else all GPUs, or one.
+
+    The batch is divided among the replicas, so a result depends on their number by rounding only.
+    """
+
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
+    gpus: int = Field(0, ge=0, description="mirrored: how many GPUs; 0: all of the machine")
+    tpu: str = Field("", description="tpu: its name, its grpc:// address, or 'local'")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.gpus and self.strategy != "mirrored":
+            raise ValueError(
+                f"distribution.gpus={self.gpus} belongs to strategy 'mirrored', not to "
+                f"'{self.strategy}'"
+            )
+        if (self.strategy == "tpu") != bool(self.tpu):
+            raise ValueError(
+                f"distribution.tpu='{self.tpu}' with strategy '{self.strategy}': 'tpu' needs a "
+                "name, the others take none"
+            )
+        return self
 
 
 class OperatingPointSettings(Settings):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import os
 import pathlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -14,9 +17,10 @@ import tensorflow as tf
 from absl import logging
 from pydantic import ValidationError
 
-from trainer_modules import checkpoint, precision
+from trainer_modules import checkpoint, distribution, precision
 from trainer_modules.errors import InputError
 from trainer_modules.settings import (
+    DistributionSettings,
     FinetuneSettings,
     ModelSettings,
     PretrainSettings,
@@ -47,7 +51,11 @@ class FnArgs(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One Trainer's work. `settings` is of the type that `name` has in `_SETTINGS`."""
+    """One Trainer's work. `settings` is of the type that `name` has in `_SETTINGS`.
+
+    Of several processes that train together, only the chief's writes into TFX's folders and keeps
+    checkpoints; the others' `serving_model_dir` and `model_run_dir` are temporary.
+    """
 
     name: str
     task: TaskSettings
@@ -61,15 +69,25 @@ class Stage:
     model_run_dir: pathlib.Path
     checkpoint_root: str
     custom_config: dict[str, Any]
+    distribution: DistributionSettings
+    chief: bool
 
     def checkpoints(self) -> checkpoint.CheckpointStore:
         """The store that belongs to these settings, this code and these input files."""
         patterns = [*self.train_files, *self.eval_files]
         names = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
         sizes = [(name, tf.io.gfile.stat(name).length) for name in names]
-        settings = [self.name, self.custom_config["settings"], self._base_digests()]
+        settings = [self.name, self._deciding_settings(), self._base_digests()]
         run = checkpoint.fingerprint(settings, self.custom_config["code_digest"], sizes)
-        return checkpoint.CheckpointStore(self.checkpoint_root, f"{self.name}-{run}")
+        return checkpoint.CheckpointStore(
+            self.checkpoint_root, f"{self.name}-{run}", read_only=not self.chief
+        )
+
+    def _deciding_settings(self) -> dict[str, Any]:
+        """The settings without those that a run may change when it continues."""
+        sections = dict(self.custom_config["settings"])
+        sections[self.name] = {k: v for k, v in sections[self.name].items() if k != "micro_batch"}
+        return sections
 
     def _base_digests(self) -> list[str]:
         """Content of the weights that training starts from: theirs all have the same size."""
@@ -88,8 +106,9 @@ def read(fn_args: FnArgs, name: str) -> Stage:
     if missing:
         raise InputError(f"custom_config of the {name} Trainer lacks {sorted(missing)}")
     sections = config["settings"]
+    chief = distribution.read_cluster(os.environ).chief
     try:
-        return Stage(
+        stage = Stage(
             name=name,
             task=TaskSettings.model_validate(sections["task"]),
             model=ModelSettings.model_validate(sections["model"]),
@@ -102,6 +121,8 @@ def read(fn_args: FnArgs, name: str) -> Stage:
             model_run_dir=pathlib.Path(fn_args.model_run_dir),
             checkpoint_root=config["checkpoint_root"],
             custom_config=config,
+            distribution=DistributionSettings.model_validate(config.get("distribution", {})),
+            chief=chief,
         )
     except KeyError as error:
         raise InputError(
@@ -110,22 +131,39 @@ def read(fn_args: FnArgs, name: str) -> Stage:
         ) from error
     except ValidationError as error:
         raise InputError(f"custom_config.settings of the {name} Trainer: {error}") from error
+    if chief:
+        return stage
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-worker-"))
+    return dataclasses.replace(
+        stage, serving_model_dir=folder / "model", model_run_dir=folder / "run"
+    )
 
 
 @contextlib.contextmanager
 def session(stage: Stage) -> Iterator[tf.distribute.Strategy]:
     """Seeds, precision and devices of a training; the precision does not outlive it."""
     stage.model_run_dir.mkdir(parents=True, exist_ok=True)
-    with prepared(stage.name, stage.model, stage.settings.precision, stage.seed) as strategy:
-        yield strategy
+    try:
+        with prepared(
+            stage.name, stage.model, stage.settings.precision, stage.seed, stage.distribution
+        ) as strategy:
+            yield strategy
+    finally:
+        if not stage.chief:
+            shutil.rmtree(stage.model_run_dir.parent, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def prepared(
-    name: str, model: ModelSettings, wanted_precision: str, seed: int
+    name: str,
+    model: ModelSettings,
+    wanted_precision: str,
+    seed: int,
+    devices: DistributionSettings | None = None,
 ) -> Iterator[tf.distribute.Strategy]:
     """The same for a training that is no stage of the pipeline."""
     keras.backend.clear_session()
+    strategy = distribution.create(devices, os.environ) if devices else machine_strategy()
     keras.utils.set_random_seed(seed % 2**32)
     policy = precision.resolve(
         wanted_precision,
@@ -134,7 +172,6 @@ def prepared(
         precision.machine_cpu_flags(),
     )
     before = keras.config.dtype_policy()
-    strategy = machine_strategy()
     logging.info("%s: %s, %d replicas", name, policy, strategy.num_replicas_in_sync)
     keras.config.set_dtype_policy(policy)
     try:
@@ -144,9 +181,8 @@ def prepared(
 
 
 def machine_strategy() -> tf.distribute.Strategy:
-    """All GPUs of this machine as replicas when there are several."""
-    several = len(tf.config.list_logical_devices("GPU")) > 1
-    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+    """The devices of this machine or of TF_CONFIG, where no settings name others."""
+    return distribution.create(DistributionSettings(), os.environ)
 
 
 def batch_size(wanted: int, examples: int, strategy: tf.distribute.Strategy) -> int:

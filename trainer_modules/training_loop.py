@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from trainer_modules import contact_sheet
+from trainer_modules import contact_sheet, distribution
 from trainer_modules.checkpoint import Checkpoint, CheckpointStore
-from trainer_modules.errors import Diverged
+from trainer_modules.errors import Diverged, InputError
 from trainer_modules.event_log import EventLog
 
 # A line of stdout that begins with this is meant for the person who started the run.
@@ -31,7 +31,8 @@ CHECKPOINT_SECONDS = 600.0
 class Plan:
     """How long to train, and what decides which epoch's weights are kept.
 
-    `merit` ranks epochs by their figures (larger is better); None: the last epoch is kept.
+    `merit` ranks epochs by their history (larger is better; None: not to be chosen). The last epoch
+    is kept where there is no `merit` or no epoch has one.
     `patience` epochs without a better one end the training; 0: never.
     """
 
@@ -39,7 +40,7 @@ class Plan:
     epochs: int
     steps: int
     batch_size: int
-    merit: Callable[[dict[str, float]], tuple[float, ...]] | None = None
+    merit: Callable[[dict[str, float]], tuple[float, ...] | None] | None = None
     patience: int = 0
 
 
@@ -88,8 +89,8 @@ def fit(
     """
     with model.distribute_strategy.scope():
         model.optimizer.build(model.trainable_variables)
-    recorder = _Recorder(plan, store, EventLog(folder), measure, model.count_params())
-    recorder.set_model(model)
+    distribution.let_processes_agree_on_logs(model)
+    recorder = _Recorder(plan, store, EventLog(folder), measure, model)
     epoch, step = recorder.restore()
     # One data set for the picture and the training: its functions are compiled once.
     data = make_data(range(min(epoch, plan.epochs - 1), plan.epochs), step)
@@ -132,7 +133,8 @@ def progress(text: str) -> None:
 class _Recorder(keras.callbacks.Callback):
     """Watches the loss; when an epoch ends, measures, logs, keeps the best weights; checkpoints.
 
-    Steps are counted within an epoch, those before a resumption included.
+    Steps are counted within an epoch, those before a resumption included. Where several processes
+    train together, all of them read their variables at the same steps: some reads are collective.
     """
 
     def __init__(
@@ -141,14 +143,16 @@ class _Recorder(keras.callbacks.Callback):
         store: CheckpointStore,
         events: EventLog,
         measure: Callable[[int], dict[str, float]],
-        parameters: int,
+        model: keras.Model,
     ) -> None:
         super().__init__()
-        self.history = History(plan.stage, parameters)
+        self.set_model(model)
+        self.history = History(plan.stage, model.count_params())
         self._plan = plan
         self._store = store
         self._events = events
         self._measure = measure
+        self._consensus = distribution.Consensus(model.distribute_strategy)
         self._best: list[np.ndarray] = []
         self._best_epoch = 0
         self._resumed: Checkpoint | None = None
@@ -160,6 +164,14 @@ class _Recorder(keras.callbacks.Callback):
         variables = self._variables()
         shapes = {name: [v.shape for v in members] for name, members in variables.items()}
         found = self._store.latest(shapes)
+        if found is not None and found.state["batch_size"] != self._plan.batch_size:
+            logging.warning(
+                "A checkpoint of batches of %s is passed over; they are of %s now.",
+                found.state["batch_size"],
+                self._plan.batch_size,
+            )
+            found = None
+        self._check_position(found)
         if found is None:
             return 0, 0
         for name in ("model", "optimizer"):
@@ -172,6 +184,17 @@ class _Recorder(keras.callbacks.Callback):
         self._resumed = found if step else None
         progress(f"{self._plan.stage} continues after epoch {epoch}, step {step}")
         return epoch, step
+
+    def _check_position(self, found: Checkpoint | None) -> None:
+        """Refuses that processes which train together continue from different steps."""
+        position = -1 if found is None else self._position(found.state)
+        positions = self._consensus.of_all(np.array([position], np.float64))
+        if (positions != position).any():
+            raise InputError(
+                f"the processes that train together found checkpoints of steps "
+                f"{sorted(set(positions[:, 0].astype(int).tolist()))} (-1: none); the folder of "
+                "checkpoints must be one that all of them see"
+            )
 
     def finished(self) -> bool:
         """True when no epoch is left, or the last `patience` brought nothing better."""
@@ -203,8 +226,10 @@ class _Recorder(keras.callbacks.Callback):
                 f"the loss became {logs['loss']} in epoch {len(self.history.epochs) + 1}, step "
                 f"{step}: lower the learning rate, lengthen the warm-up or train in float32"
             )
-        if step < self._plan.steps and time.monotonic() - self._saved >= CHECKPOINT_SECONDS:
-            self._save(step)
+        if step < self._plan.steps:
+            due = time.monotonic() - self._saved >= CHECKPOINT_SECONDS
+            if self._consensus.of_chief(np.array([due], np.float64))[0]:
+                self._save(step)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         seconds = time.monotonic() - self._epoch_started
@@ -214,22 +239,30 @@ class _Recorder(keras.callbacks.Callback):
             "learning_rate": float(self.model.optimizer.learning_rate),
             "seconds": round(seconds, 3),
             "images_per_second": round(self._plan.steps * self._plan.batch_size / seconds, 2),
-            **self._measure(epoch + 1),
+            **self._measured(epoch + 1),
         }
         self.history.epochs.append({"epoch": epoch + 1, **figures})
-        self._update_best(epoch + 1, figures)
+        self._update_best()
         self._save(0)
         self._events.scalars(figures, epoch + 1)
         self._report(epoch + 1, figures)
         if self.finished():
             self.model.stop_training = True
 
-    def _update_best(self, epoch: int, figures: dict[str, float]) -> None:
-        if self._plan.merit is None:
+    def _measured(self, epoch: int) -> dict[str, float]:
+        """The chief's figures: they decide which epoch is kept, and when to stop."""
+        figures = self._measure(epoch)
+        values = self._consensus.of_chief(np.array(list(figures.values()), np.float64))
+        return dict(zip(figures, values.tolist(), strict=True))
+
+    def _update_best(self) -> None:
+        epoch = self.history.epochs[-1]
+        merit = self._plan.merit(epoch) if self._plan.merit else None
+        if merit is None:
             return
         best = self.history.epochs[self._best_epoch - 1] if self._best_epoch else None
-        if best is None or self._plan.merit(figures) > self._plan.merit(best):
-            self._best_epoch = epoch
+        if best is None or merit > self._plan.merit(best):
+            self._best_epoch = epoch["epoch"]
             self._best = _values(self.model.variables)
 
     def _save(self, step: int) -> None:
@@ -240,11 +273,15 @@ class _Recorder(keras.callbacks.Callback):
             "epochs": self.history.epochs,
             "best_epoch": self._best_epoch,
             "step": step,
+            "batch_size": self._plan.batch_size,
             "seconds": time.monotonic() - self._epoch_started,
         }
-        position = len(self.history.epochs) * self._plan.steps + step
-        self._store.save(position, Checkpoint(state, arrays))
+        self._store.save(self._position(state), Checkpoint(state, arrays))
         self._saved = time.monotonic()
+
+    def _position(self, state: dict[str, Any]) -> int:
+        """Steps done since the training began."""
+        return len(state["epochs"]) * self._plan.steps + state["step"]
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
         return {

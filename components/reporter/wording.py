@@ -24,6 +24,7 @@ METRIC_NAMES = {
     "validation_pr_auc": "validation PR AUC",
     "val_loss": "validation loss",
     "probe_auc": "linear probe AUC on validation",
+    "neighbour_auc": "nearest neighbours' AUC on validation",
     "contrastive_top1": "contrastive top-1 accuracy",
     "ppv": "positive predictive value",
     "brier": "Brier score",

@@ -97,6 +97,7 @@ def test_override(override, value):
         ("study.arms=[remedis,imagenet]", "received 'imagenet'"),
         ("study.evaluation_share=1", "less than 1"),
         ("study.fractionz=[1]", "'study.fractions'"),
+        ("distribution.strategy=tpu", "'tpu' needs a name"),
     ],
 )
 def test_wrong_setting_is_refused_with_what_is_accepted(override, expected):
@@ -123,6 +124,11 @@ def test_a_saved_model_as_it_is_takes_no_training_but_the_heads():
         load_config(preset="demo", overrides=overrides)
     config = load_config(preset="demo", overrides=[*overrides, "finetune.mode=linear_probe"])
     assert config.model.family == "saved_model"
+
+
+def test_micro_batches_are_refused_with_batch_norm():
+    with pytest.raises(InputError, match="would see parts of the batch"):
+        load_config(preset="cifar10", overrides=["data.root=/d", "pretrain.micro_batch=64"])
 
 
 def test_every_wrong_setting_is_listed():

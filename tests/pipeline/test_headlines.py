@@ -24,7 +24,10 @@ def written(folder, name, content):
 
 
 CHECKS = [{"name": "anomalies", "passed": True}, {"name": "near_duplicates", "passed": False}]
-PRETRAINED = [{"loss": 5.0, "contrastive_top1": 0.2, "probe_auc": 0.8}]
+PRETRAINED = [
+    {"loss": 6.0, "contrastive_top1": 0.1, "probe_auc": 0.8},
+    {"loss": 5.0, "contrastive_top1": 0.2, "probe_auc": 0.7},
+]
 FINETUNED = [{"validation_auc": 0.7}, {"validation_auc": 0.9}, {"validation_auc": 0.8}]
 SEARCHED = [
     {"trial_id": "0", "score": 0.9, "learning_rate": 0.1, "weight_decay": 0},
@@ -54,8 +57,9 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "Pretrainer",
             "model_run",
             "history.json",
-            {"epochs": PRETRAINED, "resumed_from_epoch": 4},
-            "1 epochs, loss 5.000, contrastive top-1 20%, probe AUC 0.800, resumed after epoch 4",
+            {"epochs": PRETRAINED, "best_epoch": 1, "resumed_from_epoch": 1},
+            "2 epochs, loss 5.000, contrastive top-1 20%, probe AUC 0.800 of epoch 1, "
+            "resumed after epoch 1",
         ),
         (
             "Pretrainer",

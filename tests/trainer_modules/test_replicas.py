@@ -14,22 +14,21 @@ import json, sys, types
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from trainer_modules import pretrain, stage
-stage.machine_strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+from trainer_modules import distribution, pretrain
+distribution.create = lambda *_: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 pretrain.run_fn(types.SimpleNamespace(**json.loads(sys.argv[1])))
 print("{}")
 """
 
 
 @pytest.mark.slow
-def test_two_replicas_follow_the_course_of_one(tmp_path):
+def test_two_replicas_in_micro_batches_follow_the_course_of_one_device(tmp_path):
     histories = []
     for replicas in (1, 2):
         folder = tmp_path / str(replicas)
         train = tiny_data.write_split(folder / "Split-train", tiny_data.BINARY, 32)
-        args = tiny_data.fn_args(
-            folder, "pretrain", tiny_data.BINARY, tiny_data.PRETRAIN, train, train
-        )
+        settings = tiny_data.PRETRAIN | ({"micro_batch": 3} if replicas > 1 else {})
+        args = tiny_data.fn_args(folder, "pretrain", tiny_data.BINARY, settings, train, train)
         if replicas == 1:
             pretrain.run_fn(args)
         else:

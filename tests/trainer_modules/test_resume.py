@@ -17,6 +17,8 @@ from trainer_modules.settings import ModelSettings
 
 pytestmark = pytest.mark.slow
 
+# Three micro-batches to a batch, the last of them smaller.
+IN_PARTS = tiny_data.PRETRAIN | {"micro_batch": 6}
 # Arguments: folder with fn_args.json, name of the stage, step after which to be killed.
 RUN = """
 import importlib, json, os, pathlib, signal, sys, types
@@ -65,7 +67,7 @@ def test_killed_run_continues_to_the_same_result(
     tmp_path, encoder, stage, killed_after, damaged, whole_epochs
 ):
     trainer = {"pretrain": pretrain, "finetune": finetune}[stage]
-    settings = {"pretrain": tiny_data.PRETRAIN, "finetune": tiny_data.FINETUNE}[stage]
+    settings = {"pretrain": IN_PARTS, "finetune": tiny_data.FINETUNE}[stage]
     whole, killed = (tmp_path / name for name in ("whole", "killed"))
     arguments = [
         prepare(folder, stage, settings | {"epochs": 3}, encoder) for folder in (whole, killed)

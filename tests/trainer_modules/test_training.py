@@ -10,7 +10,7 @@ import tensorflow as tf
 from scipy import special
 
 from tests.trainer_modules import tiny_data
-from trainer_modules import bit_hyperrule, finetune, pretrain
+from trainer_modules import bit_hyperrule, finetune, linear_probe, pretrain
 from trainer_modules.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -89,7 +89,9 @@ def test_histories_tell_every_epoch(pretrained, trained):
     assert [epoch["epoch"] for epoch in history["epochs"]] == [1, 2]
     for name in ("loss", "contrastive_top1", "entropy", "learning_rate", "images_per_second"):
         assert all(np.isfinite(epoch[name]) for epoch in history["epochs"])
-    assert 0 <= history["epochs"][-1]["probe_auc"] <= 1
+    for name in ("probe_auc", "neighbour_auc"):
+        assert 0 <= history["epochs"][-1][name] <= 1
+    assert history["best_epoch"] == 2  # probed after the last epoch alone
     finetuned = read_json(trained[0] / "finetune" / "run" / "history.json")
     assert finetuned["best_epoch"] in (1, 2)
     assert 0 <= finetuned["epochs"][0]["validation_auc"] <= 1
@@ -100,6 +102,26 @@ def test_views_and_event_files_lie_beside_and_no_checkpoint_stays(pretrained, tr
         assert (root / stage / "run" / "views.png").stat().st_size > 1000
         assert list((root / stage / "run" / "tensorboard").glob("events*"))
         assert not list((root / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("trained", ["binary"], indirect=True)
+def test_tensorboard_has_every_figure_of_every_epoch_and_the_views(pretrained, trained):
+    shared = {"loss", "learning_rate", "images_per_second"}
+    own = {
+        pretrained / "pretrain": {"contrastive_top1", "entropy", "probe_auc", "neighbour_auc"},
+        trained[0] / "finetune": {"validation_auc", "validation_loss"},
+    }
+    for folder, names in own.items():
+        logged: dict[str, dict[int, float]] = {}
+        for file in (folder / "run" / "tensorboard").glob("events*"):
+            for event in tf.compat.v1.train.summary_iterator(str(file)):
+                for value in event.summary.value:
+                    logged.setdefault(value.tag, {})[event.step] = value.simple_value
+        assert shared | names | {"augmented_views"} <= set(logged)
+        epochs = read_json(folder / "run" / "history.json")["epochs"]
+        for name in shared | names:
+            expected = {e["epoch"]: np.float32(e[name]) for e in epochs if name in e}
+            assert logged[name] == expected, name
 
 
 def test_exports_answer_in_a_process_with_tensorflow_alone(pretrained, trained):
@@ -137,6 +159,8 @@ def test_cards_describe_the_models(pretrained, trained):
     encoder = read_json(pretrained / "pretrain" / "Format-Serving" / "assets.extra" / "card.json")
     assert (encoder["kind"], encoder["feature_dim"], encoder["image_size"]) == ("encoder", 64, 32)
     assert encoder["trained_on"]["images"] == 48
+    assert encoder["trained_on"]["kept_epoch"] == 2
+    assert 0 <= encoder["trained_on"]["neighbour_auc"] <= 1
     card = read_json(root / "finetune" / "Format-Serving" / "assets.extra" / "card.json")
     assert card["kind"] == "classifier"
     assert card["targets"] == task.get("classes", task["labels"])
@@ -273,6 +297,40 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_and_step(tmp_path):
     args = tiny_data.fn_args(tmp_path, "pretrain", task, settings, train, train)
     with pytest.raises(RuntimeError, match=r"the loss became nan in epoch 1, step 2"):
         pretrain.run_fn(args)
+
+
+def test_the_encoder_of_the_epoch_with_the_best_probe_is_exported(tmp_path, monkeypatch):
+    task, kept = tiny_data.BINARY, {}
+    train = tiny_data.write_split(tmp_path / "Split-train", task, 32)
+    optimizer = tiny_data.PRETRAIN["optimizer"] | {"schedule": "constant", "learning_rate": 1e-2}
+    settings = tiny_data.PRETRAIN | {"epochs": 4, "probe_epochs": 1, "optimizer": optimizer}
+    aucs = iter([0.8, 0.8, 0.7, 0.6])  # the later one of equals is kept
+
+    def figures(self, embed):
+        kept[len(kept) + 1] = embed(self.validation)
+        return {"probe_auc": next(aucs), "neighbour_auc": 0.5}
+
+    monkeypatch.setattr(linear_probe.Probe, "figures", figures)
+    args = tiny_data.fn_args(tmp_path, "pretrain", task, settings, train, train)
+    pretrain.run_fn(args)
+    card = read_json(pathlib.Path(args.serving_model_dir) / "assets.extra" / "card.json")
+    assert (card["trained_on"]["kept_epoch"], card["trained_on"]["probe_auc"]) == (2, 0.8)
+    exported = tf.saved_model.load(args.serving_model_dir)
+    files = sorted(str(path) for path in (tmp_path / "Split-train").iterdir())
+    found = np.concatenate(
+        [
+            exported(tf.cast(decoded_png(one), tf.float32)[None] / 255)
+            for one in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()
+        ]
+    )
+    near, far = (np.linalg.norm(found - kept[epoch]) for epoch in (2, 4))
+    assert near < 1e-3 * np.linalg.norm(found)
+    assert near < far / 10
+
+
+def decoded_png(serialized: bytes) -> tf.Tensor:
+    feature = tf.train.Example.FromString(serialized).features.feature
+    return tf.io.decode_png(feature["image/encoded"].bytes_list.value[0], channels=3)
 
 
 def test_settings_that_are_wrong_or_missing_are_named(tmp_path):

@@ -1,0 +1,102 @@
+"""Large batches in small memory: a network's activations are held for some images at a time.
+
+Accumulating the gradients of small batches would change a contrastive loss, whose negatives are the
+batch. Here the features of the whole batch are computed first, without keeping activations; the
+loss sees all of them; then every micro-batch is computed again, this time with its gradient (Gao et
+al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", arXiv 2101.06983).
+The result is the undivided batch's for any loss, but for rounding, at the price of one more forward
+pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer_modules.errors import InputError
+
+
+def check(network: keras.Model, setting: str) -> None:
+    """Refuses networks whose layers look at the batch, which they would then see in parts."""
+    for layer in network._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            raise InputError(
+                f"{setting}: {network.name} has BatchNorm ({layer.name}), whose statistics would "
+                "be a micro-batch's; accepted with it is 0. model.family 'bit' has none"
+            )
+
+
+def apply(network: keras.Model, images: tf.Tensor, size: int) -> tf.Tensor:
+    """Features [N, D] of images [N, ...] for training, `size` images at a time (0: all at once).
+
+    The gradient reaches the network's weights; with `size` it does not go on to the images.
+    """
+    if not size:
+        return network(images, training=True)
+
+    @tf.custom_gradient
+    def whole(images: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor, variables: Any = ()) -> Any:
+            # Without this dependency the second pass could start before the first has ended.
+            with tf.control_dependencies([upstream]):
+                again = tf.identity(images)
+            return None, _gradients(network, again, upstream, list(variables), size)
+
+        return _features(network, images, size), gradient
+
+    return whole(images)
+
+
+def _features(network: keras.Model, images: tf.Tensor, size: int) -> tf.Tensor:
+    count = _parts(images, size)
+    width = network.output_shape[-1]
+    parts = tf.TensorArray(tf.float32, count, element_shape=[None, width], infer_shape=False)
+
+    def one(index: tf.Tensor, parts: tf.TensorArray) -> Any:
+        return index + 1, parts.write(index, network(_part(images, index, size), training=True))
+
+    _, parts = tf.while_loop(
+        lambda index, _: index < count, one, (tf.constant(0), parts), parallel_iterations=1
+    )
+    return tf.ensure_shape(parts.concat(), [images.shape[0], width])
+
+
+def _gradients(
+    network: keras.Model,
+    images: tf.Tensor,
+    upstream: tf.Tensor,
+    variables: list[tf.Variable],
+    size: int,
+) -> list[tf.Tensor]:
+    """Sum over the micro-batches of the gradients of `variables`."""
+    count = _parts(images, size)
+
+    def one(index: tf.Tensor, *sums: tf.Tensor) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            for variable in variables:
+                tape.watch(variable)
+            features = network(_part(images, index, size), training=True)
+        gradients = tape.gradient(
+            features,
+            variables,
+            _part(upstream, index, size),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        return index + 1, *(sum_ + gradient for sum_, gradient in zip(sums, gradients, strict=True))
+
+    zeros = [tf.zeros(variable.shape, variable.dtype) for variable in variables]
+    _, *sums = tf.while_loop(
+        lambda index, *_: index < count, one, (tf.constant(0), *zeros), parallel_iterations=1
+    )
+    return sums
+
+
+def _parts(values: tf.Tensor, size: int) -> tf.Tensor:
+    return -(-tf.shape(values)[0] // size)
+
+
+def _part(values: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
+    """Rows of micro-batch `index`; the last one may have fewer."""
+    return values[index * size : (index + 1) * size]
