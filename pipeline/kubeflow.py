@@ -111,6 +111,7 @@ def compile_pipeline(
     _check_arguments(image, output)
     _refuse(
         kubeflow_check.misplaced(config, target)
+        + kubeflow_check.undivided(config)
         + beam_options.cluster_problems(config.beam, target.pipeline_root)
     )
     spec = _compile(config, target, image, data_version, image_root)

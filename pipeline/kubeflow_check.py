@@ -12,6 +12,7 @@ from pipeline.config import RunConfig
 from pipeline.kubeflow_targets import KUBEFLOW, Target
 
 SCHEMA_VERSION = "2.1.0"
+_TRAINERS = ("Upstream", "Pretrainer", "Finetuner")
 
 
 def unsupported(spec: Mapping[str, Any]) -> list[str]:
@@ -61,6 +62,30 @@ def misplaced(config: RunConfig, target: Target = KUBEFLOW) -> list[str]:
         for node, setting, path in uses
         if path and not on_volume(path, mounts := target.mounts(config.kubernetes.of_node(node)))
     ]
+
+
+def undivided(config: RunConfig) -> list[str]:
+    """Says where a training's devices are not what its pod has."""
+    strategy, wanted = config.distribution.strategy, config.distribution.gpus
+    if strategy == "multi_worker":
+        return [
+            "setting 'distribution.strategy': received 'multi_worker'; a step is one pod: "
+            "kubeflow_runner.py tfjob trains in several"
+        ]
+    found = []
+    for node in _TRAINERS if config.upstream.enabled else _TRAINERS[1:]:
+        given = config.kubernetes.of_node(node).gpus
+        if strategy == "mirrored" and given < (wanted or 1):
+            found.append(
+                f"node '{node}': distribution.strategy 'mirrored' needs {wanted or 1} GPUs, its "
+                f"pod has {given}; set kubernetes.nodes.{node}.gpus"
+            )
+        if strategy == "one_device" and given > 1:
+            found.append(
+                f"node '{node}': distribution.strategy 'one_device' uses one of its pod's {given} "
+                "GPUs; choose 'auto' or 'mirrored'"
+            )
+    return found
 
 
 def unknown_nodes(config: RunConfig, spec: Mapping[str, Any]) -> list[str]:

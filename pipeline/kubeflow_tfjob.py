@@ -91,6 +91,12 @@ def _check(config: RunConfig, step: StepSettings, folders: dict[str, str]) -> No
             f"setting 'name': received '{config.name}'; for a TFJob at most "
             f"{_LONGEST_NAME - len('-pretrain')} characters"
         )
+    strategy, pods = config.distribution.strategy, config.kubernetes.pretrain_pods
+    if strategy not in ("auto", "multi_worker") and pods > 1:
+        raise InputError(
+            f"setting 'distribution.strategy': received '{strategy}', which does not join the "
+            f"{pods} pods of kubernetes.pretrain_pods; accepted: auto, multi_worker"
+        )
     mounts = KUBEFLOW.mounts(step)
     if config.model.init.path:
         folders = {**folders, "model.init.path": config.model.init.path}

@@ -13,7 +13,7 @@ import yaml
 import kubeflow_runner
 from pipeline.config import preset_names
 from pipeline.kubeflow import cluster_config
-from pipeline.kubeflow_check import misplaced, unsupported
+from pipeline.kubeflow_check import misplaced, undivided, unsupported
 from pipeline.kubeflow_file import load_pipeline
 from trainer_modules.errors import InputError
 
@@ -384,6 +384,38 @@ def test_weights_outside_the_volume_are_named():
     config = cluster_config(preset="cxr", overrides=["model.init.path=/weights/bit.npz"])
     (problem,) = misplaced(config)
     assert "node 'Pretrainer': model.init.path '/weights/bit.npz'" in problem
+
+
+FOUR = "kubernetes.nodes.Finetuner.gpus=4"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            ["distribution.strategy=mirrored", FOUR],
+            ["node 'Pretrainer': distribution.strategy 'mirrored' n"],
+        ),
+        (
+            [
+                "distribution={strategy: mirrored, gpus: 4}",
+                "kubernetes.nodes.Pretrainer.gpus=2",
+                FOUR,
+            ],
+            ["node 'Pretrainer': distribution.strategy 'mirrored' needs 4 GPUs, its pod has 2"],
+        ),
+        (
+            ["distribution.strategy=one_device", "kubernetes.nodes.Pretrainer.gpus=2"],
+            ["node 'Pretrainer': distribution.strategy 'one_device' uses one of its pod's 2 GPUs"],
+        ),
+        (["distribution.strategy=multi_worker"], ["a step is one pod: kubeflow_runner.py tfjob"]),
+        (["kubernetes.nodes.Pretrainer.gpus=2"], []),
+    ],
+)
+def test_devices_of_a_training_are_those_of_its_pod(settings, said):
+    found = undivided(cluster_config(preset="cxr", overrides=settings))
+    assert len(found) == len(said)
+    assert all(text in problem for text, problem in zip(said, found, strict=True))
 
 
 def test_cluster_config_leaves_given_folders_alone():

@@ -58,6 +58,7 @@ def test_fields_of_the_job(tmp_path, capsys):
     told = json.loads(container["args"][container["args"].index("--settings") + 1])
     assert told["checkpoint_root"] == "/mnt/remedis/checkpoints/cxr"
     assert told["settings"]["pretrain"]["epochs"] == 100
+    assert told["distribution"]["strategy"] == "auto"
 
 
 def test_pods_are_what_the_kubernetes_client_knows(tmp_path):
@@ -90,6 +91,7 @@ def test_pods_are_what_the_kubernetes_client_knows(tmp_path):
         ([], ["name=" + "a" * 42], "at most 41 characters"),
         ([], ["kubernetes.pretrain_pods=0"], "'kubernetes.pretrain_pods': received 0"),
         ([], ["model.init={source: encoder, path: /w}"], "model.init.path '/w' is on none"),
+        ([], ["distribution.strategy=one_device"], "does not join the 2 pods"),
         (["--output", "/proc/job.yaml"], [], "--output '/proc/job.yaml' can't be written"),
         (["--output", "job.json"], [], "ending in .yaml"),
     ],
