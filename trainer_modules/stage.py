@@ -85,9 +85,12 @@ class Stage:
 
     def _deciding_settings(self) -> dict[str, Any]:
         """The settings without those that a run may change when it continues."""
-        sections = dict(self.custom_config["settings"])
-        sections[self.name] = {k: v for k, v in sections[self.name].items() if k != "micro_batch"}
-        return sections
+        return {
+            name: {key: value for key, value in section.items() if key != "micro_batch"}
+            if isinstance(section, dict)
+            else section
+            for name, section in self.custom_config["settings"].items()
+        }
 
     def _base_digests(self) -> list[str]:
         """Content of the weights that training starts from: theirs all have the same size."""
