@@ -1,6 +1,7 @@
 """A step imports what it needs: not TFMA, TFDV and Keras, each with what they bring."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,8 +31,14 @@ print(json.dumps([loaded, is_evaluator, config]))
 
 
 def _probe(executor):
+    # tensorflow_transform sets it in whoever imports it: this session may have; a step has not.
+    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, executor], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-c", PROBE, executor],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
