@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.predictor.inference import BATCH_SIZE, Columns
+from components.predictor.signatures import load_signature
 from components.shift.embedding_table import EMBEDDING, TEXTS
 from trainer_modules import features
 from trainer_modules.errors import InputError
@@ -28,18 +29,9 @@ class EmbeddingModel:
             InputError: The folder holds no SavedModel with such a signature.
         """
         self._where = f"model '{model_dir}'"
-        try:
-            # The loaded object owns the variables that the signature uses.
-            self._model = tf.saved_model.load(model_dir)
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise InputError(f"{self._where} is not a readable SavedModel: {error}") from error
-        signatures = self._model.signatures
-        if features.EMBED_SIGNATURE not in signatures:
-            raise InputError(
-                f"{self._where} has the signatures {sorted(signatures)}, it needs "
-                f"'{features.EMBED_SIGNATURE}' (images to embeddings)"
-            )
-        self._signature = signatures[features.EMBED_SIGNATURE]
+        self._model, self._signature = load_signature(
+            model_dir, features.EMBED_SIGNATURE, "images to embeddings"
+        )
         takes = self._signature.structured_input_signature[1]
         gives = sorted(self._signature.structured_outputs)
         if "images" not in takes or EMBEDDING not in gives:

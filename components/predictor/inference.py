@@ -7,11 +7,12 @@ are judged on numbers that came about in the same way.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from components.predictor.signatures import load_signature
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
@@ -37,7 +38,9 @@ class ExamplesModel:
                 outputs is missing.
         """
         self._where = f"model '{model_dir}'"
-        self._signature = self._load(model_dir)
+        self._model, self._signature = load_signature(
+            model_dir, features.EXAMPLES_SIGNATURE, "serialized tf.Examples to probabilities"
+        )
         self.targets = self._decided() if targets is None else tuple(targets)
         self._check_outputs()
 
@@ -67,20 +70,6 @@ class ExamplesModel:
                     )
                 columns[column] = values.reshape(batch)
         return columns
-
-    def _load(self, model_dir: str) -> Callable[..., Mapping[str, tf.Tensor]]:
-        try:
-            # The loaded object owns the variables: dropping it would free what the signature uses.
-            self._model = tf.saved_model.load(model_dir)
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise InputError(f"{self._where} is not a readable SavedModel: {error}") from error
-        signatures = self._model.signatures
-        if features.EXAMPLES_SIGNATURE not in signatures:
-            raise InputError(
-                f"{self._where} has the signatures {sorted(signatures)}, it needs "
-                f"'{features.EXAMPLES_SIGNATURE}' (serialized tf.Examples to probabilities)"
-            )
-        return signatures[features.EXAMPLES_SIGNATURE]
 
     def _decided(self) -> tuple[str, ...]:
         found = set(self._signature.structured_outputs)

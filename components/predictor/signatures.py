@@ -1,0 +1,36 @@
+"""One signature of a SavedModel that a user names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from trainer_modules.errors import InputError
+
+
+def load_signature(model_dir: str, name: str, purpose: str) -> tuple[Any, Any]:
+    """Loads a SavedModel and finds a signature in it.
+
+    Args:
+        model_dir: Folder of the SavedModel.
+        name: Name of the signature.
+        purpose: What the signature does, for the message.
+
+    Returns:
+        The loaded object, which owns the variables that the signature uses and must be kept, and
+        the signature.
+
+    Raises:
+        InputError: The folder holds no readable SavedModel, or none with that signature.
+    """
+    where = f"model '{model_dir}'"
+    try:
+        model = tf.saved_model.load(model_dir)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise InputError(f"{where} is not a readable SavedModel: {error}") from error
+    if name not in model.signatures:
+        raise InputError(
+            f"{where} has the signatures {sorted(model.signatures)}, it needs '{name}' ({purpose})"
+        )
+    return model, model.signatures[name]
