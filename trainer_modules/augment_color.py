@@ -40,7 +40,7 @@ def random_finish(view: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -
 def _compiled(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """One function per settings, so that eager calls compile once."""
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def finish(view: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         # Drawn in here: outside, a handful of numbers costs as much as the blur.
         own_seed = tf.bitwise.bitwise_xor(seed, tf.constant([_STREAM, 0], seed.dtype))

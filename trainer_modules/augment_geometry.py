@@ -100,7 +100,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
     return tf.reshape(changed[: tf.size(image)], tf.shape(image))
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _look_up(buffer: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     """New levels of a pixel buffer, from the three channels' tables joined."""
     index = tf.cast(tf.reshape(buffer, [-1, 3]), tf.int32) + tf.range(3) * _LEVELS

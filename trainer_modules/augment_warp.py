@@ -46,7 +46,7 @@ def pixel_buffer(image: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.reshape(image, [-1]), padding], 0)
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _sample(buffer, height, width, affine, displacement, size: int):
     """Bilinear values; the three bytes of a pixel are fetched as one integer."""
     colors = tf.cast(tf.reshape(buffer, [-1, 3]), tf.int32)

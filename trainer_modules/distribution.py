@@ -104,7 +104,7 @@ class Consensus:
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self._strategy = strategy
         self._several = several_processes(strategy)
-        self._gather = tf.function(self._gather_in_replicas)
+        self._gather = tf.function(self._gather_in_replicas, autograph=False)
 
     def of_chief(self, values: np.ndarray) -> np.ndarray:
         """The chief's values (float64 [N]) in every process."""

@@ -52,11 +52,17 @@ class Encoder(tf.Module):
         self._call = network
         self._kept = _kept(network)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")],
+        autograph=False,
+    )
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         return self._call(images, training=False)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")],
+        autograph=False,
+    )
     def embed(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """The same as a signature."""
         return {"embedding": self._call(images, training=False)}
@@ -88,12 +94,12 @@ class Classifier(tf.Module):
         self._image_size = image_size
         self.target_names = tf.saved_model.Asset(str(names_file))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")], autograph=False)
     def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """PNG or JPEG bytes [B] to {target: [B, 1], "decision/target": [B, 1]}."""
         return self._predict(self._logits(images))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Serialized tf.Examples [B] to the same, and "uncalibrated/target" [B, 1]."""
         spec = {features.IMAGE_ENCODED: tf.io.FixedLenFeature([], tf.string)}
@@ -104,7 +110,7 @@ class Classifier(tf.Module):
             outputs[features.uncalibrated(target)] = raw[:, index : index + 1]
         return outputs
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")], autograph=False)
     def embed(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """PNG or JPEG bytes [B] to the features [B, D] under the classifier."""
         return {"embedding": self._features(images)}

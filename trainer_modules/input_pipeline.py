@@ -17,6 +17,9 @@ from trainer_modules.settings import AugmentSettings
 
 EVALUATION_CROP = 0.875
 _UNCROPPED_SIZE = 32
+# Nothing here branches on a tensor by `if` or `while`; rewriting the functions for that would take
+# seconds of every training's start.
+_unconverted = tf.autograph.experimental.do_not_convert
 
 
 def steps_per_epoch(source: records.Records | Cases, batch_size: int) -> int:
@@ -102,7 +105,7 @@ def evaluation_batches(source: records.Records, size: int, batch_size: int) -> t
     def example(serialized: tf.Tensor) -> tf.Tensor:
         return evaluation_image(_parse(serialized, {})[features.IMAGE_ENCODED], size)
 
-    dataset = source.stored_order().map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = source.stored_order().map(_unconverted(example), num_parallel_calls=tf.data.AUTOTUNE)
     return _shardable(dataset.batch(batch_size).prefetch(2))
 
 
@@ -141,6 +144,7 @@ def _training_batches(
     """
     kept = steps_per_epoch(source, batch_size) * batch_size
 
+    @_unconverted
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         # Positions are doubled: the second view of an image has a key of its own.
         def with_key(position: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -151,10 +155,10 @@ def _training_batches(
         return numbered.skip(done).map(with_key)
 
     dataset = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
-    dataset = dataset.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.map(_unconverted(prepare), num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.batch(batch_size, drop_remainder=True)
     if finish is not None:
-        dataset = dataset.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+        dataset = dataset.map(_unconverted(finish), num_parallel_calls=tf.data.AUTOTUNE)
     return _shardable(dataset.prefetch(2))
 
 

@@ -41,7 +41,7 @@ def standardize(kernel, epsilon: float, dtype: str):
     return apply(tf.convert_to_tensor(kernel))
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _norm_forward(inputs, gamma, beta, groups: int, epsilon: float):
     wide = _pixels(inputs)
     sums, squares = _sum_pixels(wide), _sum_pixels(tf.square(wide))
@@ -54,7 +54,7 @@ def _norm_forward(inputs, gamma, beta, groups: int, epsilon: float):
     return tf.reshape(tf.cast(outputs, inputs.dtype), tf.shape(inputs)), mean, inverse
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _norm_backward(inputs, gamma, beta, mean, inverse, upstream, groups: int):
     """Gradients of inputs, gamma and beta; whether ReLU let a value through is computed again."""
     wide, upstream = _pixels(inputs), _pixels(upstream)
@@ -75,7 +75,7 @@ def _norm_backward(inputs, gamma, beta, mean, inverse, upstream, groups: int):
     return gradient, tf.reduce_sum(normal_products, 0), tf.reduce_sum(sums, 0)
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _kernel_forward(kernel, epsilon: float, dtype: str):
     mean = tf.reduce_mean(kernel, (0, 1, 2), keepdims=True)
     variance = tf.reduce_mean(tf.square(kernel - mean), (0, 1, 2), keepdims=True)
@@ -83,7 +83,7 @@ def _kernel_forward(kernel, epsilon: float, dtype: str):
     return tf.cast((kernel - mean) * inverse, dtype), mean, inverse
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _kernel_backward(kernel, mean, inverse, upstream):
     upstream = tf.cast(upstream, tf.float32)
     normal = (kernel - mean) * inverse

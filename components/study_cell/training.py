@@ -60,7 +60,9 @@ class Network:
         self._fresh = [keras.ops.convert_to_numpy(v) for v in optimizer.variables]
         shape = tf.TensorSpec([None, image_size, image_size, 3], tf.float32)
         self._logits = tf.function(
-            lambda images: classifier(images, training=False), input_signature=[shape]
+            lambda images: classifier(images, training=False),
+            input_signature=[shape],
+            autograph=False,
         )
 
     def fit(self, weights: Weights, batches: tf.data.Dataset, steps: int) -> None:

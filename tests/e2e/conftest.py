@@ -16,8 +16,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from tests.e2e import warm_process
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("pipeline", "components", "trainer_modules", "schemas", "local_runner.py")
+ENVIRONMENT = {"REMEDIS_ID_KEY": "a key for tests of whole runs"}
 # A pipeline of seconds on SYNTHETIC images. Its gate asks only for what so little can give.
 TINY = (
     "data.synthetic.patients=220",
@@ -79,24 +82,32 @@ class Checkout:
             else:
                 shutil.copy(source, folder / name)
 
-    def command(self, output: Path, overrides: tuple[str, ...], *arguments: str) -> list[str]:
+    def arguments(
+        self, output: Path, overrides: tuple[str, ...], arguments: tuple[str, ...]
+    ) -> list[str]:
         settings = [part for item in overrides for part in ("--set", item)]
-        return [
-            *(sys.executable, "local_runner.py", "--preset", "demo", "--output", str(output)),
-            *settings,
-            *arguments,
-        ]
+        return ["--preset", "demo", "--output", str(output), *settings, *arguments]
 
     def run(
         self, output: Path, *arguments: str, overrides: tuple[str, ...] = TINY, timeout: int = 400
     ) -> Outcome:
+        """A run in a process that has the large libraries already."""
+        process, screen = self._start(output, overrides, arguments)
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            pytest.fail(f"not done after {timeout} s:\n{screen.read_text()}")
+        return Outcome(process.exitcode, screen.read_text(), output)
+
+    def run_as_a_user(self, output: Path, timeout: int = 400) -> Outcome:
+        """The same from a command line, with nothing prepared."""
         done = subprocess.run(
-            self.command(output, overrides, *arguments),
+            [sys.executable, "local_runner.py", *self.arguments(output, TINY, ())],
             cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=timeout,
-            env={**os.environ, "REMEDIS_ID_KEY": "a key for tests of whole runs"},
+            env={**os.environ, **ENVIRONMENT},
         )
         return Outcome(done.returncode, done.stdout + done.stderr, output)
 
@@ -104,19 +115,28 @@ class Checkout:
         self, text: str, output: Path, overrides: tuple[str, ...], *arguments: str
     ) -> None:
         """Starts a run and kills it, with SIGKILL, as soon as `text` appears on its screen."""
-        with subprocess.Popen(
-            self.command(output, overrides, *arguments),
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
-            deadline = time.monotonic() + 300
-            for line in process.stdout:
-                if text in line or time.monotonic() > deadline:
-                    break
-            process.send_signal(signal.SIGKILL)
-        assert text in line
+        process, screen = self._start(output, overrides, arguments)
+        deadline = time.monotonic() + 300
+        while process.exitcode is None and time.monotonic() < deadline:
+            if screen.exists() and text in screen.read_text():
+                break
+            process.join(0.1)
+        process.kill()
+        process.join()
+        assert text in screen.read_text()
+        assert process.exitcode == -signal.SIGKILL
+
+    def _start(self, output: Path, overrides: tuple[str, ...], arguments: tuple[str, ...]):
+        screen = output.with_name(f"{output.name}-screen.txt")
+        screen.unlink(missing_ok=True)
+        process = warm_process.start(
+            "local_runner.py",
+            self.arguments(output, overrides, arguments),
+            folder=self.folder,
+            screen=screen,
+            environment=ENVIRONMENT,
+        )
+        return process, screen
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +158,7 @@ def first_run(checkout, shared_folder):
     record = shared_folder / "first_run.json"
     with FileLock(shared_folder / "first_run.lock"):
         if not record.exists():
-            outcome = checkout.run(shared_folder / "first")
+            outcome = checkout.run_as_a_user(shared_folder / "first")
             assert outcome.status == 0, outcome.screen
             record.write_text(json.dumps({"screen": outcome.screen, "summary": outcome.summary}))
     return Outcome(0, json.loads(record.read_text())["screen"], shared_folder / "first")

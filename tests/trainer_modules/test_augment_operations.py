@@ -105,6 +105,7 @@ def sampled(image, coordinates):
     return np.stack(channels, axis=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("angle", [0.0, 0.5, -2.2, np.pi / 2])
 @pytest.mark.parametrize("box", [(0, 0, 24, 20), (3, 2, 15, 9)])
 def test_rotated_crop_matches_scipy(image, angle, box):

@@ -34,6 +34,7 @@ def gray_picture():
     return np.repeat(picture()[..., :1], 3, axis=-1)
 
 
+@pytest.mark.slow
 def test_seeds_decide_the_view_eagerly_and_in_tf_data():
     image = tf.constant(picture())
 
@@ -90,6 +91,7 @@ def differs(view, plain):
     return np.abs(view - plain).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "changed", "probability"),
     [
@@ -113,6 +115,7 @@ def test_each_operation_has_its_own_switch(change, changed, probability):
     )
 
 
+@pytest.mark.slow
 def test_the_blur_of_every_image_has_its_own_sigma():
     settings = OFF.model_copy(update={"blur_probability": 1.0, "blur_sigma": (0.5, 2.0)})
     image = tf.constant(picture(48, 48))

@@ -127,6 +127,7 @@ def test_max_pool_pads_with_zero_not_minus_infinity():
     np.testing.assert_allclose(np.array(root(images))[:, 0, 0], expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "parameters", "arrays", "width"),
     [

@@ -209,6 +209,7 @@ def test_bit_file_for_another_family(arrays, tmp_path):
         load(simclr, save(tmp_path / "w.npz", arrays))
 
 
+@pytest.mark.slow
 def test_encoder_of_an_earlier_run(backbone, tmp_path):
     folder = tmp_path / "pushed" / "assets.extra"
     folder.mkdir(parents=True)

@@ -26,6 +26,7 @@ def views(source, epochs, seed=0):
     return np.stack(list(dataset.as_numpy_iterator()))
 
 
+@pytest.mark.slow
 def test_pretraining_views_depend_on_seed_and_epoch_alone(source):
     both = views(source, range(2))
     assert both.shape == (4, 8, 2, 32, 32, 3)
@@ -42,6 +43,7 @@ def test_no_two_views_are_alike(source):
     assert len(np.unique(flat, axis=0)) == len(flat)
 
 
+@pytest.mark.slow
 def test_finetuning_labels_belong_to_their_images(source):
     dataset = input_pipeline.finetuning_batches(source, AUGMENT, 32, 8, 0, range(1))
     batches = list(dataset.as_numpy_iterator())

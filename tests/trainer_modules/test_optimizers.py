@@ -143,6 +143,7 @@ def distance(path):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lars", "sgd", "adamw"])
 def test_layer_decay_scales_the_step_of_each_layer(kind):
     """Two steps of the decayed optimiser, layer by layer, are those at that layer's own rate."""

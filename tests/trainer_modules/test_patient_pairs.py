@@ -71,6 +71,7 @@ def drawn(cases, seed, epoch):
     )
 
 
+@pytest.mark.slow
 def test_every_patient_once_an_epoch_with_two_of_its_images(cases):
     assert (cases.count, cases.several) == (8, 6)
     for epoch in range(4):
@@ -82,6 +83,7 @@ def test_every_patient_once_an_epoch_with_two_of_its_images(cases):
         np.testing.assert_array_equal(pairs[:, 0] != pairs[:, 1], several)
 
 
+@pytest.mark.slow
 def test_pairs_depend_on_seed_and_epoch_alone(cases, pattern):
     first = drawn(cases, 3, 0)
     np.testing.assert_array_equal(first, drawn(cases, 3, 0))
@@ -93,6 +95,7 @@ def test_pairs_depend_on_seed_and_epoch_alone(cases, pattern):
         assert {tuple(pair) for pair in first} != {tuple(pair) for pair in other}
 
 
+@pytest.mark.slow
 def test_every_pair_of_a_patient_is_as_likely():
     draw = tf.function(patient_pairs._two_of)
     size, patient = tf.constant(3, tf.int64), tf.constant(5, tf.int64)
@@ -105,6 +108,7 @@ def test_every_pair_of_a_patient_is_as_likely():
     assert sum((count - 200) ** 2 / 200 for count in seen.values()) < 20.5
 
 
+@pytest.mark.slow
 def test_views_of_a_pair_are_of_its_two_images_and_continue_where_told(cases):
     def batches(epochs, skipped=0):
         made = input_pipeline.pretraining_batches(cases, CROPS, 32, 3, 1, epochs, skipped)

@@ -9,6 +9,8 @@ from trainer_modules.errors import InputError
 from trainer_modules.initialization import initialize
 from trainer_modules.settings import InitSettings, ModelSettings
 
+pytestmark = pytest.mark.slow
+
 TINY = ModelSettings(units=(1, 2), root_filters=8)
 
 

@@ -8,6 +8,7 @@ from trainer_modules.backbone import build_backbone, feature_dim
 from trainer_modules.settings import ModelSettings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("depth", "stem", "trainable", "width"),
     [

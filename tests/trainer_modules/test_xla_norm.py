@@ -15,6 +15,7 @@ def values_and_gradients(function, arguments, upstream):
     return [outputs, *tape.gradient(outputs, arguments, upstream)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-6), ("bfloat16", 1e-2)])
 @pytest.mark.parametrize("mean", [0.0, 5.0])
 def test_group_norm_relu_and_its_gradient(dtype, tolerance, mean):
@@ -68,6 +69,7 @@ def unit(fused):
     return layer
 
 
+@pytest.mark.slow
 def test_a_fused_unit_trains_as_a_plain_one():
     images = tf.constant(np.random.default_rng(3).normal(size=(2, 8, 8, 8)), tf.float32)
     results = []

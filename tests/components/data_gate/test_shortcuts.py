@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from scipy import stats
 
 from components.data_gate.index import Index
 from components.data_gate.shortcuts import shortcuts
 from components.image_example_gen.records import index_schema
 from trainer_modules.settings import TaskSettings
+
+pytestmark = pytest.mark.slow
 
 TASK = TaskSettings(labels=("a",))
 

@@ -44,6 +44,7 @@ def validate(tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_the_unlabeled_split_needs_no_label(validate):
     assert validate("unlabeled") == []
 

@@ -275,6 +275,7 @@ def test_damaged_files(name):
     assert error.value.reason == images.UNREADABLE
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_decoder_is_only_quarantined():
     # Two bytes of a JPEG that make GDCM abort its process.
     data = bytearray(Path(get_testdata_file("SC_rgb_small_odd_jpeg.dcm")).read_bytes())

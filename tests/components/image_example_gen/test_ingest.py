@@ -162,6 +162,7 @@ def test_no_output_holds_an_identity(planted):
             assert secret.decode() not in path.name
 
 
+@pytest.mark.slow
 def test_a_second_run_gives_the_same_files(planted, tmp_path):
     out, _, _, _ = planted
     data = DataSettings(
@@ -184,6 +185,7 @@ def test_images_are_shrunk_and_stored_as_asked(planted, tmp_path):
         assert (value(example, "image/height"), value(example, "image/width")) == (8, 6)
 
 
+@pytest.mark.slow
 def test_synthetic_hospitals_and_an_empty_split(tmp_path):
     data = DataSettings(
         subgroups=("sex", "age"),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from components.image_example_gen.tf_records import RecordWriter, serialize_example
 
@@ -49,6 +50,7 @@ def test_examples_are_tensorflows():
     assert data == serialize_example(dict(reversed(given.items())))
 
 
+@pytest.mark.slow
 def test_workers_load_no_tensorflow():
     code = (
         "import sys, components.image_example_gen.ingest;"

@@ -118,6 +118,7 @@ def test_the_scanner_of_the_shifted_hospital_differs():
     assert noise[1] > 1.2 * noise[0]
 
 
+@pytest.mark.slow
 def test_without_shift_the_hospitals_are_alike():
     data = settings(shift=0.0, shifted_patients=200, patients=200)
     source = sources.open_source(data, TASK)

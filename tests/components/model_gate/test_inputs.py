@@ -32,6 +32,7 @@ def candidate(tmp_path_factory, export_classifier) -> str:
     return export_classifier(tmp_path_factory.mktemp("candidate"), {"edema": 1.0})
 
 
+@pytest.mark.slow
 def test_pushed_model_predicts_the_same_images(tmp_path, files, candidate, export_classifier):
     export_classifier(tmp_path / "1700000000", {"edema": 2.0})
     baseline, table = inputs.baseline_predictions(str(tmp_path), candidate, files, TASK)

@@ -320,6 +320,7 @@ def test_named_subgroups_only(run, predictions):
     assert "'sexx' is missing among 7 columns; nearest name in the file: 'sex'" in lines
 
 
+@pytest.mark.slow
 def test_process_refuses_with_status_4_without_loading_tensorflow(tmp_path, predictions):
     path = tmp_path / "predictions.csv"
     shuffled(predictions).to_csv(path, index=False)

@@ -10,6 +10,8 @@ from components.model_gate.__main__ import main
 from components.model_gate.evidence import Serving
 from trainer_modules.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 POLICY = "resamples: 300\n"
 
 

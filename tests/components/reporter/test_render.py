@@ -263,6 +263,7 @@ def test_unreadable_parts_are_named_not_fatal(run: dict, tmp_path: Path) -> None
         assert name in text
 
 
+@pytest.mark.slow
 def test_the_upstream_training_and_its_images_are_shown(run: dict, tmp_path: Path) -> None:
     history = {
         "stage": "upstream",

@@ -17,6 +17,8 @@ from components.image_example_gen.tf_records import DamagedRecords, RecordFile, 
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
+pytestmark = pytest.mark.slow
+
 DICOM = [
     Path(get_testdata_file(name)).read_bytes()
     for name in ("MR_small.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "CT_small.dcm")
