@@ -1,15 +1,17 @@
 """What an encoder is worth in labels: linear probes of it and of the same network untrained.
 
 Patients are drawn as finetuning draws them (`label_fraction`), so that 1 % of a draw lies inside
-its 10 %. Both networks get the same draws.
+its 10 %. Trained and untrained get the same draws.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -54,45 +56,42 @@ class Probes:
     judged: dict[str, tuple[records.Records, records.Index]]
 
     def figures(
-        self, name: str, network: keras.Model, size: int, fractions: Sequence[float], draws: int
-    ) -> list[Figure]:
-        """Embeds everything once, then probes every fraction and draw."""
-
-        def embed(source: records.Records) -> np.ndarray:
-            batches = input_pipeline.evaluation_batches(source, size, _BATCH)
-            return network.predict(batches, verbose=0)
-
-        train = embed(self.train)
-        judged = {split: embed(source) for split, (source, _) in self.judged.items()}
-        return [
-            figure
-            for fraction in fractions
-            for figure in self._at(name, fraction, 1 if fraction == 1 else draws, train, judged)
-        ]
-
-    def _at(
         self,
         name: str,
-        fraction: float,
-        draws: int,
-        train: np.ndarray,
-        judged: dict[str, np.ndarray],
+        networks: Iterable[tuple[keras.Model, range]],
+        size: int,
+        fractions: Sequence[float],
     ) -> list[Figure]:
-        index = self.train_index
-        results: dict[str, list[tuple[float, float]]] = {split: [] for split in judged}
-        sizes = []
-        for draw in range(draws):
-            chosen = choose_patients(index.patients, index.labels, index.weights, fraction, draw)
-            keep = np.isin(index.patients, list(chosen))
-            sizes.append((len(chosen), int(keep.sum())))
-            for split, embedded in judged.items():
-                scores = probe_scores(train[keep], index.select(keep), embedded)
-                results[split].append(self._judge(scores, self.judged[split][1]))
-        patients, images = np.mean(sizes, axis=0)
+        """Embeds everything once with each network, then probes every fraction in its draws.
+
+        All labels are one draw, whatever its number: of them a network has one probe.
+        """
+        found: dict[tuple[float, str], list[tuple[float, float]]] = {}
+        sizes: dict[float, list[tuple[int, int]]] = {}
+        for network, draws in networks:
+            embed = functools.partial(_embed, network, size)
+            train = embed(self.train)
+            judged = {split: embed(source) for split, (source, _) in self.judged.items()}
+            for fraction, draw in itertools.product(fractions, draws):
+                if fraction == 1 and draw != draws[0]:
+                    continue
+                keep, patients = self._drawn(fraction, draw)
+                sizes.setdefault(fraction, []).append((patients, int(keep.sum())))
+                for split, embedded in judged.items():
+                    scores = probe_scores(train[keep], self.train_index.select(keep), embedded)
+                    result = self._judge(scores, self.judged[split][1])
+                    found.setdefault((fraction, split), []).append(result)
         return [
-            Figure(name, fraction, patients, images, split, draws, *self._summary(values))
-            for split, values in results.items()
-        ]
+            Figure(name, fraction, *np.mean(sizes[fraction], axis=0), split, len(values),
+                   *self._summary(values))
+            for (fraction, split), values in found.items()
+        ]  # fmt: skip
+
+    def _drawn(self, fraction: float, draw: int) -> tuple[np.ndarray, int]:
+        """Which training images a draw keeps (bool [N]), and of how many patients they are."""
+        index = self.train_index
+        chosen = choose_patients(index.patients, index.labels, index.weights, fraction, draw)
+        return np.isin(index.patients, list(chosen)), len(chosen)
 
     def _judge(self, scores: np.ndarray, truth: records.Index) -> tuple[float, float]:
         hits = truth.labels.argmax(axis=1) == scores.argmax(axis=1)
@@ -126,6 +125,8 @@ def probe_encoder(
 ) -> list[Figure]:
     """Figures of an exported encoder and of its network with random weights.
 
+    One random network says little of the others, so every draw has one of its own.
+
     Args:
         encoder: Folder of its SavedModel, with card and weights in `assets.extra`.
         probes: From `open_probes`.
@@ -141,12 +142,25 @@ def probe_encoder(
         raise InputError(
             f"{encoder} is a SavedModel as it is, of which no untrained one can be made"
         )
-    keras.utils.set_random_seed(int(card["trained_on"].get("seed", 0)))
+    seed = int(card["trained_on"].get("seed", 0))
+
+    def untrained() -> Iterator[tuple[keras.Model, range]]:
+        for draw in range(draws):
+            keras.utils.set_random_seed(seed + draw)
+            yield backbone.build_backbone(model), range(draw, draw + 1)
+
     network = backbone.build_backbone(model)
-    size = model.image_size
-    untrained = probes.figures("random init", network, size, fractions, draws)
     initialization.initialize(network, InitSettings(source="encoder", path=str(encoder)))
-    return [*probes.figures("encoder", network, size, fractions, draws), *untrained]
+    size = model.image_size
+    return [
+        *probes.figures("encoder", [(network, range(draws))], size, fractions),
+        *probes.figures("random init", untrained(), size, fractions),
+    ]
+
+
+def _embed(network: keras.Model, size: int, source: records.Records) -> np.ndarray:
+    batches = input_pipeline.evaluation_batches(source, size, _BATCH)
+    return network.predict(batches, verbose=0)
 
 
 def _card(encoder: Path) -> dict:

@@ -1,11 +1,11 @@
 """Runs a compiled pipeline under KFP's own local orchestrator, every step a process of its own.
 
-    python tests/kubeflow/kfp_local.py [--fork] PIPELINE.yaml ROOT [NAME=VALUE ...]
+    python tests/kubeflow/kfp_local.py PIPELINE.yaml ROOT [NAME=VALUE ...]
 
 kfp.local runs only KFP's own Python components outside Docker. What keeps container components out
-is two checks, which are lifted here; the container's `python` is this interpreter, and its working
-directory is the current one. With --fork a step's process is no new interpreter but a fork of this
-one, which has imported the large libraries once for all steps: a third of the time.
+is two checks, which are lifted here. A step's `python -m MODULE ...` is a fork of this process,
+which has imported the large libraries once for all steps: a third of the time. Its working
+directory is the current one.
 
 Exit status: 0 the pipeline succeeded, 1 a step failed.
 """
@@ -21,10 +21,10 @@ import traceback
 import warnings
 from pathlib import Path
 
-_LARGE = ("tensorflow", "keras", "apache_beam", "pyarrow.parquet", "ml_metadata")
+_LARGE = ("tfx.v1", "tensorflow_model_analysis", "tensorflow_data_validation", "keras")
 
 
-def run(file: str, root: str, arguments: dict[str, object], *, fork: bool = False) -> bool:
+def run(file: str, root: str, arguments: dict[str, object]) -> bool:
     """Runs the pipeline; returns whether it succeeded."""
     from kfp import components, local
     from kfp.local import subprocess_task_handler
@@ -32,11 +32,11 @@ def run(file: str, root: str, arguments: dict[str, object], *, fork: bool = Fals
     handler = subprocess_task_handler.SubprocessTaskHandler
     handler.validate_not_container_component = lambda self, command: None
     handler.validate_not_containerized_python_component = lambda self, command: None
-    subprocess_task_handler.replace_python_executable = _on_this_interpreter
-    if fork:
-        for name in _LARGE:
-            importlib.import_module(name)
-        subprocess_task_handler.run_local_subprocess = _forked
+    # The command stays as compiled; `_forked` runs it.
+    subprocess_task_handler.replace_python_executable = lambda command, interpreter: command
+    subprocess_task_handler.run_local_subprocess = _forked
+    for name in _LARGE:
+        importlib.import_module(name)
     warnings.filterwarnings("ignore", category=RuntimeWarning)  # about the image
     local.init(
         runner=local.SubprocessRunner(use_venv=False), pipeline_root=root, raise_on_error=True
@@ -49,15 +49,10 @@ def run(file: str, root: str, arguments: dict[str, object], *, fork: bool = Fals
     return True
 
 
-def _on_this_interpreter(command: list[str], interpreter: str) -> list[str]:
-    assert command[0] == "python", command[0]
-    return [interpreter, *command[1:]]
-
-
 def _forked(full_command: list[str]) -> int:
     """Runs `python -m MODULE ...` in a fork; returns its exit status."""
-    _, option, module, *arguments = full_command
-    assert option == "-m", full_command
+    python, option, module, *arguments = full_command
+    assert (python, option) == ("python", "-m"), full_command
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -87,7 +82,6 @@ def outputs(root: str | Path) -> dict[str, dict]:
 
 
 if __name__ == "__main__":
-    forks = "--fork" in sys.argv
-    file, root, *items = [text for text in sys.argv[1:] if text != "--fork"]
+    file, root, *items = sys.argv[1:]
     parsed = {name: json.loads(value) for name, value in (item.split("=", 1) for item in items)}
-    sys.exit(0 if run(file, root, parsed, fork=forks) else 1)
+    sys.exit(0 if run(file, root, parsed) else 1)
