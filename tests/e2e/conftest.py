@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
@@ -45,6 +48,23 @@ TINY = (
     "gate.max_regression=1",
     "gate.subgroups.min_auc=0",
 )
+
+
+def leaked(folder, pattern):
+    """Files, unpacked, that hold what the pattern finds."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files
+    return [path for path in files if re.search(pattern, unpacked(path))]
+
+
+def unpacked(path):
+    """Bytes of a file as it is and as its readers see it."""
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        data += gzip.decompress(data)
+    if path.suffix == ".parquet":
+        data += repr(pq.read_table(path).to_pydict()).encode()
+    return data
 
 
 @dataclasses.dataclass(frozen=True)
