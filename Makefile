@@ -2,9 +2,8 @@
 PYTHON_VENV := .venv/bin/python
 RUFF := .venv/bin/ruff
 SOURCES := local_runner.py kubeflow_runner.py benchmarks components pipeline tests trainer_modules
-# Files of tests are divided among the cores, and one process more, for when some wait; four fit in
-# 16 GiB.
-PARALLEL := -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses=4 --dist=loadfile
+# Files of tests are divided among the cores; four processes fit in 16 GiB.
+PARALLEL := -n logical --maxprocesses=4 --dist=loadfile
 # `make lock UPGRADE=--upgrade` moves to the newest versions that requirements*.in allow.
 UPGRADE ?=
 IMAGE ?= remedis-tfx

@@ -170,7 +170,7 @@ def test_cards_describe_the_models(pretrained, trained):
         == set(card["calibration"]["after"])
         == set(card["targets"])
     )
-    assert card["model"]["units"] == [1, 1]
+    assert card["model"]["units"] == [1]
 
 
 @pytest.mark.parametrize("trained", ["binary"], indirect=True)
