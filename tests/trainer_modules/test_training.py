@@ -144,8 +144,8 @@ def test_exports_answer_in_a_process_with_tensorflow_alone(pretrained, trained):
     if task["kind"] == "multiclass":
         total = sum(np.array(answer["served"][target]) for target in targets)
         np.testing.assert_allclose(total, 1, rtol=1e-5)
-    assert answer["classifier_embedding"] == [2, 32]
-    assert answer["other_size"] == [3, 32]
+    assert answer["classifier_embedding"] == [2, 64]
+    assert answer["other_size"] == [3, 64]
     np.testing.assert_allclose(answer["called"], answer["embedding"], rtol=1e-6)
 
 
@@ -157,7 +157,7 @@ def test_exports_hold_nothing_that_xla_must_compile(pretrained, trained):
 def test_cards_describe_the_models(pretrained, trained):
     root, task, _ = trained
     encoder = read_json(pretrained / "pretrain" / "Format-Serving" / "assets.extra" / "card.json")
-    assert (encoder["kind"], encoder["feature_dim"], encoder["image_size"]) == ("encoder", 32, 32)
+    assert (encoder["kind"], encoder["feature_dim"], encoder["image_size"]) == ("encoder", 64, 32)
     assert encoder["trained_on"]["images"] == 48
     assert encoder["trained_on"]["kept_epoch"] == 2
     assert 0 <= encoder["trained_on"]["neighbour_auc"] <= 1
@@ -170,7 +170,7 @@ def test_cards_describe_the_models(pretrained, trained):
         == set(card["calibration"]["after"])
         == set(card["targets"])
     )
-    assert card["model"]["units"] == [1]
+    assert card["model"]["units"] == [1, 1]
 
 
 @pytest.mark.parametrize("trained", ["binary"], indirect=True)

@@ -53,7 +53,7 @@ def weights(folder: pathlib.Path) -> dict[str, np.ndarray]:
 
 def test_it_exports_an_encoder_of_the_epoch_that_was_best_on_validation(trained):
     made = card(trained / "upstream")
-    assert (made["kind"], made["feature_dim"], made["image_size"]) == ("encoder", 32, 32)
+    assert (made["kind"], made["feature_dim"], made["image_size"]) == ("encoder", 64, 32)
     told = made["trained_on"]
     assert told["images"] == 48
     assert told["targets"] == tiny_data.MULTICLASS["classes"]
@@ -63,7 +63,7 @@ def test_it_exports_an_encoder_of_the_epoch_that_was_best_on_validation(trained)
     assert told["best_epoch"] == history["best_epoch"] == best["epoch"]
     assert 0 <= told["validation_accuracy"] <= 1
     encoder = tf.saved_model.load(str(trained / "upstream" / EXPORT))
-    assert encoder(tf.zeros([2, 47, 64, 3])).shape == (2, 32)
+    assert encoder(tf.zeros([2, 47, 64, 3])).shape == (2, 64)
     assert not list((trained / "checkpoints").iterdir())
 
 

@@ -16,7 +16,7 @@ from trainer_modules import features
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SIZE = 32
-MODEL = {"units": [1], "root_filters": 8, "image_size": SIZE, "stem": "cifar"}
+MODEL = {"units": [1, 1], "root_filters": 8, "image_size": SIZE, "stem": "cifar"}
 BINARY = {"kind": "binary", "labels": ["finding"]}
 MULTILABEL = {"kind": "multilabel", "labels": ["edema", "Pleural Effusion"]}
 MULTICLASS = {"kind": "multiclass", "labels": ["class"], "classes": ["cat", "dog", "ship"]}
