@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
-from tests.e2e import warm_process
+from tests import warm_process
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("pipeline", "components", "trainer_modules", "schemas", "local_runner.py")
@@ -102,11 +102,12 @@ class Checkout:
             else:
                 shutil.copy(source, folder / name)
 
-    def arguments(
+    def command(
         self, output: Path, overrides: tuple[str, ...], arguments: tuple[str, ...]
     ) -> list[str]:
         settings = [part for item in overrides for part in ("--set", item)]
-        return ["--preset", "demo", "--output", str(output), *settings, *arguments]
+        run = ["local_runner.py", "--preset", "demo", "--output", str(output)]
+        return [*run, *settings, *arguments]
 
     def run(
         self, output: Path, *arguments: str, overrides: tuple[str, ...] = TINY, timeout: int = 400
@@ -122,7 +123,7 @@ class Checkout:
     def run_as_a_user(self, output: Path, timeout: int = 400) -> Outcome:
         """The same from a command line, with nothing prepared."""
         done = subprocess.run(
-            [sys.executable, "local_runner.py", *self.arguments(output, TINY, ())],
+            [sys.executable, *self.command(output, TINY, ())],
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -149,14 +150,8 @@ class Checkout:
     def _start(self, output: Path, overrides: tuple[str, ...], arguments: tuple[str, ...]):
         screen = output.with_name(f"{output.name}-screen.txt")
         screen.unlink(missing_ok=True)
-        process = warm_process.start(
-            "local_runner.py",
-            self.arguments(output, overrides, arguments),
-            folder=self.folder,
-            screen=screen,
-            environment=ENVIRONMENT,
-        )
-        return process, screen
+        command = self.command(output, overrides, arguments)
+        return warm_process.start(command, self.folder, screen, ENVIRONMENT), screen
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
     python tests/kubeflow/kfp_local.py PIPELINE.yaml ROOT [NAME=VALUE ...]
 
 kfp.local runs only KFP's own Python components outside Docker. What keeps container components out
-is two checks, which are lifted here. A step's `python -m MODULE ...` is a fork of this process,
-which has imported the large libraries once for all steps: a third of the time. Its working
+is two checks, which are lifted here. A step's `python -m MODULE ...` is a fork of a process that
+has imported the large libraries (`tests/warm_process.py`), a third of the time; its working
 directory is the current one.
 
 Exit status: 0 the pipeline succeeded, 1 a step failed.
@@ -12,16 +12,12 @@ Exit status: 0 the pipeline succeeded, 1 a step failed.
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import runpy
 import sys
-import traceback
 import warnings
 from pathlib import Path
 
-_LARGE = ("tfx.v1", "tensorflow_model_analysis", "tensorflow_data_validation", "keras")
+from tests import warm_process
 
 
 def run(file: str, root: str, arguments: dict[str, object]) -> bool:
@@ -35,8 +31,6 @@ def run(file: str, root: str, arguments: dict[str, object]) -> bool:
     # The command stays as compiled; `_forked` runs it.
     subprocess_task_handler.replace_python_executable = lambda command, interpreter: command
     subprocess_task_handler.run_local_subprocess = _forked
-    for name in _LARGE:
-        importlib.import_module(name)
     warnings.filterwarnings("ignore", category=RuntimeWarning)  # about the image
     local.init(
         runner=local.SubprocessRunner(use_venv=False), pipeline_root=root, raise_on_error=True
@@ -50,26 +44,12 @@ def run(file: str, root: str, arguments: dict[str, object]) -> bool:
 
 
 def _forked(full_command: list[str]) -> int:
-    """Runs `python -m MODULE ...` in a fork; returns its exit status."""
-    python, option, module, *arguments = full_command
-    assert (python, option) == ("python", "-m"), full_command
-    sys.stdout.flush()
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    status = 1
-    try:
-        sys.argv = [module, *arguments]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-        status = 0
-    except SystemExit as end:
-        status = end.code or 0
-    except BaseException:  # noqa: BLE001 (what would end an interpreter ends the fork)
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    """Runs `python -m MODULE ...` as the fork of a prepared process; returns its exit status."""
+    python, *arguments = full_command
+    assert python == "python", full_command
+    process = warm_process.start(arguments, Path.cwd())
+    process.join()
+    return process.exitcode
 
 
 def outputs(root: str | Path) -> dict[str, dict]:
