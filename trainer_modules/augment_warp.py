@@ -30,7 +30,7 @@ def warp(
         [size, size, 3] float32 in [0, 1].
     """
     height, width = tf.unstack(tf.shape(image)[:2])
-    return _sample(pixel_buffer(image), height, width, affine, displacement, size)
+    return _blend(*_neighbours(pixel_buffer(image), height, width, affine, displacement, size))
 
 
 def pixel_buffer(image: tf.Tensor) -> tf.Tensor:
@@ -47,8 +47,11 @@ def pixel_buffer(image: tf.Tensor) -> tf.Tensor:
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _sample(buffer, height, width, affine, displacement, size: int):
-    """Bilinear values; the three bytes of a pixel are fetched as one integer."""
+def _neighbours(buffer, height, width, affine, displacement, size: int):
+    """The pixels, and where each view pixel's four neighbours are in them, with their weights.
+
+    The three bytes of a pixel become one integer, so that one fetch brings all.
+    """
     colors = tf.cast(tf.reshape(buffer, [-1, 3]), tf.int32)
     packed = colors[:, 0] + colors[:, 1] * 256 + colors[:, 2] * 65536
     steps = tf.range(size, dtype=tf.float32)
@@ -59,18 +62,27 @@ def _sample(buffer, height, width, affine, displacement, size: int):
         rows, columns = rows + displacement[0], columns + displacement[1]
     top, left = tf.floor(rows), tf.floor(columns)
     down, right = rows - top, columns - left
-    total = [0.0, 0.0, 0.0]
+    places, weights = [], []
     for row, row_weight in ((top, 1 - down), (top + 1, down)):
         for column, column_weight in ((left, 1 - right), (left + 1, right)):
             row_index, column_index = tf.cast(row, tf.int32), tf.cast(column, tf.int32)
             inside = (row_index >= 0) & (row_index < height)
             inside &= (column_index >= 0) & (column_index < width)
-            pixel = tf.gather(packed, tf.where(inside, row_index * width + column_index, 0))
-            weight = tf.where(inside, row_weight * column_weight, 0.0) / 255
-            for channel in range(3):
-                value = tf.bitwise.right_shift(pixel, 8 * channel) & 255
-                total[channel] += tf.cast(value, tf.float32) * weight
-    return tf.stack(total, axis=-1)
+            places.append(tf.where(inside, row_index * width + column_index, 0))
+            weights.append(tf.where(inside, row_weight * column_weight, 0.0) / 255)
+    return packed, places, weights
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _blend(packed, places, weights):
+    """The weighted sums. A function of its own: in one, XLA computes places once per channel."""
+    pixels = [tf.gather(packed, place) for place in places]
+    channels = []
+    for channel in range(3):
+        values = (tf.bitwise.right_shift(pixel, 8 * channel) & 255 for pixel in pixels)
+        products = (tf.cast(v, tf.float32) * w for v, w in zip(values, weights, strict=True))
+        channels.append(tf.add_n(list(products)))
+    return tf.stack(channels, axis=-1)
 
 
 def rotated_box(shape: tf.Tensor, box: tf.Tensor, angle: tf.Tensor, size: int) -> tf.Tensor:
