@@ -1,6 +1,6 @@
 """SimCLR steps of BiT R50x1 at 224 px with the real input pipeline: who waits, and peak memory.
 
-    .venv/bin/python benchmarks/bench_pretraining.py [--batch 64]
+    .venv/bin/python benchmarks/bench_pretraining.py [--batch 512 --micro-batch 16]
 
 Synthetic JPEG of 320 px are decoded and augmented (the default settings, two views each) beside the
 training, as in a run. `waited` is how long the step stood still for its batch; the share of
@@ -47,8 +47,8 @@ def batches(images: int):
     return input_pipeline.pretraining_batches(source, AugmentSettings(), VIEW, images, 0, epochs)
 
 
-def pretraining_model(images: int):
-    """What the Pretrainer trains, with its defaults."""
+def pretraining_model(images: int, micro_batch: int):
+    """What the Pretrainer trains, with its defaults but for the batch."""
     import keras
 
     from trainer_modules import backbone, optimizers, precision, projection, stage
@@ -61,7 +61,7 @@ def pretraining_model(images: int):
     head = projection.build_projection_head(
         backbone.feature_dim(model), settings.projection_layers, settings.projection_dim
     )
-    network = SimClr(backbone.build_backbone(model), head, settings.temperature)
+    network = SimClr(backbone.build_backbone(model), head, settings.temperature, micro_batch)
     network.compile(
         optimizers.build_optimizer(settings.optimizer, images, 1000, settings.epochs),
         jit_compile=stage.JIT_COMPILE,
@@ -69,9 +69,9 @@ def pretraining_model(images: int):
     return network, policy
 
 
-def measure(images: int, steps: int) -> dict[str, float]:
+def measure(images: int, micro_batch: int, steps: int) -> dict[str, float]:
     """Seconds of a step, of waiting for its batch, and processor seconds of both."""
-    network, policy = pretraining_model(images)
+    network, policy = pretraining_model(images, micro_batch)
     stream = iter(batches(images))
     network.train_on_batch(next(stream))
     waited, elapsed, processor = [], time.perf_counter(), time.process_time()
@@ -100,13 +100,14 @@ def main() -> int:
     """Prints the table; exit status 1 where memory is over the limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=32, help="images, of which two views are made")
+    parser.add_argument("--micro-batch", type=int, default=0, help="as pretrain.micro_batch")
     parser.add_argument("--steps", type=int, default=1)
     args = parser.parse_args()
     prefer_onednn()
-    found = measure(args.batch, args.steps)
+    found = measure(args.batch, args.micro_batch, args.steps)
     print(
         f"BiT R50x1, {found['policy']}, {VIEW} px, {args.batch} examples (two views each) a step, "
-        f"LARS, {args.steps} timed"
+        f"in micro-batches of {args.micro_batch or args.batch}, LARS, {args.steps} timed"
     )
     print(f"step                               {found['step']:8.2f} s")
     print(f"views/s                            {2 * args.batch / found['step']:8.2f}")
