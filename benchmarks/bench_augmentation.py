@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from trainer_modules.kernels import prefer_onednn
+from trainer_modules.quiet_import import import_tensorflow
 
 SIDE, VIEW, BATCH = 320, 224, 16
 
@@ -120,6 +121,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     args = parser.parse_args()
     prefer_onednn()
+    import_tensorflow()
     from trainer_modules.augmentation import augment
     from trainer_modules.settings import AugmentSettings
 

@@ -134,11 +134,12 @@ def main() -> None:
     parser.add_argument("--findings", type=int, default=5)
     parser.add_argument("--part", choices=("both", "evaluator", "gate"), default="both")
     arguments = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from importlib.metadata import version
 
+    from trainer_modules.quiet_import import import_tensorflow
     from trainer_modules.settings import TaskSettings
 
+    import_tensorflow()
     findings = tuple(f"finding {index}" for index in range(arguments.findings))
     task = TaskSettings(kind="multilabel", labels=findings)
     print(

@@ -102,7 +102,9 @@ def main() -> int:
     parser.add_argument("--units", type=int, nargs="+", default=[2, 2, 2, 2])
     parser.add_argument("--repeats", type=int, default=2, help="how often the two alternate")
     args = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from trainer_modules.quiet_import import import_tensorflow
+
+    import_tensorflow()
     data = made_batches(args)
     found: dict[str, list[float]] = {"ours": [], "plain": []}
     for _ in range(args.repeats):

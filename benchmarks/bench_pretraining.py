@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.bench_augmentation import VIEW, synthetic_jpegs
 from trainer_modules.kernels import prefer_onednn
+from trainer_modules.quiet_import import import_tensorflow
 
 MEMORY_LIMIT = 12 << 30
 _PIPELINE_BATCHES = 8
@@ -104,6 +105,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=1)
     args = parser.parse_args()
     prefer_onednn()
+    import_tensorflow()
     found = measure(args.batch, args.micro_batch, args.steps)
     print(
         f"BiT R50x1, {found['policy']}, {VIEW} px, {args.batch} examples (two views each) a step, "

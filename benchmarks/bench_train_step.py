@@ -21,6 +21,7 @@ from benchmarks import peers
 from benchmarks.peer import timing
 from trainer_modules import precision
 from trainer_modules.kernels import prefer_onednn
+from trainer_modules.quiet_import import import_tensorflow
 from trainer_modules.settings import ModelSettings
 
 MODEL = ModelSettings(depth=50)
@@ -30,6 +31,7 @@ POLICIES = {"fp32": precision.FULL, "bf16": precision.MIXED}
 def serve_ours(args: argparse.Namespace) -> None:
     """Train steps, and forward passes of the exported encoder, as they are asked for."""
     prefer_onednn()
+    import_tensorflow()
     import tempfile
 
     import keras

@@ -115,8 +115,9 @@ def run_locally(
         sources = {"data_fingerprint": (config.data, config.task)}
         if config.upstream.enabled:
             sources["upstream_fingerprint"] = (config.upstream.data, config.upstream.task)
-        for source in sources.values():
-            check_source(*source)
+        check_source(config.data, config.task)
+        if config.upstream.enabled:
+            _check_upstream_source(config)
         fingerprints = {name: data_fingerprint(*source) for name, source in sources.items()}
         folder.config.write_text(dump_config(config), encoding="utf-8")
         run = _Run(config, folder, study)
@@ -124,6 +125,14 @@ def run_locally(
             console.line(f"{config.name}: run {run.run_id} in {_shown(folder.root)}", style="bold")
             _run(run, console, fingerprints, from_nodes, to_nodes)
             return _conclude(run, console)
+
+
+def _check_upstream_source(config: RunConfig) -> None:
+    """The source's messages name `data` and `task`, of which this run has two."""
+    try:
+        check_source(config.upstream.data, config.upstream.task)
+    except InputError as error:
+        raise InputError(f"upstream: {error}") from None
 
 
 def _run(

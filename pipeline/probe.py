@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer_modules.errors import InputError
+from trainer_modules.quiet_import import import_tensorflow
 
 if TYPE_CHECKING:
     from trainer_modules.label_probe import Figure
@@ -51,7 +51,6 @@ def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> 
     """
     from pipeline.config import load_config
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     encoder_node, examples_node = _NODES[stage]
     encoder = _newest(run, encoder_node, "model") / "Format-Serving"
     examples = _newest(run, examples_node, "examples")
@@ -59,6 +58,7 @@ def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> 
     task = config.upstream.task if stage == "upstream" else config.task
     if task is None:
         raise InputError(f"--stage upstream: {run / 'config.yaml'} has no upstream.task")
+    import_tensorflow()
     from trainer_modules import label_probe
 
     return label_probe.probe_encoder(

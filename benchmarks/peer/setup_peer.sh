@@ -9,7 +9,7 @@ rm -rf .setup/peer
 mkdir -p .setup
 "${PYTHON:-python3}" -m venv .setup/peer
 # torch with what it needs; the rest of the list as it stands, without timm's torchvision.
-.setup/peer/bin/pip install --quiet "$(grep '^torch==' "$requirements")"
-.setup/peer/bin/pip install --quiet $(grep -v '^\(#\|torch==\|timm==\)' "$requirements")
-.setup/peer/bin/pip install --quiet --no-deps "$(grep '^timm==' "$requirements")"
+.setup/peer/bin/pip install -qq "$(grep '^torch==' "$requirements")"
+.setup/peer/bin/pip install -qq $(grep -v '^\(#\|torch==\|timm==\)' "$requirements")
+.setup/peer/bin/pip install -qq --no-deps "$(grep '^timm==' "$requirements")"
 cp "$requirements" "$stamp"

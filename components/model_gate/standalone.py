@@ -14,6 +14,7 @@ from components.model_gate import prediction_file, prediction_table, report, rul
 from components.model_gate.evidence import Baseline, collect
 from components.model_gate.policy import load_policy
 from trainer_modules.errors import InputError
+from trainer_modules.quiet_import import import_tensorflow
 
 BLESSED = 0
 REFUSED = 4
@@ -69,8 +70,7 @@ def judge_model(
         InputError: The model, the examples, the baseline's folder or the policy can't be used.
     """
     settings = load_policy(policy, serves=True)
-    # Before TensorFlow loads: its start-up notes would stand among the lines for people.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import_tensorflow()
     from components.model_gate import called_model, inputs
 
     other = called_model.baseline_model(baseline, model_dir) if baseline else None

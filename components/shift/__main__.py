@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import glob
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from trainer_modules.errors import InputError
+from trainer_modules.quiet_import import import_tensorflow
 
 BAD_INPUT = 2
 
@@ -47,7 +47,7 @@ def embed(model_dir: str, patterns: Sequence[str], output: str) -> int:
         files.update(found)
     if not Path(output).absolute().parent.is_dir():
         raise InputError(f"--output '{output}': its folder does not exist")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import_tensorflow()
     from components.predictor.embeddings import EmbeddingModel, embed_files
     from components.shift import embedding_table
 
