@@ -124,7 +124,7 @@ def load_config(*, preset: str = "", path: str = "", overrides: Sequence[str] = 
 def read_settings(
     *, preset: str = "", path: str = "", overrides: Sequence[str] = ()
 ) -> tuple[dict[str, Any], str]:
-    """The settings as given, with overrides, not yet validated; and the name of their file."""
+    """The settings as given, with overrides, not yet validated; and where they come from."""
     if bool(preset) == bool(path):
         raise InputError("give either a preset or a configuration file")
     source = Path(path) if path else _preset_path(preset)
@@ -133,7 +133,7 @@ def read_settings(
     for override in overrides:
         _apply(tree, override)
         _take_policy(tree)
-    return tree, source.name
+    return tree, f"{source.name} and --set" if overrides else source.name
 
 
 def build_config(tree: Mapping[str, Any], source: str) -> RunConfig:
