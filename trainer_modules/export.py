@@ -1,7 +1,7 @@
 """SavedModels that need TensorFlow alone: decoding and preprocessing are inside the graph.
 
-Both are built from a float32 copy of the network, whatever precision it was trained in, and hold
-plain TensorFlow ops only.
+Both are built from a copy of the network that computes in `model.serving_precision` (float32 unless
+told otherwise), whatever precision it was trained in, and hold plain TensorFlow ops only.
 """
 
 from __future__ import annotations
@@ -148,9 +148,12 @@ def _kept(network: keras.Model) -> list[Any]:
 
 
 def serving_network(trained: keras.Model, model: ModelSettings) -> keras.Model:
-    """A float32 copy of a backbone, without the strategy or precision it was trained with."""
+    """A copy of a backbone without the strategy or precision it was trained with.
+
+    Weights and features are float32; in between it computes in `model.serving_precision`.
+    """
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy(model.serving_precision)
     try:
         network = backbone.build_backbone(model)
     finally:

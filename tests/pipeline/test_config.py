@@ -82,6 +82,11 @@ def test_override(override, value):
         ("seed.x=1", "'seed' holds a value"),
         ("model.init.source=bit_npz", "need one"),
         ("model.family=saved_model", "family 'saved_model' with init.source 'random'"),
+        (
+            "model={family: saved_model, serving_precision: mixed_bfloat16, "
+            "init: {source: saved_model, path: /models/cxr}}",
+            "computes as it was exported",
+        ),
         ("upstream.enabled=true", "setting 'upstream': task is missing"),
         ("upstream.image_size=16", "image_size 16: 32 or more"),
         ("upstream.data.source=manifest", "setting 'upstream.data': root is empty"),
