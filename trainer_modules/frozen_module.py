@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from trainer_modules.errors import InputError
+from trainer_modules.saved_model_loading import load_guarded
 
 
 @keras.saving.register_keras_serializable("remedis")
@@ -35,14 +36,17 @@ def load_frozen(folder: str, image_size: int) -> FrozenModule:
     """Loads a SavedModel and calls it once.
 
     Raises:
-        InputError: No SavedModel, not callable on a batch of images of that size, or its output is
-            neither [B, D] nor [B, h, w, D] in floating point.
+        InputError: No SavedModel, one that does more than compute, one that can't be called on a
+            batch of images of that size, or its output is neither [B, D] nor [B, h, w, D] in
+            floating point.
     """
     path = Path(folder).expanduser()
     if not (path / "saved_model.pb").is_file():
         raise InputError(f"model.init.path: no file {path / 'saved_model.pb'}")
     try:
-        module = tf.saved_model.load(str(path))
+        module = load_guarded(str(path))
+    except InputError:
+        raise
     except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
         raise InputError(f"{path} is not a whole TF2 SavedModel ({error})") from error
     if not callable(module):

@@ -59,8 +59,12 @@ def _variables(folder: Path) -> dict[str, np.ndarray]:
     """Variables by the part of their names that BiT's layers give, without the head's."""
     import tensorflow as tf
 
+    from trainer_modules.saved_model_loading import load_guarded
+
     try:
-        module = tf.saved_model.load(str(folder))
+        module = load_guarded(str(folder))
+    except InputError:
+        raise
     except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
         raise InputError(f"{folder} is not a whole TF2 SavedModel ({error})") from error
     variables = getattr(module, "variables", None)

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from trainer_modules.errors import InputError
+from trainer_modules.saved_model_loading import load_guarded
 
 
 def load_signature(model_dir: str, name: str, purpose: str) -> tuple[Any, Any]:
@@ -22,11 +23,14 @@ def load_signature(model_dir: str, name: str, purpose: str) -> tuple[Any, Any]:
         the signature.
 
     Raises:
-        InputError: The folder holds no readable SavedModel, or none with that signature.
+        InputError: The folder holds no readable SavedModel, one that does more than compute, or
+            none with that signature.
     """
     where = f"model '{model_dir}'"
     try:
-        model = tf.saved_model.load(model_dir)
+        model = load_guarded(model_dir)
+    except InputError:
+        raise
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise InputError(f"{where} is not a readable SavedModel: {error}") from error
     if name not in model.signatures:

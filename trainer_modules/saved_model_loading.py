@@ -1,0 +1,91 @@
+"""Loads SavedModels of users, which are programs: what reaches beyond its tensors is refused.
+
+TensorFlow runs the graph of a SavedModel with the rights of the process, and graphs can read, write
+and delete files (TensorFlow's SECURITY.md). Classifiers and encoders of images need none of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+import tensorflow as tf
+
+from trainer_modules.errors import InputError
+
+_FILES = (
+    r"ReadFile|WriteFile|MatchingFiles|\w*Reader(V\d)?|\w*Dataset\w*|LoadAndRemapMatrix|RecordInput|"
+    r"GenerateVocabRemapping|FixedUnigramCandidateSampler|Skipgram|FileSystemSetConfiguration|"
+    r"CalibrationStatisticsSaver|DumpTensor|Debug\w+|Create\w*Writer|Write\w*Summary|ImportEvent"
+)
+_CHECKPOINTS = (
+    r"Save(V2|Slices)?|Restore(V2|Slice)?|DTensorRestoreV2|DistributedSave|MergeV2Checkpoints"
+)
+_PROCESSES = r"PyFunc\w*|EagerPyFunc|Rpc\w+|RemoteCall|\w*HostCompute\w*"
+_ANYWHERE = re.compile(f"{_FILES}|{_PROCESSES}")
+_WHEN_CALLED = re.compile(f"{_FILES}|{_CHECKPOINTS}|{_PROCESSES}")
+
+
+def load_guarded(folder: str) -> Any:
+    """`tf.saved_model.load`, after a look at what the graph would do.
+
+    Raises:
+        InputError: Loading or calling it would touch files, the network or Python.
+        OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError: As TensorFlow raises them.
+    """
+    graphs = tf.__internal__.saved_model.parse_saved_model(folder).meta_graphs
+    for graph in graphs:
+        _check_assets(folder, graph.asset_file_def)
+        library = {each.signature.name: each for each in graph.graph_def.library.function}
+        if len(graphs) == 1 and graph.HasField("object_graph_def"):
+            roots = set(graph.object_graph_def.concrete_functions)
+            roots |= {each.gradient_func for each in graph.graph_def.library.gradient}
+            roots |= {each.gradient_func for each in graph.graph_def.library.registered_gradients}
+            _check(folder, _reachable(roots, library), _WHEN_CALLED)
+        else:  # TensorFlow 1: its own checkpoint operations stand in the one graph
+            nodes = [("the graph", node) for node in graph.graph_def.node]
+            called = {name for _, node in nodes for name in _calls(node)}
+            _check(folder, [*nodes, *_reachable(called, library)], _ANYWHERE)
+    return tf.saved_model.load(folder)
+
+
+def _check_assets(folder: str, assets: Iterable[Any]) -> None:
+    for asset in assets:
+        paths = (PurePosixPath(asset.filename), PureWindowsPath(asset.filename))
+        if any(path.is_absolute() or path.drive or ".." in path.parts for path in paths):
+            raise InputError(
+                f"model '{folder}' is refused: its asset '{asset.filename}' lies outside the folder"
+            )
+
+
+def _check(folder: str, nodes: Iterable[tuple[str, Any]], denied: re.Pattern[str]) -> None:
+    for where, node in nodes:
+        prints = node.op == "PrintV2" and node.attr["output_stream"].s.startswith(b"file:")
+        if prints or denied.fullmatch(node.op):
+            raise InputError(
+                f"model '{folder}' is refused: operation {node.op} ('{node.name}' in {where}) "
+                "reaches beyond the model's tensors; accepted are models that only compute"
+            )
+
+
+def _reachable(roots: Iterable[str], library: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Nodes of the functions that these call, with the function's name."""
+    waiting, seen = list(roots), set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in library:
+            continue
+        seen.add(name)
+        for node in library[name].node_def:
+            yield name, node
+            waiting += _calls(node)
+
+
+def _calls(node: Any) -> Iterator[str]:
+    """Names that may be functions: of the operation, and of those that it is given."""
+    yield node.op
+    for value in node.attr.values():
+        yield value.func.name
+        yield from (each.name for each in value.list.func)
