@@ -20,6 +20,8 @@ _LENGTH = struct.Struct("<Q")
 _CHECKSUM = 4
 # No file is so well compressed that a record is a thousand times larger.
 _SWELL = 1032
+LARGEST_RECORD = 1 << 29
+"""Bytes; of an image that `data.max_pixels` lets pass, far more than any encoding needs."""
 _OPEN_FILES = 8
 
 _MASK = 0xA282EAD8
@@ -76,6 +78,8 @@ class RecordFile:
         (length,) = _LENGTH.unpack_from(head)
         if length > self._largest:
             raise DamagedRecords("not a TFRecord file")
+        if length > LARGEST_RECORD:
+            raise DamagedRecords(f"a record of {length:,} bytes; at most {LARGEST_RECORD:,}")
         data = self._read(length)
         if len(data) < length or len(self._read(_CHECKSUM)) < _CHECKSUM:
             raise DamagedRecords("cut short")

@@ -2,13 +2,14 @@ import gzip
 import io
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from components.image_example_gen import images
+from components.image_example_gen import images, tf_records
 from components.image_example_gen.tf_records import RecordFile, parse_example
 from tests.components.image_example_gen.layouts.made_formats import encoded_png
 from trainer_modules.errors import InputError
@@ -131,6 +132,18 @@ def test_a_packed_file_of_nothing_but_length_takes_no_memory(tmp_path):
     path.write_bytes(gzip.compress((2**60).to_bytes(8, "little") + b"\0" * 4))
     with pytest.raises(Exception, match="not a TFRecord file"):
         list(RecordFile(str(path)).records())
+
+
+def test_a_record_that_swells_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(tf_records, "LARGEST_RECORD", 1 << 20)
+    path, size = tmp_path / "a.tfrecord", 1 << 24
+    path.write_bytes(gzip.compress(size.to_bytes(8, "little") + bytes(size + 8)))
+    assert path.stat().st_size > size / 1032, "refused for its length alone"
+    tracemalloc.start()
+    with pytest.raises(Exception, match=r"a record of 16,777,216 bytes; at most 1,048,576"):
+        list(RecordFile(str(path)).records())
+    assert tracemalloc.get_traced_memory()[1] < size / 4
+    tracemalloc.stop()
 
 
 def test_listing_needs_no_tensorflow(foreign):
