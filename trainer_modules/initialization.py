@@ -129,7 +129,7 @@ def load_encoder(backbone: keras.Model, path: Path) -> int:
 
     try:
         with h5py.File(path, "r") as file:
-            found = _h5_shapes(file)
+            found = _h5_shapes(file, path)
     except OSError as error:
         raise InputError(f"{path} is not a whole HDF5 weights file ({error})") from error
     # Keras ignores surplus arrays in the file, which would hide a deeper network.
@@ -146,6 +146,9 @@ def load_encoder(backbone: keras.Model, path: Path) -> int:
         backbone.load_weights(path)
     except (ValueError, KeyError, OSError) as error:
         raise InputError(f"{path} does not fit the configured {backbone.name}: {error}") from error
+    for variable in backbone.weights:
+        if not np.isfinite(variable.numpy()).all():
+            raise InputError(f"{path}: {variable.path} holds values that are not finite")
     return found.total()
 
 
@@ -232,12 +235,19 @@ def _read_array(
     return array
 
 
-def _h5_shapes(file) -> Counter:
+def _h5_shapes(file, path: Path) -> Counter:
+    """Shapes of the arrays, how often each; links are not followed, other files never opened."""
     shapes: Counter = Counter()
 
-    def visit(_, item):
-        if hasattr(item, "shape"):
-            shapes[tuple(item.shape)] += 1
+    def visit(name, item):
+        if not hasattr(item, "shape"):
+            return
+        if item.external or item.is_virtual:
+            raise InputError(
+                f"{path}: the values of {name} lie in another file; accepted are files that hold "
+                "all of their arrays"
+            )
+        shapes[tuple(item.shape)] += 1
 
     file.visititems(visit)
     return shapes

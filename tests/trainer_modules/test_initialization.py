@@ -6,6 +6,7 @@ import json
 import pickle
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -245,3 +246,36 @@ def test_encoder_file_that_is_none(backbone, tmp_path):
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(InputError, match=r"not a whole HDF5|does not fit"):
         load(backbone, path, "encoder")
+
+
+@pytest.mark.parametrize("kind", ["external", "virtual", "linked"])
+def test_encoder_file_whose_values_lie_in_another_file(backbone, tmp_path, kind):
+    path, other = tmp_path / "encoder.weights.h5", tmp_path / "other"
+    backbone.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        found = {}
+        file.visititems(lambda name, item: found.update({name: item}))
+        name, array = next((n, i) for n, i in found.items() if isinstance(i, h5py.Dataset))
+        shape, size = array.shape, array.nbytes
+        del file[name]
+        if kind == "external":
+            other.write_bytes(bytes(size))
+            file.create_dataset(name, shape, "float32", external=[(str(other), 0, size)])
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout(shape, "float32")
+            layout[...] = h5py.VirtualSource(str(other), "values", shape)
+            file.create_virtual_dataset(name, layout)
+        else:
+            file[name] = h5py.ExternalLink(str(other), "values")
+    message = "written for another" if kind == "linked" else "lie in another file"
+    with pytest.raises(InputError, match=message):
+        load(backbone, path, "encoder")
+
+
+def test_encoder_file_with_a_value_that_is_not_finite(backbone, tmp_path):
+    path = tmp_path / "encoder.weights.h5"
+    broken = build_backbone(TINY)
+    broken.weights[0].assign(broken.weights[0] * np.nan)
+    broken.save_weights(path)
+    with pytest.raises(InputError, match=f"{broken.weights[0].path} holds values that are not"):
+        load(build_backbone(TINY), path, "encoder")
