@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 # TensorFlow's own, known by name so that nothing here imports it.
@@ -36,3 +37,11 @@ def mistake_behind(error: BaseException | None) -> InputError | None:
 
 class Diverged(RuntimeError):
     """Training ended because its loss was no longer a finite number."""
+
+
+def some_of(items: Sequence[object], most: int = 5) -> str:
+    """A list for a message: the first few, and how many more."""
+    if not items:
+        return "none"
+    shown = "; ".join(map(str, items[:most]))
+    return shown if len(items) <= most else f"{shown}; and {len(items) - most} more"

@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from trainer_modules.errors import InputError
+from trainer_modules.errors import InputError, some_of
 
 _FIRST_SCOPE = re.compile(r"(^|/)(root_block|block\d+|group_norm)(/|$)")
 _SUFFIX = re.compile(r":\d+$")
@@ -42,11 +42,10 @@ def load_saved_model(backbone: keras.Model, folder: Path) -> int:
         and (found[path].shape != tuple(w.shape) or found[path].dtype != np.float32)
     ]
     if differences:
-        shown = "; ".join(sorted(differences)[:6])
         raise InputError(
             f"{folder} cannot be mapped to the configured {backbone.name}: {len(differences)} "
-            f"differences, such as: {shown}. Check model.family, depth and width, or use the "
-            ".npz file of the same model (model.init.source=bit_npz)"
+            f"differences: {some_of(sorted(differences))}. Check model.family, depth and width, or "
+            "use the .npz file of the same model (model.init.source=bit_npz)"
         )
     for path, variable in wanted.items():
         if not np.isfinite(found[path]).all():

@@ -1,0 +1,65 @@
+"""Weights out of the `encoder.weights.h5` that an earlier run exported.
+
+Values are taken from that file alone: HDF5 can point to others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from trainer_modules.errors import InputError, some_of
+
+
+def load_encoder(backbone: keras.Model, path: Path) -> int:
+    """Loads an `encoder.weights.h5` that this pipeline wrote for the same backbone.
+
+    Returns:
+        The number of arrays loaded.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            found = _h5_shapes(file, path)
+    except OSError as error:
+        raise InputError(f"{path} is not a whole HDF5 weights file ({error})") from error
+    # Keras ignores surplus arrays in the file, which would hide a deeper network.
+    wanted = Counter(tuple(variable.shape) for variable in backbone.weights)
+    if found != wanted:
+        lacking, surplus = list((wanted - found).elements()), list((found - wanted).elements())
+        raise InputError(
+            f"{path} was written for another backbone: it holds {found.total()} arrays, the "
+            f"configured {backbone.name} has {wanted.total()}. Shapes missing in the file: "
+            f"{some_of(lacking)}; shapes only in the file: {some_of(surplus)}. Give the run the "
+            "settings model.family, depth, width, units, root_filters and stem of the earlier one"
+        )
+    try:
+        backbone.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        raise InputError(f"{path} does not fit the configured {backbone.name}: {error}") from error
+    for variable in backbone.weights:
+        if not np.isfinite(variable.numpy()).all():
+            raise InputError(f"{path}: {variable.path} holds values that are not finite")
+    return found.total()
+
+
+def _h5_shapes(file, path: Path) -> Counter:
+    """Shapes of the arrays, how often each; links are not followed, other files never opened."""
+    shapes: Counter = Counter()
+
+    def visit(name, item):
+        if not hasattr(item, "shape"):
+            return
+        if item.external or item.is_virtual:
+            raise InputError(
+                f"{path}: the values of {name} lie in another file; accepted are files that hold "
+                "all of their arrays"
+            )
+        shapes[tuple(item.shape)] += 1
+
+    file.visititems(visit)
+    return shapes
