@@ -38,7 +38,8 @@ def compare(peer: str, depth: int, width: int) -> dict[str, object]:
 
     Returns:
         Model, number of arrays in the file, what the peer printed, and the relative error: the
-        largest difference of any feature over the largest feature; with "jax" also the loss's.
+        largest difference of any feature over the largest feature (timm computes in float64, JAX in
+        float32 as we do); with "jax" also the loss's.
     """
     from trainer_modules.backbone import build_backbone, feature_dim
     from trainer_modules.initialization import initialize
