@@ -15,11 +15,13 @@ from components.data_gate.component import DataGate
 from components.example_validator.component import ExampleValidator
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.contract import statistics_features
+from components.image_example_gen.settings import DataSettings
 from pipeline.beam_options import beam_pipeline_args, file_writer_args
 from pipeline.code_digest import code_digest
 from pipeline.config import RunConfig
 from pipeline.trainer_config import trainer_config
 from trainer_modules import features
+from trainer_modules.settings import TaskSettings
 
 CONTRACT = ("trainer_modules/features.py", "trainer_modules/settings.py")
 
@@ -77,14 +79,7 @@ def build_shared_nodes(
 ) -> SharedNodes:
     """Wires the nodes; the fingerprints change when the source data do."""
     # Every source becomes tf.Examples in patient-disjoint splits.
-    example_gen = ImageExampleGen(
-        data=config.data,
-        task=config.task,
-        seed=config.seed,
-        data_fingerprint=data_fingerprint,
-        id_key_file=places.id_key_file,
-        code_digest=code_digest("components/image_example_gen", *CONTRACT),
-    ).with_beam_pipeline_args(file_writer_args(config.beam))
+    example_gen = _example_gen(config, places, config.data, config.task, data_fingerprint)
     # Statistics of everything but the image bytes.
     statistics_gen = tfx.components.StatisticsGen(
         examples=example_gen.outputs["examples"],
@@ -127,6 +122,19 @@ def build_shared_nodes(
     )
 
 
+def _example_gen(
+    config: RunConfig, places: Places, data: DataSettings, task: TaskSettings, fingerprint: str
+) -> ImageExampleGen:
+    return ImageExampleGen(
+        data=data,
+        task=task,
+        seed=config.seed,
+        data_fingerprint=fingerprint,
+        id_key_file=places.id_key_file,
+        code_digest=code_digest("components/image_example_gen", *CONTRACT),
+    ).with_beam_pipeline_args(file_writer_args(config.beam))
+
+
 def _build_upstream(
     config: RunConfig, places: Places, fingerprint: str, data_gate: DataGate
 ) -> UpstreamNodes | None:
@@ -136,15 +144,8 @@ def _build_upstream(
         return None
     # Images of their own: no patient is in them, and none of them is in a split of the run. What
     # stops a run here is ingestion itself, when too many of them are broken.
-    example_gen = ImageExampleGen(
-        data=settings.data,
-        task=settings.task,
-        seed=config.seed,
-        data_fingerprint=fingerprint,
-        id_key_file=places.id_key_file,
-        code_digest=code_digest("components/image_example_gen", *CONTRACT),
-    ).with_id("UpstreamExampleGen")
-    example_gen.with_beam_pipeline_args(file_writer_args(config.beam))
+    example_gen = _example_gen(config, places, settings.data, settings.task, fingerprint)
+    example_gen.with_id("UpstreamExampleGen")
     # Refused data cost nothing more.
     example_gen.add_upstream_node(data_gate)
     # Step 1 of REMEDIS: supervised training on natural images, for when no weights are given.
