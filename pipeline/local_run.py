@@ -113,10 +113,9 @@ def run_locally(
         if config.push.enabled and config.push.destination:
             require_writable(config.push.destination, "push.destination")
         sources = {"data_fingerprint": (config.data, config.task)}
-        if config.upstream.enabled:
-            sources["upstream_fingerprint"] = (config.upstream.data, config.upstream.task)
         check_source(config.data, config.task)
         if config.upstream.enabled:
+            sources["upstream_fingerprint"] = (config.upstream.data, config.upstream.task)
             _check_upstream_source(config)
         fingerprints = {name: data_fingerprint(*source) for name, source in sources.items()}
         folder.config.write_text(dump_config(config), encoding="utf-8")

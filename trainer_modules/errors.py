@@ -39,9 +39,9 @@ class Diverged(RuntimeError):
     """Training ended because its loss was no longer a finite number."""
 
 
-def some_of(items: Sequence[object], most: int = 5) -> str:
-    """A list for a message: the first few, and how many more."""
+def some_of(items: Sequence[object], most: int = 5, total: int | None = None) -> str:
+    """A list for a message: the first few, and how many more; `total` where not all are given."""
     if not items:
         return "none"
-    shown = "; ".join(map(str, items[:most]))
-    return shown if len(items) <= most else f"{shown}; and {len(items) - most} more"
+    more = (len(items) if total is None else total) - most
+    return "; ".join(map(str, items[:most])) + (f"; and {more} more" if more > 0 else "")

@@ -43,12 +43,7 @@ def load_frozen(folder: str, image_size: int) -> FrozenModule:
     path = Path(folder).expanduser()
     if not (path / "saved_model.pb").is_file():
         raise InputError(f"model.init.path: no file {path / 'saved_model.pb'}")
-    try:
-        module = load_guarded(str(path))
-    except InputError:
-        raise
-    except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
-        raise InputError(f"{path} is not a whole TF2 SavedModel ({error})") from error
+    module = load_guarded(str(path), f"{path} is not a whole TF2 SavedModel")
     if not callable(module):
         raise InputError(
             f"{path} has no call of its own (signatures: {sorted(module.signatures)}); accepted "

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from trainer_modules.bit_npz import load_bit_npz
 from trainer_modules.encoder_weights import load_encoder
@@ -50,7 +51,11 @@ def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
         "encoder": load_encoder,
         "saved_model": load_saved_model,
     }[settings.source]
-    return found | {"arrays": load(backbone, path)}
+    found["arrays"] = load(backbone, path)
+    for variable in backbone.weights:
+        if not np.isfinite(variable.numpy()).all():
+            raise InputError(f"{path}: {variable.path} holds values that are not finite")
+    return found
 
 
 def describe(settings: InitSettings) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import tempfile
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and looks for devices; what C++ writes meanwhile does not show.
+    """Imports TensorFlow and looks for devices; standard error does not show meanwhile.
 
     TensorFlow's libraries write some notes before they read `TF_CPP_MIN_LOG_LEVEL`. If the import
     fails they are written out after all, as they may say why.

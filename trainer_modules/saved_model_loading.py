@@ -28,13 +28,27 @@ _ANYWHERE = re.compile(f"{_FILES}|{_PROCESSES}")
 _WHEN_CALLED = re.compile(f"{_FILES}|{_CHECKPOINTS}|{_PROCESSES}")
 
 
-def load_guarded(folder: str) -> Any:
+def load_guarded(folder: str, unreadable: str) -> Any:
     """`tf.saved_model.load`, after a look at what the graph would do.
 
+    Args:
+        folder: The SavedModel.
+        unreadable: What to say where TensorFlow can't load it; its reason follows.
+
     Raises:
-        InputError: Loading or calling it would touch files, the network or Python.
-        OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError: As TensorFlow raises them.
+        InputError: Loading or calling it would touch files, the network or Python; or it can't be
+            loaded.
     """
+    try:
+        _refuse_what_reaches_out(folder)
+        return tf.saved_model.load(folder)
+    except InputError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
+        raise InputError(f"{unreadable} ({error})") from error
+
+
+def _refuse_what_reaches_out(folder: str) -> None:
     graphs = tf.__internal__.saved_model.parse_saved_model(folder).meta_graphs
     for graph in graphs:
         _check_assets(folder, graph.asset_file_def)
@@ -48,7 +62,6 @@ def load_guarded(folder: str) -> Any:
             nodes = [("the graph", node) for node in graph.graph_def.node]
             called = {name for _, node in nodes for name in _calls(node)}
             _check(folder, [*nodes, *_reachable(called, library)], _ANYWHERE)
-    return tf.saved_model.load(folder)
 
 
 def _check_assets(folder: str, assets: Iterable[Any]) -> None:

@@ -48,24 +48,15 @@ def load_saved_model(backbone: keras.Model, folder: Path) -> int:
             "use the .npz file of the same model (model.init.source=bit_npz)"
         )
     for path, variable in wanted.items():
-        if not np.isfinite(found[path]).all():
-            raise InputError(f"{folder}: {path} holds values that are not finite")
         variable.assign(found[path])
     return len(wanted)
 
 
 def _variables(folder: Path) -> dict[str, np.ndarray]:
     """Variables by the part of their names that BiT's layers give, without the head's."""
-    import tensorflow as tf
-
     from trainer_modules.saved_model_loading import load_guarded
 
-    try:
-        module = load_guarded(str(folder))
-    except InputError:
-        raise
-    except (OSError, ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
-        raise InputError(f"{folder} is not a whole TF2 SavedModel ({error})") from error
+    module = load_guarded(str(folder), f"{folder} is not a whole TF2 SavedModel")
     variables = getattr(module, "variables", None)
     if not variables:
         raise InputError(f"{folder} is a SavedModel without a list of variables: not a TF2 module")

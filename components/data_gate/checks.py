@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from components.data_gate.settings import Severity
 from trainer_modules import features
+from trainer_modules.errors import some_of
 
 NEW_COLUMN = "SCHEMA_NEW_COLUMN"
-_SHOWN = 3
+_listed = functools.partial(some_of, most=3)
 _DETAILED = 1000
 _SEVEREST: tuple[Severity, ...] = ("stop", "report", "ignore")
 
@@ -175,7 +177,7 @@ def near_duplicates(found: NearDuplicates, action: Severity) -> Check:
         {"bits": pair.bits, "looks": [dataclasses.asdict(look) for look in pair.looks]}
         for pair in found.pairs
     )
-    shown = _listed([_alike(pair) for pair in found.pairs], found.count)
+    shown = _listed([_alike(pair) for pair in found.pairs], total=found.count)
     count = "1 pair of pictures looks" if found.count == 1 else f"{found.count} pairs look"
     return Check(name, False, action, f"{count} alike across splits: {shown}", details)
 
@@ -345,8 +347,3 @@ def to_report(checks: Sequence[Check], reported: Mapping[str, object]) -> dict:
 def reasons(checks: Sequence[Check]) -> list[str]:
     """Why the run stops; empty when it may go on."""
     return [f"{check.name}: {check.message}" for check in checks if check.stops]
-
-
-def _listed(items: Sequence[str], total: int | None = None) -> str:
-    more = (len(items) if total is None else total) - _SHOWN
-    return "; ".join(items[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import tensorflow as tf
-
 from trainer_modules.errors import InputError
 from trainer_modules.saved_model_loading import load_guarded
 
@@ -27,12 +25,7 @@ def load_signature(model_dir: str, name: str, purpose: str) -> tuple[Any, Any]:
             none with that signature.
     """
     where = f"model '{model_dir}'"
-    try:
-        model = load_guarded(model_dir)
-    except InputError:
-        raise
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise InputError(f"{where} is not a readable SavedModel: {error}") from error
+    model = load_guarded(model_dir, f"{where} is not a readable SavedModel")
     if name not in model.signatures:
         raise InputError(
             f"{where} has the signatures {sorted(model.signatures)}, it needs '{name}' ({purpose})"
