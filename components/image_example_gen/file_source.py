@@ -81,13 +81,13 @@ class FileSource(abc.ABC):
 
     def load(self, image: str, max_pixels: int) -> np.ndarray:
         """See `rows.Source`."""
-        from components.image_example_gen import images
+        from components.image_example_gen.decoding import images
 
         return images.decode_file(os.path.join(self._base, image), max_pixels)
 
     def flags(self, image: str) -> tuple[str, ...]:
         """See `rows.Source`."""
-        from components.image_example_gen import images
+        from components.image_example_gen.decoding import images
 
         return images.file_flags(os.path.join(self._base, image))
 

@@ -14,7 +14,7 @@ import json
 import zlib
 from collections.abc import Iterator
 
-from components.image_example_gen import images
+from components.image_example_gen.decoding import images
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.rows import Row, Source
 from components.image_example_gen.settings import DataSettings

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.images import StoredImage
+from components.image_example_gen.decoding.images import StoredImage
 from components.image_example_gen.plan import PlannedImage
 from components.image_example_gen.tf_records import Value, serialize_example
 from trainer_modules import features

@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from components.image_example_gen.images import Rejected
+from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.plan import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from trainer_modules import features

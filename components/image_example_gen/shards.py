@@ -9,7 +9,8 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.image_example_gen import images, records
+from components.image_example_gen import records
+from components.image_example_gen.decoding import images
 from components.image_example_gen.plan import Unit
 from components.image_example_gen.report import Summary
 from components.image_example_gen.rows import Source

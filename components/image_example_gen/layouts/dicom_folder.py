@@ -99,7 +99,7 @@ class DicomSource(FileSource):
 
     def load(self, image: str, max_pixels: int) -> np.ndarray:
         """See `rows.Source`."""
-        from components.image_example_gen import images
+        from components.image_example_gen.decoding import images
 
         path, frame = self._path_and_frame(image)
         return images.decode_file(path, max_pixels, frame)
@@ -128,7 +128,7 @@ class DicomSource(FileSource):
 
     def _tags(self, path: str) -> Dataset | None:
         """Header of a file, None where it has none: decoding it will say what is wrong."""
-        from components.image_example_gen import dicom
+        from components.image_example_gen.decoding import dicom
 
         full = os.path.join(self._root, path)
         try:

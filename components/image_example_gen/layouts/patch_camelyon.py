@@ -100,7 +100,7 @@ class PatchCamelyonSource:
 
     def load(self, image: str, max_pixels: int) -> np.ndarray:
         """See `rows.Source`."""
-        from components.image_example_gen import images
+        from components.image_example_gen.decoding import images
 
         split, _, place = image.partition("/")
         try:

@@ -10,11 +10,11 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from components.image_example_gen import slides
 from components.image_example_gen.cached_rows import CachedRows
 from components.image_example_gen.columns import UNKNOWN, SubgroupColumn
+from components.image_example_gen.decoding import slides
+from components.image_example_gen.decoding.polygons import Outlines, read_asap
 from components.image_example_gen.label_names import LabelNames
-from components.image_example_gen.polygons import Outlines, read_asap
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from trainer_modules import features
@@ -135,7 +135,7 @@ class SlideSource(abc.ABC):
 
     def load(self, image: str, max_pixels: int) -> np.ndarray:
         """See `rows.Source`."""
-        from components.image_example_gen import images
+        from components.image_example_gen.decoding import images
 
         path, _, place = image.rpartition("@")
         full = os.path.join(self._root, path)

@@ -84,7 +84,7 @@ class TfrecordSource:
 
     def load(self, image: str, max_pixels: int) -> np.ndarray:
         """See `rows.Source`."""
-        from components.image_example_gen import images
+        from components.image_example_gen.decoding import images
 
         data = self._encoded(image)
         if data is None:
@@ -93,7 +93,7 @@ class TfrecordSource:
 
     def flags(self, image: str) -> tuple[str, ...]:
         """See `rows.Source`."""
-        from components.image_example_gen import images
+        from components.image_example_gen.decoding import images
 
         return images.bytes_flags(self._encoded(image) or b"")
 

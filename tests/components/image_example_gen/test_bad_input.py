@@ -13,7 +13,7 @@ from pydicom.data import get_testdata_file
 from components.image_example_gen import sources
 from components.image_example_gen.settings import DataSettings
 from tests.components.image_example_gen.data_sets import write_csv, write_png
-from tests.components.image_example_gen.test_images import (
+from tests.components.image_example_gen.decoding.test_images import (
     ANIMATED,
     GRAY,
     JPEG,

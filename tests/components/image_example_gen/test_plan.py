@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from components.image_example_gen.images import Rejected
+from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.plan import plan_units
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.rows import Row

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from components.image_example_gen.images import Rejected
+from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.plan import PlannedImage
 from components.image_example_gen.report import Summary, build_report, refuse_broken
 from components.image_example_gen.settings import DataSettings

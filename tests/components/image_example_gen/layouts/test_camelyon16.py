@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.path import Path as Outline
 
-from components.image_example_gen import images
+from components.image_example_gen.decoding import images
 from tests.components.image_example_gen.layouts.made_pathology import HOLE, LESION
 from trainer_modules.errors import InputError
 

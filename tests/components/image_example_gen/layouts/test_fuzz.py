@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
-from components.image_example_gen import images
-from components.image_example_gen.polygons import fill, read_asap
+from components.image_example_gen.decoding import images
+from components.image_example_gen.decoding.polygons import fill, read_asap
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources import open_source
 from components.image_example_gen.tf_records import DamagedRecords, RecordFile, parse_example

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.image_example_gen import images, tf_records
+from components.image_example_gen import tf_records
+from components.image_example_gen.decoding import images
 from components.image_example_gen.tf_records import RecordFile, parse_example
 from tests.components.image_example_gen.layouts.made_formats import encoded_png
 from trainer_modules.errors import InputError

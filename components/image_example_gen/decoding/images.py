@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from components.image_example_gen import dicom
-from components.image_example_gen.fingerprint import perceptual_hash
+from components.image_example_gen.decoding import dicom
+from components.image_example_gen.decoding.perceptual_hash import perceptual_hash
 
 MISSING = "missing"
 EMPTY = "empty"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from components.image_example_gen.dicom_plugins import (
+from components.image_example_gen.decoding.dicom_plugins import (
     Damaged,
     Unusable,
     read_frame,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from components.image_example_gen import slides
+from components.image_example_gen.decoding import slides
 
 PURPLE, WHITE = (200, 60, 140), (255, 255, 255)
 
@@ -225,7 +225,7 @@ def test_memory_does_not_follow_the_slide(tmp_path):
         resolution=(40_000, 40_000),
         resolutionunit="CENTIMETER",
     )
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[4]
     done = subprocess.run(
         [sys.executable, "-c", LARGE, str(path)], cwd=root, capture_output=True, text=True
     )

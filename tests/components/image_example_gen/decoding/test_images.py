@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.image_example_gen.images import Rejected, decode_file, store
+from components.image_example_gen.decoding.images import Rejected, decode_file, store
 
 LIMIT = 1_000_000
 RNG = np.random.default_rng(0)

@@ -23,7 +23,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from components.image_example_gen import dicom, dicom_plugins, images
+from components.image_example_gen.decoding import dicom, dicom_plugins, images
 
 LIMIT = 10**7
 

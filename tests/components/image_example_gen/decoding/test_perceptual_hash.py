@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from components.image_example_gen.fingerprint import BITS, perceptual_hash
-from components.image_example_gen.images import store
+from components.image_example_gen.decoding.images import store
+from components.image_example_gen.decoding.perceptual_hash import BITS, perceptual_hash
 
 NEAR = 16
 

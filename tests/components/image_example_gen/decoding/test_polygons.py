@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.path import Path as Outline
 
-from components.image_example_gen.polygons import Outlines, fill, read_asap
+from components.image_example_gen.decoding.polygons import Outlines, fill, read_asap
 from trainer_modules.errors import InputError
 
 
