@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.image_example_gen.sources import check_source, data_fingerprint
+from components.image_example_gen.sources.registry import check_source, data_fingerprint
 from pipeline import beam_options
 from pipeline.config import RunConfig, dump_config
 from pipeline.console import RunConsole, captured_output

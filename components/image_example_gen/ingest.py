@@ -19,7 +19,7 @@ from components.image_example_gen.plan import Unit, plan_units
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.shards import write_shard
-from components.image_example_gen.sources import open_source
+from components.image_example_gen.sources.registry import open_source
 from trainer_modules.settings import TaskSettings
 
 

@@ -13,10 +13,10 @@ from PIL import Image
 
 from components.data_gate.errors import DataGateStopped
 from components.data_gate.settings import DataGateSettings
-from components.image_example_gen import sources
 from components.image_example_gen.contract import statistics_features
 from components.image_example_gen.privacy import ensure_key_file
 from components.image_example_gen.settings import DataSettings, SyntheticSettings
+from components.image_example_gen.sources import registry
 from pipeline.beam_options import beam_pipeline_args
 from pipeline.beam_settings import InMemory
 from tests.components.image_example_gen.data_sets import write_csv, write_png
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 TASK = TaskSettings(labels=("finding",))
 SETTINGS = DataGateSettings()
-SCHEMA = pathlib.Path(sources.__file__).parents[2] / "schemas/generic/schema.pbtxt"
+SCHEMA = pathlib.Path(registry.__file__).parents[2] / "schemas/generic/schema.pbtxt"
 
 
 def run(
@@ -42,7 +42,7 @@ def run(
     from components.image_example_gen.component import ImageExampleGen
 
     key = ensure_key_file(str(base / "key"))
-    fingerprint = sources.data_fingerprint(data, TASK)
+    fingerprint = registry.data_fingerprint(data, TASK)
     gen = ImageExampleGen(data, TASK, 0, fingerprint, key, "code")
     statistics = tfx.components.StatisticsGen(
         examples=gen.outputs["examples"],

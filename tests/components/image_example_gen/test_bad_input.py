@@ -10,8 +10,8 @@ from PIL import Image
 from pydantic import ValidationError
 from pydicom.data import get_testdata_file
 
-from components.image_example_gen import sources
 from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.sources import registry
 from tests.components.image_example_gen.data_sets import write_csv, write_png
 from tests.components.image_example_gen.decoding.test_images import (
     ANIMATED,
@@ -57,8 +57,8 @@ def test_bad_images_are_counted_and_the_rest_is_kept(tmp_path):
         path.write_bytes(content)
     write_png(tmp_path / "data/other/x.png", 1)
     data = DataSettings(source="image_folder", root=str(tmp_path / "data"), max_pixels=10**7)
-    sources.check_source(data, TASK)
-    rows = {row.image: row.number for row in sources.open_source(data, TASK).rows()}
+    registry.check_source(data, TASK)
+    rows = {row.image: row.number for row in registry.open_source(data, TASK).rows()}
     report = run(data, TASK, tmp_path / "out")
     expected = {
         rows[f"finding/{name}"]: reason for name, (_, reason) in IMAGES.items() if reason != KEPT
@@ -88,13 +88,13 @@ def test_bad_tables_are_refused_with_words(case, tmp_path):
     text, words = MANIFESTS[case]
     (tmp_path / "data/manifest.csv").write_text(text)
     with pytest.raises(InputError, match=words):
-        sources.check_source(DataSettings(source="manifest", root=str(tmp_path / "data")), TASK)
+        registry.check_source(DataSettings(source="manifest", root=str(tmp_path / "data")), TASK)
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path):
     write_png(tmp_path / "x.png", 1)
     (tmp_path / "manifest.csv").write_text("\ufeffimage,finding\nx.png,1\n", encoding="utf-8")
-    sources.check_source(DataSettings(source="manifest", root=str(tmp_path)), TASK)
+    registry.check_source(DataSettings(source="manifest", root=str(tmp_path)), TASK)
 
 
 def test_50000_classes_are_refused():
@@ -110,7 +110,7 @@ def test_50000_values_in_a_class_column_end_at_the_first(tmp_path):
     rows = [[f"{number}.png", f"class {number}"] for number in range(50_000)]
     write_csv(tmp_path / "manifest.csv", [["image", "kind"], *rows])
     with pytest.raises(InputError, match=r"row 1.*'class 0'.*a, b") as refused:
-        sources.check_source(DataSettings(source="manifest", root=str(tmp_path)), task)
+        registry.check_source(DataSettings(source="manifest", root=str(tmp_path)), task)
     assert len(str(refused.value)) < 1000
 
 
@@ -119,5 +119,5 @@ def test_thousands_of_class_folders_are_listed_in_short(tmp_path):
         (tmp_path / f"class{number}").mkdir()
     task = TaskSettings(kind="multiclass", labels=("kind",), classes=("a", "b"))
     with pytest.raises(InputError) as refused:
-        sources.check_source(DataSettings(source="image_folder", root=str(tmp_path)), task)
+        registry.check_source(DataSettings(source="image_folder", root=str(tmp_path)), task)
     assert len(str(refused.value)) < 1000

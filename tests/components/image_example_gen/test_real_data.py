@@ -7,8 +7,8 @@ import pathlib
 
 import pytest
 
-from components.image_example_gen import sources
 from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.sources import registry
 from tests.components.image_example_gen.data_sets import write_csv
 from trainer_modules.settings import TaskSettings
 
@@ -33,8 +33,8 @@ def folder(name: str) -> pathlib.Path:
 @pytest.mark.parametrize("name", TASKS)
 def test_whole_manifests_pass_the_check(name):
     data = DataSettings(source="manifest", root=str(folder(name)))
-    sources.check_source(data, TASKS[name])
-    assert sum(1 for _ in sources.open_source(data, TASKS[name]).rows()) > 5000
+    registry.check_source(data, TASKS[name])
+    assert sum(1 for _ in registry.open_source(data, TASKS[name]).rows()) > 5000
 
 
 @pytest.mark.slow

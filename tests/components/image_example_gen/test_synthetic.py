@@ -7,8 +7,8 @@ import collections
 import numpy as np
 import pytest
 
-from components.image_example_gen import sources
 from components.image_example_gen.settings import DataSettings, SyntheticSettings
+from components.image_example_gen.sources import registry
 from components.image_example_gen.synthetic_film import draw
 from components.image_example_gen.synthetic_findings import FINDINGS
 from trainer_modules.errors import InputError
@@ -33,7 +33,7 @@ def film(finding: int | None = None, patient: int = 5, image: int = 1, **changes
 
 def test_any_worker_draws_the_same_image_in_any_order():
     data = settings()
-    one, two = (sources.open_source(data, TASK) for _ in range(2))
+    one, two = (registry.open_source(data, TASK) for _ in range(2))
     rows = list(one.rows())
     assert rows == list(two.rows())
     chosen = [rows[3], rows[40], rows[-1]]
@@ -46,13 +46,13 @@ def test_any_worker_draws_the_same_image_in_any_order():
 
 
 def test_more_patients_change_no_old_one():
-    few = list(sources.open_source(settings(shifted_patients=0), TASK).rows())
-    many = list(sources.open_source(settings(patients=90, shifted_patients=0), TASK).rows())
+    few = list(registry.open_source(settings(shifted_patients=0), TASK).rows())
+    many = list(registry.open_source(settings(patients=90, shifted_patients=0), TASK).rows())
     assert many[: len(few)] == few
 
 
 def test_patients_are_consistent_and_call_themselves_synthetic():
-    rows = list(sources.open_source(settings(images_per_patient=(1, 4)), TASK).rows())
+    rows = list(registry.open_source(settings(images_per_patient=(1, 4)), TASK).rows())
     people = collections.defaultdict(set)
     for r in rows:
         people[r.patient_id].add((r.site, r.domain, r.subgroups))
@@ -69,7 +69,7 @@ def test_patients_are_consistent_and_call_themselves_synthetic():
 
 
 def test_prevalence_is_higher_in_the_shifted_hospital():
-    rows = list(sources.open_source(settings(patients=800, shifted_patients=800), TASK).rows())
+    rows = list(registry.open_source(settings(patients=800, shifted_patients=800), TASK).rows())
     share = {
         site: np.mean([r.labels[0] for r in rows if r.site == site])
         for site in ("synthetic-a", "synthetic-b")
@@ -121,7 +121,7 @@ def test_the_scanner_of_the_shifted_hospital_differs():
 @pytest.mark.slow
 def test_without_shift_the_hospitals_are_alike():
     data = settings(shift=0.0, shifted_patients=200, patients=200)
-    source = sources.open_source(data, TASK)
+    source = registry.open_source(data, TASK)
     rows = list(source.rows())
     sites = ("synthetic-a", "synthetic-b")
     chosen = {site: [r for r in rows if r.site == site][:100] for site in sites}
@@ -133,11 +133,11 @@ def test_without_shift_the_hospitals_are_alike():
 
 def test_several_labels_and_classes():
     several = TaskSettings(kind="multilabel", labels=("a", "b", "c"))
-    rows = list(sources.open_source(settings(), several).rows())
+    rows = list(registry.open_source(settings(), several).rows())
     assert {len(r.labels) for r in rows} == {3}
     assert np.std([np.mean([r.labels[i] for r in rows]) for i in range(3)]) < 0.15
     classes = TaskSettings(kind="multiclass", labels=("kind",), classes=("none", "a", "b"))
-    rows = list(sources.open_source(settings(), classes).rows())
+    rows = list(registry.open_source(settings(), classes).rows())
     assert {r.labels[0] for r in rows} == {0.0, 1.0, 2.0}
 
 
@@ -155,14 +155,14 @@ def test_several_labels_and_classes():
 )
 def test_what_the_generator_cannot_draw_is_refused(data, task, words):
     with pytest.raises(InputError, match=words):
-        sources.check_source(data, task)
+        registry.check_source(data, task)
 
 
 def test_fingerprint_is_of_the_settings():
     prints = {
-        sources.data_fingerprint(settings(), TASK),
-        sources.data_fingerprint(settings(shift=0.5), TASK),
-        sources.data_fingerprint(settings(), TaskSettings(kind="multilabel", labels=("a", "b"))),
+        registry.data_fingerprint(settings(), TASK),
+        registry.data_fingerprint(settings(shift=0.5), TASK),
+        registry.data_fingerprint(settings(), TaskSettings(kind="multilabel", labels=("a", "b"))),
     }
     assert len(prints) == 3
-    assert sources.data_fingerprint(settings(), TASK) in prints
+    assert registry.data_fingerprint(settings(), TASK) in prints

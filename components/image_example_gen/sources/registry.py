@@ -7,8 +7,8 @@ import importlib
 
 from components.image_example_gen import spans
 from components.image_example_gen.rows import Source
-from components.image_example_gen.selected_sites import SelectedSites
 from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.sources.selected_sites import SelectedSites
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 

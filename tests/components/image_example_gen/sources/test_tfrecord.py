@@ -12,7 +12,7 @@ from PIL import Image
 from components.image_example_gen import tf_records
 from components.image_example_gen.decoding import images
 from components.image_example_gen.tf_records import RecordFile, parse_example
-from tests.components.image_example_gen.layouts.made_formats import encoded_png
+from tests.components.image_example_gen.sources.made_formats import encoded_png
 from trainer_modules.errors import InputError
 
 KEYS = {"image": "image", "patient_id": "subject", "tumor": "image/class/label", "age": "meta/age"}
@@ -151,7 +151,7 @@ def test_listing_needs_no_tensorflow(foreign):
     code = (
         "import sys\n"
         "from components.image_example_gen.settings import DataSettings\n"
-        "from components.image_example_gen.sources import check_source, data_fingerprint\n"
+        "from components.image_example_gen.sources.registry import check_source, data_fingerprint\n"
         "from trainer_modules.settings import TaskSettings\n"
         f"more = {{'root': {str(foreign)!r}, 'tfrecord': {{'keys': {KEYS}}}}}\n"
         "data = DataSettings(source='tfrecord', **more)\n"

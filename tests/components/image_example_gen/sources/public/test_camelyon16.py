@@ -3,7 +3,7 @@ import pytest
 from matplotlib.path import Path as Outline
 
 from components.image_example_gen.decoding import images
-from tests.components.image_example_gen.layouts.made_pathology import HOLE, LESION
+from tests.components.image_example_gen.sources.made_pathology import HOLE, LESION
 from trainer_modules.errors import InputError
 
 

@@ -82,7 +82,7 @@ class _Part:
 
     def __init__(self, place: int, part: PartSettings, data: DataSettings, task: TaskSettings):
         # Imported here, because the registry that opens parts also opens this source.
-        from components.image_example_gen.sources import open_source
+        from components.image_example_gen.sources.registry import open_source
 
         self._place = place
         self._role = part.role

@@ -24,9 +24,9 @@ import re
 from collections.abc import Iterator
 
 from components.image_example_gen import demographics
-from components.image_example_gen.file_source import relative_image
-from components.image_example_gen.layouts.public_table import PublicTable
 from components.image_example_gen.rows import Row
+from components.image_example_gen.sources.file_source import relative_image
+from components.image_example_gen.sources.public.public_table import PublicTable
 from components.image_example_gen.tables import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError

@@ -23,8 +23,8 @@ import os
 import re
 from collections.abc import Sequence
 
-from components.image_example_gen.file_source import files_below
-from components.image_example_gen.layouts.slide_source import Slide, SlideSource
+from components.image_example_gen.sources.file_source import files_below
+from components.image_example_gen.sources.slide_source import Slide, SlideSource
 from components.image_example_gen.tables import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError

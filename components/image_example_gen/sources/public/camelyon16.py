@@ -24,7 +24,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from components.image_example_gen.layouts.slide_source import Slide, SlideSource
+from components.image_example_gen.sources.slide_source import Slide, SlideSource
 from trainer_modules import features
 from trainer_modules.errors import InputError
 

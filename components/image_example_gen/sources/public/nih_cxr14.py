@@ -23,8 +23,8 @@ from collections.abc import Iterator
 
 from components.image_example_gen import demographics
 from components.image_example_gen.joins import Lookup
-from components.image_example_gen.layouts.public_table import PublicTable
 from components.image_example_gen.rows import Row
+from components.image_example_gen.sources.public.public_table import PublicTable
 from components.image_example_gen.tables import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError

@@ -26,12 +26,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from components.image_example_gen import demographics
-from components.image_example_gen.cached_rows import CachedRows
 from components.image_example_gen.columns import UNKNOWN, LabelColumn, SubgroupColumn
-from components.image_example_gen.file_source import FileSource, files_below
 from components.image_example_gen.joins import Lookup
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.sources.cached_rows import CachedRows
+from components.image_example_gen.sources.file_source import FileSource, files_below
 from components.image_example_gen.tables import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError

@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml
 
 from components.image_example_gen.settings import SourceName
-from components.image_example_gen.sources import _SOURCES
+from components.image_example_gen.sources.registry import _SOURCES
 from pipeline.config import load_config
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 PAGE = (ROOT / "docs/sources.md").read_text()
 README = (ROOT / "README.md").read_text()
 WEIGHTS = "model.init.path=/weights/BiT-M-R50x1.npz"

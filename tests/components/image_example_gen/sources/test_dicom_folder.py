@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.components.image_example_gen.layouts.made_formats import write_dicom
+from tests.components.image_example_gen.sources.made_formats import write_dicom
 from trainer_modules.errors import InputError
 
 

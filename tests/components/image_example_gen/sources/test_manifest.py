@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.image_example_gen import sources
-from components.image_example_gen.manifest import ManifestSource
+from components.image_example_gen.sources import registry
+from components.image_example_gen.sources.manifest import ManifestSource
 from tests.components.image_example_gen.data_sets import write_csv, write_png
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
@@ -36,8 +36,8 @@ def root(tmp_path, manifest_data) -> pathlib.Path:
 
 def read(data, task):
     """Rows after the check that a run makes."""
-    sources.check_source(data, task)
-    return list(sources.open_source(data, task).rows())
+    registry.check_source(data, task)
+    return list(registry.open_source(data, task).rows())
 
 
 def test_every_column_is_read(root, manifest_data, binary_task):
@@ -175,12 +175,12 @@ def test_one_image_under_two_patients_is_left_to_the_data_gate(root, manifest_da
 
 def test_missing_folder_and_manifest_are_named(tmp_path, manifest_data, binary_task):
     with pytest.raises(InputError, match=r"no file 'manifest.csv'.*\.parquet"):
-        sources.check_source(manifest_data(), binary_task)
+        registry.check_source(manifest_data(), binary_task)
     gone = manifest_data().model_copy(update={"root": str(tmp_path / "gone")})
     with pytest.raises(InputError, match="gone' is not a folder"):
-        sources.check_source(gone, binary_task)
+        registry.check_source(gone, binary_task)
     with pytest.raises(InputError, match=r"path inside data\.root"):
-        sources.check_source(manifest_data(manifest="../m.csv"), binary_task)
+        registry.check_source(manifest_data(manifest="../m.csv"), binary_task)
 
 
 def test_names_that_identify_stay_out_of_messages(root, manifest_data, binary_task):
@@ -217,14 +217,14 @@ def test_links_inside_the_root_and_a_linked_root_are_fine(
 def test_fingerprint_sees_manifest_and_images(root, manifest_data, binary_task):
     write_csv(root / "manifest.csv", [HEADER, *ROWS])
     data = manifest_data()
-    first = sources.data_fingerprint(data, binary_task)
-    assert first == sources.data_fingerprint(data, binary_task)
+    first = registry.data_fingerprint(data, binary_task)
+    assert first == registry.data_fingerprint(data, binary_task)
     os.utime(root / "c.png", ns=(1, 1))
-    second = sources.data_fingerprint(data, binary_task)
+    second = registry.data_fingerprint(data, binary_task)
     (root / "d.png").unlink()
-    third = sources.data_fingerprint(data, binary_task)
+    third = registry.data_fingerprint(data, binary_task)
     write_csv(root / "manifest.csv", [HEADER, *ROWS[:2]])
-    fourth = sources.data_fingerprint(data, binary_task)
+    fourth = registry.data_fingerprint(data, binary_task)
     assert len({first, second, third, fourth}) == 4
 
 

@@ -8,16 +8,16 @@ import pytest
 from PIL import Image
 
 from components.image_example_gen.settings import DataSettings
-from components.image_example_gen.sources import open_source
-from tests.components.image_example_gen.layouts.made_cxr import chexpert, mimic_cxr, nih_cxr14
-from tests.components.image_example_gen.layouts.made_formats import (
+from components.image_example_gen.sources.registry import open_source
+from tests.components.image_example_gen.sources.made_cxr import chexpert, mimic_cxr, nih_cxr14
+from tests.components.image_example_gen.sources.made_formats import (
     archive,
     folders,
     foreign,
     prepared,
     write_examples,
 )
-from tests.components.image_example_gen.layouts.made_pathology import (
+from tests.components.image_example_gen.sources.made_pathology import (
     camelyon16,
     camelyon17,
     camelyon17_wilds,

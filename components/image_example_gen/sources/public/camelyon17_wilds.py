@@ -19,8 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from components.image_example_gen.layouts.public_table import PublicTable
 from components.image_example_gen.rows import Row
+from components.image_example_gen.sources.public.public_table import PublicTable
 from components.image_example_gen.tables import Table
 from trainer_modules import features
 

@@ -1,1 +1,0 @@
-"""Data sets and formats that are read as downloaded: one module for each `data.source`."""
