@@ -19,8 +19,8 @@ import numpy as np
 from components.image_example_gen.columns import SubgroupColumn
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
-from components.image_example_gen.synthetic_film import VERSION, draw
-from components.image_example_gen.synthetic_findings import FINDINGS
+from components.image_example_gen.synthetic.film import VERSION, draw
+from components.image_example_gen.synthetic.findings import FINDINGS
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings

@@ -9,8 +9,8 @@ import pytest
 
 from components.image_example_gen.settings import DataSettings, SyntheticSettings
 from components.image_example_gen.sources import registry
-from components.image_example_gen.synthetic_film import draw
-from components.image_example_gen.synthetic_findings import FINDINGS
+from components.image_example_gen.synthetic.film import draw
+from components.image_example_gen.synthetic.findings import FINDINGS
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.image_example_gen.synthetic_canvas import Canvas, smooth
+from components.image_example_gen.synthetic.canvas import Canvas, smooth
 
 
 def _severity(canvas: Canvas, free: float) -> float:

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from components.image_example_gen.synthetic_canvas import Canvas, draw_anatomy, grid, smooth
-from components.image_example_gen.synthetic_chest import (
+from components.image_example_gen.synthetic.canvas import Canvas, draw_anatomy, grid, smooth
+from components.image_example_gen.synthetic.chest import (
     draw_bones,
     draw_chest,
     draw_haze,
     draw_leads,
 )
-from components.image_example_gen.synthetic_findings import FINDINGS
+from components.image_example_gen.synthetic.findings import FINDINGS
 
 # Enters the data fingerprint: raise it whenever the same seed gives other pixels.
 VERSION = 1

@@ -1,0 +1,1 @@
+"""Chest-film-like images made by formula, for the demo. Imports nothing of the other sources."""
