@@ -25,14 +25,14 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from components.image_example_gen import demographics
-from components.image_example_gen.columns import UNKNOWN, LabelColumn, SubgroupColumn
-from components.image_example_gen.joins import Lookup
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
 from components.image_example_gen.sources.file_source import FileSource, files_below
-from components.image_example_gen.tables import Table
+from components.image_example_gen.tables import demographics
+from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
+from components.image_example_gen.tables.joins import Lookup
+from components.image_example_gen.tables.reader import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings

@@ -19,11 +19,11 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from components.image_example_gen.columns import UNKNOWN, SubgroupColumn
-from components.image_example_gen.label_names import snake_case
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.file_source import FileSource, files_below
+from components.image_example_gen.tables.columns import UNKNOWN, SubgroupColumn
+from components.image_example_gen.tables.label_names import snake_case
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings

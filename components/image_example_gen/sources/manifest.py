@@ -16,11 +16,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from components.image_example_gen.columns import UNKNOWN, LabelColumn, SubgroupColumn
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.file_source import FileSource, relative_image
-from components.image_example_gen.tables import Table
+from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
+from components.image_example_gen.tables.reader import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings

@@ -10,13 +10,13 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.columns import UNKNOWN, SubgroupColumn
 from components.image_example_gen.decoding import slides
 from components.image_example_gen.decoding.polygons import Outlines, read_asap
-from components.image_example_gen.label_names import LabelNames
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
+from components.image_example_gen.tables.columns import UNKNOWN, SubgroupColumn
+from components.image_example_gen.tables.label_names import LabelNames
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings

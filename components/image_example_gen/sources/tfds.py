@@ -23,8 +23,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.label_names import snake_case
 from components.image_example_gen.sources.tfrecord import TfrecordSource
+from components.image_example_gen.tables.label_names import snake_case
 from components.image_example_gen.tf_records import Value
 from trainer_modules import features
 from trainer_modules.errors import InputError

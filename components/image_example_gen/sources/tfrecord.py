@@ -25,10 +25,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.columns import UNKNOWN, LabelColumn, SubgroupColumn
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
+from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
 from components.image_example_gen.tf_records import (
     DamagedRecords,
     RecordFile,

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from components.image_example_gen.columns import SubgroupColumn
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.synthetic.film import VERSION, draw
 from components.image_example_gen.synthetic.findings import FINDINGS
+from components.image_example_gen.tables.columns import SubgroupColumn
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 from components.image_example_gen.sources.file_source import files_below
 from components.image_example_gen.sources.slide_source import Slide, SlideSource
-from components.image_example_gen.tables import Table
+from components.image_example_gen.tables.reader import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError
 

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from components.image_example_gen.rows import Row
 from components.image_example_gen.sources.public.public_table import PublicTable
-from components.image_example_gen.tables import Table
+from components.image_example_gen.tables.reader import Table
 from trainer_modules import features
 
 _COLUMNS = ("patient", "node", "x_coord", "y_coord", "center")

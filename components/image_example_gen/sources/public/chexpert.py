@@ -23,11 +23,11 @@ import os
 import re
 from collections.abc import Iterator
 
-from components.image_example_gen import demographics
 from components.image_example_gen.rows import Row
 from components.image_example_gen.sources.file_source import relative_image
 from components.image_example_gen.sources.public.public_table import PublicTable
-from components.image_example_gen.tables import Table
+from components.image_example_gen.tables import demographics
+from components.image_example_gen.tables.reader import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError
 

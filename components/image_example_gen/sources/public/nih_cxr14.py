@@ -21,11 +21,11 @@ import glob
 import os
 from collections.abc import Iterator
 
-from components.image_example_gen import demographics
-from components.image_example_gen.joins import Lookup
 from components.image_example_gen.rows import Row
 from components.image_example_gen.sources.public.public_table import PublicTable
-from components.image_example_gen.tables import Table
+from components.image_example_gen.tables import demographics
+from components.image_example_gen.tables.joins import Lookup
+from components.image_example_gen.tables.reader import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError
 

@@ -22,11 +22,11 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.columns import UNKNOWN
-from components.image_example_gen.label_names import LabelNames
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
-from components.image_example_gen.tables import Table
+from components.image_example_gen.tables.columns import UNKNOWN
+from components.image_example_gen.tables.label_names import LabelNames
+from components.image_example_gen.tables.reader import Table
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings

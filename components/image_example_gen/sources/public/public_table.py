@@ -6,12 +6,12 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 
-from components.image_example_gen.columns import LabelColumn, SubgroupColumn
-from components.image_example_gen.label_names import LabelNames
 from components.image_example_gen.rows import Offer
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.file_source import FileSource
-from components.image_example_gen.tables import Table
+from components.image_example_gen.tables.columns import LabelColumn, SubgroupColumn
+from components.image_example_gen.tables.label_names import LabelNames
+from components.image_example_gen.tables.reader import Table
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 

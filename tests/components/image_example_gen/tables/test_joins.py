@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from components.image_example_gen.joins import Lookup
+from components.image_example_gen.tables.joins import Lookup
 from trainer_modules.errors import InputError
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from components.image_example_gen import demographics
+from components.image_example_gen.tables import demographics
 
 
 @pytest.mark.parametrize(

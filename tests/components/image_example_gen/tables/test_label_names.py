@@ -1,6 +1,6 @@
 import pytest
 
-from components.image_example_gen.label_names import LabelNames, snake_case
+from components.image_example_gen.tables.label_names import LabelNames, snake_case
 from trainer_modules.errors import InputError
 
 

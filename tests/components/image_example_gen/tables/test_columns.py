@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.image_example_gen.columns import LabelColumn, SubgroupColumn, bin_names
+from components.image_example_gen.tables.columns import LabelColumn, SubgroupColumn, bin_names
 from trainer_modules.settings import TaskSettings
 
 

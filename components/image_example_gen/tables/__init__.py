@@ -1,0 +1,1 @@
+"""Tables to rows: columns, labels, joins, demographics. Imports no source."""
