@@ -25,8 +25,9 @@ def ingest(images: int) -> tuple[int, float, int, int]:
     """Returns the images kept, seconds, and peak memory in bytes: before, and in the end."""
     import apache_beam as beam
 
-    from components.image_example_gen import ingest, report
+    from components.image_example_gen import ingest
     from components.image_example_gen.settings import DataSettings
+    from components.image_example_gen.writing import report
     from trainer_modules.settings import TaskSettings
 
     shifted = images // 5

@@ -14,8 +14,8 @@ from tfx import v1 as tfx
 from components.data_gate.component import DataGate
 from components.example_validator.component import ExampleValidator
 from components.image_example_gen.component import ImageExampleGen
-from components.image_example_gen.contract import statistics_features
 from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.writing.contract import statistics_features
 from pipeline.beam_options import beam_pipeline_args, file_writer_args
 from pipeline.code_digest import code_digest
 from pipeline.config import RunConfig

@@ -17,7 +17,7 @@ from components.data_gate.near import near_duplicates
 from components.data_gate.passed_data import PassedData
 from components.data_gate.settings import DataGateSettings
 from components.data_gate.shortcuts import shortcuts
-from components.image_example_gen.contract import record_features, task_features
+from components.image_example_gen.writing.contract import record_features, task_features
 from trainer_modules import features
 from trainer_modules.settings import TaskSettings
 

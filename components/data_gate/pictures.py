@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components.data_gate.checks import Check
 from components.data_gate.index import Index
-from components.image_example_gen.shards import records_of_index
+from components.image_example_gen.writing.shards import records_of_index
 from trainer_modules import features
 
 _SIDE = 96

@@ -27,8 +27,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         from tfx.components.util import examples_utils
         from tfx.proto import example_gen_pb2
 
-        from components.image_example_gen import ingest, privacy, report
+        from components.image_example_gen import ingest, privacy
         from components.image_example_gen.settings import DataSettings
+        from components.image_example_gen.writing import report
         from trainer_modules import features
         from trainer_modules.settings import TaskSettings
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from components.image_example_gen.sources.tfrecord import TfrecordSource
 from components.image_example_gen.tables.label_names import snake_case
-from components.image_example_gen.tf_records import Value
+from components.image_example_gen.writing.tf_records import Value
 from trainer_modules import features
 from trainer_modules.errors import InputError
 

@@ -29,7 +29,7 @@ from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
 from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
-from components.image_example_gen.tf_records import (
+from components.image_example_gen.writing.tf_records import (
     DamagedRecords,
     RecordFile,
     RecordFiles,

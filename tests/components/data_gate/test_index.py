@@ -13,7 +13,7 @@ from scipy import stats
 
 from components.data_gate.drift import drift
 from components.data_gate.index import Index
-from components.image_example_gen.records import index_schema
+from components.image_example_gen.writing.examples import index_schema
 from trainer_modules.settings import TaskSettings
 
 TASK = TaskSettings(labels=("a",))

@@ -10,7 +10,7 @@ import pytest
 from components.data_gate import checks
 from components.data_gate.index import Index
 from components.data_gate.near import candidates, near_duplicates
-from components.image_example_gen.records import index_schema
+from components.image_example_gen.writing.examples import index_schema
 
 
 def flipped(phash: bytes, count: int, seed: int = 0) -> bytes:

@@ -13,10 +13,10 @@ from PIL import Image
 
 from components.data_gate.errors import DataGateStopped
 from components.data_gate.settings import DataGateSettings
-from components.image_example_gen.contract import statistics_features
 from components.image_example_gen.privacy import ensure_key_file
 from components.image_example_gen.settings import DataSettings, SyntheticSettings
 from components.image_example_gen.sources import registry
+from components.image_example_gen.writing.contract import statistics_features
 from pipeline.beam_options import beam_pipeline_args
 from pipeline.beam_settings import InMemory
 from tests.components.image_example_gen.data_sets import write_csv, write_png

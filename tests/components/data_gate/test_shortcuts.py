@@ -10,7 +10,7 @@ from scipy import stats
 
 from components.data_gate.index import Index
 from components.data_gate.shortcuts import shortcuts
-from components.image_example_gen.records import index_schema
+from components.image_example_gen.writing.examples import index_schema
 from trainer_modules.settings import TaskSettings
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,11 @@ from components.image_example_gen.decoding import images
 from components.image_example_gen.decoding.polygons import fill, read_asap
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.registry import open_source
-from components.image_example_gen.tf_records import DamagedRecords, RecordFile, parse_example
+from components.image_example_gen.writing.tf_records import (
+    DamagedRecords,
+    RecordFile,
+    parse_example,
+)
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.image_example_gen import tf_records
 from components.image_example_gen.decoding import images
-from components.image_example_gen.tf_records import RecordFile, parse_example
+from components.image_example_gen.writing import tf_records
+from components.image_example_gen.writing.tf_records import RecordFile, parse_example
 from tests.components.image_example_gen.sources.made_formats import encoded_png
 from trainer_modules.errors import InputError
 

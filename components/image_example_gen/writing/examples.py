@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from components.image_example_gen.decoding.images import StoredImage
 from components.image_example_gen.plan import PlannedImage
-from components.image_example_gen.tf_records import Value, serialize_example
+from components.image_example_gen.writing.tf_records import Value, serialize_example
 from trainer_modules import features
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.image_example_gen import contract
+from components.image_example_gen.writing import contract
 from trainer_modules.settings import TaskSettings
 
-SCHEMAS = pathlib.Path(contract.__file__).parents[2] / "schemas"
+SCHEMAS = pathlib.Path(contract.__file__).parents[3] / "schemas"
 
 
 def test_statistics_leave_only_the_bytes_out():

@@ -9,13 +9,13 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.image_example_gen import records
 from components.image_example_gen.decoding import images
 from components.image_example_gen.plan import Unit
-from components.image_example_gen.report import Summary
 from components.image_example_gen.rows import Source
 from components.image_example_gen.settings import DataSettings
-from components.image_example_gen.tf_records import RecordWriter
+from components.image_example_gen.writing import examples as records
+from components.image_example_gen.writing.report import Summary
+from components.image_example_gen.writing.tf_records import RecordWriter
 from trainer_modules.settings import TaskSettings
 
 _INDEX_ROWS = 1000

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from components.image_example_gen.tf_records import RecordWriter, serialize_example
+from components.image_example_gen.writing.tf_records import RecordWriter, serialize_example
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[4]
 
 
 def test_tensorflow_reads_the_records_and_their_checksums(tmp_path):

@@ -1,0 +1,1 @@
+"""Rows to tf.Example shards, and the report of an ingestion. Imports decoding, no source."""
