@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from tfx import v1 as tfx
 
-from components.study_cell.cell import Cell
-from components.study_cell.component import StudyCell
-from components.study_cell.settings import BIT, RANDOM, REMEDIS
+from components.label_efficiency.cell.cell import Cell
+from components.label_efficiency.cell.component import StudyCell
+from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.study_report.component import StudyReporter
 from pipeline.code_digest import code_digest
 from pipeline.config import RunConfig
@@ -21,7 +21,7 @@ from trainer_modules.settings import InitSettings
 _CELL_CODE = ("components/study_cell", "trainer_modules")
 _REPORT_CODE = (
     "components/study_report",
-    "components/study_cell/cell.py",
+    "components/label_efficiency/cell/cell.py",
     "components/reporter",
     "components/model_gate",
     *CONTRACT,

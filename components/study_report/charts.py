@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.reporter.svg import (
     ID_COLOR,
     MUTED,
@@ -13,7 +14,6 @@ from components.reporter.svg import (
     grid,
     inline,
 )
-from components.study_cell.settings import BIT, RANDOM, REMEDIS
 from components.study_report.curves import JUDGED, Curve, Point
 from components.study_report.wording import ARM_NAMES, CURVE_LABELS, CURVE_TITLES
 

@@ -11,7 +11,7 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import channel, component_spec
 
 from components.artifact_types import CellReport, IngestReport, StudyReport
-from components.study_cell.settings import StudySettings
+from components.label_efficiency.cell.settings import StudySettings
 from components.study_report.executor import Executor
 from trainer_modules.settings import TaskSettings
 

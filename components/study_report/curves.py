@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from components.label_efficiency.cell.cell import CellResult
+from components.label_efficiency.cell.settings import StudySettings
 from components.model_gate.records import Records
 from components.model_gate.statistics import Bootstrap, bootstrap
-from components.study_cell.cell import CellResult
-from components.study_cell.settings import StudySettings
 from trainer_modules import features
 
 # Which labels grow along a curve, and where it is judged.

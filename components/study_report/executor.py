@@ -11,7 +11,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.artifact_types import Artifacts
-from components.study_cell.settings import StudySettings
+from components.label_efficiency.cell.settings import StudySettings
 from trainer_modules.settings import TaskSettings
 
 

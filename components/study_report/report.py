@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.label_efficiency.cell.cell import CELL_FILE, SPLIT_COLUMN, TABLE_FILE, CellResult
+from components.label_efficiency.cell.settings import StudySettings
 from components.model_gate.records import Records
 from components.reporter.render import installed_versions
-from components.study_cell.cell import CELL_FILE, SPLIT_COLUMN, TABLE_FILE, CellResult
-from components.study_cell.settings import StudySettings
 from components.study_report import wording
 from components.study_report.curves import ADAPTED, CURVES, LABELS_ID, Curve, build_curve
 from components.study_report.curves import LABELS_SHIFTED as ZERO_SHOT

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.reporter.wording import figure
-from components.study_cell.settings import BIT, RANDOM, REMEDIS
 from components.study_report import curves
 from components.study_report.headlines import NOT_REACHED, REACHED, Headline
 

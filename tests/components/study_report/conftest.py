@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from components.label_efficiency.cell.cell import Cell, CellResult, Tried
+from components.label_efficiency.cell.settings import Candidate
 from components.model_gate.records import Records
-from components.study_cell.cell import Cell, CellResult, Tried
-from components.study_cell.settings import Candidate
 
 PATIENTS = 60
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from components.label_efficiency.cell.settings import StudySettings
 from components.model_gate.statistics import Bootstrap, bootstrap, paired_difference
-from components.study_cell.settings import StudySettings
 from components.study_report.curves import ADAPTED, LABELS_ID, build_curve, over_seeds
 from tests.components.study_report.conftest import records
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from components.label_efficiency.cell.settings import StudySettings
 from components.model_gate.statistics import Bootstrap
-from components.study_cell.settings import StudySettings
 from components.study_report.curves import LABELS_ID, Curve, Point
 from components.study_report.headlines import headline
 from components.study_report.wording import answer

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from components.study_cell.settings import StudySettings
+from components.label_efficiency.cell.settings import StudySettings
 from components.study_report.report import write_study
 from tests.components.study_report.conftest import cell
 

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from components.study_cell import labels, training
-from components.study_cell.cell import (
+from components.label_efficiency.cell import labels, training
+from components.label_efficiency.cell.cell import (
     CELL_FILE,
     NOT_ENOUGH_LABELS,
     SPLIT_COLUMN,
@@ -25,7 +25,7 @@ from components.study_cell.cell import (
     CellResult,
     Tried,
 )
-from components.study_cell.settings import Candidate
+from components.label_efficiency.cell.settings import Candidate
 from trainer_modules import features, initialization, records
 from trainer_modules.errors import InputError
 from trainer_modules.settings import InitSettings

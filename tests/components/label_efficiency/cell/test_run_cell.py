@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.study_cell import run_cell, training
-from components.study_cell.cell import Cell
-from components.study_cell.settings import CellSettings
+from components.label_efficiency.cell import run_cell, training
+from components.label_efficiency.cell.cell import Cell
+from components.label_efficiency.cell.settings import CellSettings
 from tests.trainer_modules import tiny_data
 from trainer_modules import stage
 from trainer_modules.errors import InputError

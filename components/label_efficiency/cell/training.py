@@ -18,8 +18,8 @@ import numpy as np
 import tensorflow as tf
 from scipy import special
 
-from components.study_cell.labels import Drawn
-from components.study_cell.settings import Candidate, CellSettings
+from components.label_efficiency.cell.labels import Drawn
+from components.label_efficiency.cell.settings import Candidate, CellSettings
 from trainer_modules import (
     backbone,
     class_weights,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.study_cell import labels
+from components.label_efficiency.cell import labels
 from trainer_modules import records
 from trainer_modules.settings import TaskSettings
 

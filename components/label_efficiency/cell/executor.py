@@ -10,9 +10,9 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.artifact_types import Artifacts
+from components.label_efficiency.cell.cell import Cell
+from components.label_efficiency.cell.settings import CellSettings
 from components.predictor.executor import split_files
-from components.study_cell.cell import Cell
-from components.study_cell.settings import CellSettings
 from trainer_modules import features
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 
@@ -26,7 +26,7 @@ class Executor(base_executor.BaseExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Reads the examples and what the cell builds on, writes its CellReport."""
-        from components.study_cell import run_cell, training
+        from components.label_efficiency.cell import run_cell, training
         from trainer_modules import stage
 
         cell = Cell.model_validate_json(exec_properties["cell"])

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.study_cell.settings import Arm, Candidate
+from components.label_efficiency.cell.settings import Arm, Candidate
 from trainer_modules.settings import Settings
 
 CELL_FILE = "cell.json"

@@ -1,0 +1,1 @@
+"""How many labels a model needs: the study's cells and its report."""
