@@ -11,7 +11,7 @@ from tfx import v1 as tfx
 from components.label_efficiency.cell.cell import Cell
 from components.label_efficiency.cell.component import StudyCell
 from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
-from components.study_report.component import StudyReporter
+from components.label_efficiency.report.component import StudyReporter
 from pipeline.code_digest import code_digest
 from pipeline.config import RunConfig
 from pipeline.shared_nodes import CONTRACT, Places, SharedNodes, assemble, build_shared_nodes

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from components.label_efficiency.report import charts, wording
+from components.label_efficiency.report.curves import JUDGED
 from components.reporter.page import TEMPLATES, shown_config, template_environment
-from components.study_report import charts, wording
-from components.study_report.curves import JUDGED
 
 if TYPE_CHECKING:
-    from components.study_report.report import Study
+    from components.label_efficiency.report.report import Study
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

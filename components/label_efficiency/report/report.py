@@ -11,13 +11,13 @@ from typing import Any
 
 from components.label_efficiency.cell.cell import CELL_FILE, SPLIT_COLUMN, TABLE_FILE, CellResult
 from components.label_efficiency.cell.settings import StudySettings
+from components.label_efficiency.report import wording
+from components.label_efficiency.report.curves import ADAPTED, CURVES, LABELS_ID, Curve, build_curve
+from components.label_efficiency.report.curves import LABELS_SHIFTED as ZERO_SHOT
+from components.label_efficiency.report.headlines import Headline, headline
+from components.label_efficiency.report.page import render_study
 from components.model_gate.records import Records
 from components.reporter.render import installed_versions
-from components.study_report import wording
-from components.study_report.curves import ADAPTED, CURVES, LABELS_ID, Curve, build_curve
-from components.study_report.curves import LABELS_SHIFTED as ZERO_SHOT
-from components.study_report.headlines import Headline, headline
-from components.study_report.page import render_study
 from trainer_modules.settings import TaskSettings
 
 FIGURES_FILE, PAGE_FILE, REPORT_FILE = "study.json", "index.html", "report.json"

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
+from components.label_efficiency.report.curves import JUDGED, Curve, Point
+from components.label_efficiency.report.wording import ARM_NAMES, CURVE_LABELS, CURVE_TITLES
 from components.reporter.svg import (
     ID_COLOR,
     MUTED,
@@ -14,8 +16,6 @@ from components.reporter.svg import (
     grid,
     inline,
 )
-from components.study_report.curves import JUDGED, Curve, Point
-from components.study_report.wording import ARM_NAMES, CURVE_LABELS, CURVE_TITLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

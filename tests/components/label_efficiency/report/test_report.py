@@ -6,8 +6,8 @@ import re
 import pytest
 
 from components.label_efficiency.cell.settings import StudySettings
-from components.study_report.report import write_study
-from tests.components.study_report.conftest import cell
+from components.label_efficiency.report.report import write_study
+from tests.components.label_efficiency.report.conftest import cell
 
 SETTINGS = StudySettings(resamples=200, seeds=(0, 1), fractions=(0.01, 0.1, 1.0))
 

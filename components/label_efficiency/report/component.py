@@ -12,7 +12,7 @@ from tfx.types import channel, component_spec
 
 from components.artifact_types import CellReport, IngestReport, StudyReport
 from components.label_efficiency.cell.settings import StudySettings
-from components.study_report.executor import Executor
+from components.label_efficiency.report.executor import Executor
 from trainer_modules.settings import TaskSettings
 
 _STRINGS = ("task", "settings", "left_out", "run_settings", "code_digest")

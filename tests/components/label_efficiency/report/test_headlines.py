@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from components.label_efficiency.cell.settings import StudySettings
+from components.label_efficiency.report.curves import LABELS_ID, Curve, Point
+from components.label_efficiency.report.headlines import headline
+from components.label_efficiency.report.wording import answer
 from components.model_gate.statistics import Bootstrap
-from components.study_report.curves import LABELS_ID, Curve, Point
-from components.study_report.headlines import headline
-from components.study_report.wording import answer
-from tests.components.study_report.conftest import records
+from tests.components.label_efficiency.report.conftest import records
 
 RECORDS = records(1.0)
 SETTINGS = StudySettings(resamples=200, seeds=(0,), margin=0.02)

@@ -22,7 +22,7 @@ class Executor(base_executor.BaseExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Reads the cells and writes figures and page."""
-        from components.study_report import report, wording
+        from components.label_efficiency.report import report, wording
 
         task = TaskSettings.model_validate_json(exec_properties["task"])
         ingest = Path(artifact_utils.get_single_uri(input_dict["ingest_report"])) / "report.json"
