@@ -98,8 +98,9 @@ def evaluator(folder: Path, predictions: Path, task: Any) -> Callable[[], None]:
 
 def judge(predictions: Path, task: Any) -> None:
     """The gate's statistics and rules, against a baseline that scores a little worse."""
-    from components.model_gate import evidence, inputs, rules
-    from components.model_gate.settings import GateSettings, SubgroupRules
+    from components.model_gate import inputs
+    from components.model_gate.rules import domain_rules, evidence
+    from components.model_gate.rules.settings import GateSettings, SubgroupRules
 
     settings = GateSettings(resamples=2000, subgroups=SubgroupRules(max_regression=0.1))
     table = inputs.judged_predictions(str(predictions))
@@ -116,7 +117,7 @@ def judge(predictions: Path, task: Any) -> None:
         baseline_table=other,
         evaluator_blessed=True,
     )
-    rules.judge(found, settings)
+    domain_rules.judge(found, settings)
 
 
 def timed(name: str, work: Callable[[], None]) -> tuple[float, float]:
@@ -154,7 +155,8 @@ def main() -> None:
         if arguments.part != "gate":
             total += timed("Evaluator (TFMA)", evaluator(Path(folder), predictions, task))[0]
         if arguments.part != "evaluator":
-            from components.model_gate import evidence, inputs, rules  # noqa: F401
+            from components.model_gate import inputs
+            from components.model_gate.rules import domain_rules, evidence  # noqa: F401
 
             total += timed("gate, 2,000 resamples", lambda: judge(predictions, task))[0]
     print(f"{'together':<22} {total:7.1f} s elapsed")

@@ -15,15 +15,15 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.artifact_types import Artifacts
-from components.model_gate.settings import GateSettings
+from components.model_gate.rules.settings import GateSettings
 from components.predictor.executor import split_files
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
-    from components.model_gate.evidence import Evidence
-    from components.model_gate.rules import Verdict
+    from components.model_gate.rules.domain_rules import Verdict
+    from components.model_gate.rules.evidence import Evidence
 
 
 class Executor(base_executor.BaseExecutor):
@@ -33,16 +33,17 @@ class Executor(base_executor.BaseExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Judges the model; one that can't be judged is not blessed, which is no error here."""
-        from components.model_gate import report, rules
+        from components.model_gate import report
+        from components.model_gate.rules import domain_rules
 
         settings = GateSettings.model_validate_json(exec_properties["settings"])
         evidence = None
         try:
             evidence = self._evidence(input_dict, exec_properties, settings)
-            verdict = rules.judge(evidence, settings)
+            verdict = domain_rules.judge(evidence, settings)
         except InputError as error:
             logging.exception("The model could not be judged.")
-            verdict = rules.refused(f"the model could not be judged: {error}")
+            verdict = domain_rules.refused(f"the model could not be judged: {error}")
         document = report.verdict_document(verdict, evidence, settings)
         folder = artifact_utils.get_single_uri(output_dict["gate_report"])
         text = json.dumps(document, indent=1, allow_nan=False)
@@ -57,7 +58,8 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
         settings: GateSettings,
     ) -> Evidence:
-        from components.model_gate import evidence, inputs
+        from components.model_gate import inputs
+        from components.model_gate.rules import evidence
 
         task = TaskSettings.model_validate_json(exec_properties["task"])
         subgroups = json.loads(exec_properties["subgroups"])

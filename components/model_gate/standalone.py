@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.model_gate import prediction_file, prediction_table, report, rules
-from components.model_gate.evidence import Baseline, collect
-from components.model_gate.policy import load_policy
+from components.model_gate import prediction_file, prediction_table, report
+from components.model_gate.rules import domain_rules
+from components.model_gate.rules.evidence import Baseline, collect
+from components.model_gate.rules.policy import load_policy
 from trainer_modules.errors import InputError
 from trainer_modules.quiet_import import import_tensorflow
 
@@ -43,7 +44,7 @@ def judge_predictions(
     evidence = dataclasses.replace(
         evidence, not_probabilities=evidence.not_probabilities + predictions.unscored
     )
-    verdict = rules.judge(evidence, settings)
+    verdict = domain_rules.judge(evidence, settings)
     return report.verdict_document(verdict, evidence, settings) | {
         "judged": {
             "rows": len(predictions.table),
@@ -87,7 +88,7 @@ def judge_model(
         baseline_table=baseline_table,
         serving=inputs.serving(model_dir, called.files, called.table, called.task, settings),
     )
-    verdict = rules.judge(evidence, settings)
+    verdict = domain_rules.judge(evidence, settings)
     return report.verdict_document(verdict, evidence, settings) | {
         "judged": {
             "rows": len(called.table),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.model_gate.settings import DomainRules, GateSettings
+from components.model_gate.rules.settings import DomainRules, GateSettings
 from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
 from pipeline.evaluation_settings import EvaluationSettings
 from trainer_modules.settings import TaskSettings

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from components.model_gate.__main__ import main
-from components.model_gate.evidence import Serving
+from components.model_gate.rules.evidence import Serving
 
 pytestmark = pytest.mark.slow
 

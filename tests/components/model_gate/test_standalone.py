@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from components.model_gate.__main__ import main
-from components.model_gate.policy import load_policy
+from components.model_gate.rules.policy import load_policy
 from trainer_modules.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]

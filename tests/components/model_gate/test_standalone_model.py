@@ -7,7 +7,7 @@ import pytest
 
 from components.model_gate import called_model, standalone
 from components.model_gate.__main__ import main
-from components.model_gate.evidence import Serving
+from components.model_gate.rules.evidence import Serving
 from trainer_modules.errors import InputError
 
 pytestmark = pytest.mark.slow

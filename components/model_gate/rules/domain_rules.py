@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.model_gate import slice_rules
-from components.model_gate.evidence import Baseline, Evidence
-from components.model_gate.groups import JUDGED, Group
 from components.model_gate.intervals import Interval
-from components.model_gate.outcomes import (
+from components.model_gate.rules import slice_rules
+from components.model_gate.rules.evidence import Baseline, Evidence
+from components.model_gate.rules.groups import JUDGED, Group
+from components.model_gate.rules.outcomes import (
     FAIL,
     NOT_ENOUGH_DATA,
     NOT_REQUIRED,
@@ -25,7 +25,7 @@ from components.model_gate.outcomes import (
     plain,
     result,
 )
-from components.model_gate.settings import DomainRules, GateSettings
+from components.model_gate.rules.settings import DomainRules, GateSettings
 from trainer_modules import features
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.model_gate.intervals import Interval
 from components.model_gate.records import Records
-from components.model_gate.settings import GateSettings
+from components.model_gate.rules.settings import GateSettings
 from components.model_gate.statistics import (
     Bootstrap,
     bootstrap,

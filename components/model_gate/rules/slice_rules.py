@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from components.model_gate.evidence import Evidence
 from components.model_gate.intervals import Interval
-from components.model_gate.outcomes import (
+from components.model_gate.rules.evidence import Evidence
+from components.model_gate.rules.outcomes import (
     FAIL,
     NOT_ENOUGH_DATA,
     PASS,
@@ -15,7 +15,7 @@ from components.model_gate.outcomes import (
     numbers,
     result,
 )
-from components.model_gate.settings import GateSettings, SliceRule
+from components.model_gate.rules.settings import GateSettings, SliceRule
 
 
 def judged(evidence: Evidence, settings: GateSettings) -> Iterator[RuleResult]:

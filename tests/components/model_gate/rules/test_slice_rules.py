@@ -6,9 +6,10 @@ import pandas as pd
 import pydantic
 import pytest
 
-from components.model_gate import report, rules
-from components.model_gate.evidence import Evidence, Serving, collect
-from components.model_gate.settings import GateSettings, SliceRule
+from components.model_gate import report
+from components.model_gate.rules import domain_rules
+from components.model_gate.rules.evidence import Evidence, Serving, collect
+from components.model_gate.rules.settings import GateSettings, SliceRule
 from trainer_modules.settings import TaskSettings
 
 TARGETS = ("edema", "effusion")
@@ -28,7 +29,7 @@ def found(make_table) -> Evidence:
 
 def outcome(found, **rule) -> tuple[str, str]:
     settings = LENIENT.model_copy(update={"slices": (SliceRule(**rule),)})
-    (one,) = (r for r in rules.judge(found, settings).rules if r.name.startswith("slice"))
+    (one,) = (r for r in domain_rules.judge(found, settings).rules if r.name.startswith("slice"))
     return one.status, one.message
 
 
@@ -59,10 +60,10 @@ def test_slice_rules(found, rule, status, words):
 
 
 def test_a_named_slice_without_data_refuses_the_model(found):
-    assert rules.judge(found, LENIENT.model_copy(update={"max_gap": 1.0})).blessed is False
+    assert domain_rules.judge(found, LENIENT.model_copy(update={"max_gap": 1.0})).blessed is False
     rule = SliceRule(domain="shifted", metric="auc", group="sex=X", at_least=0)
     settings = LENIENT.model_copy(update={"slices": (rule,)})
-    reasons = rules.judge(found, settings).reasons
+    reasons = domain_rules.judge(found, settings).reasons
     assert "shifted, sex=X auc: there are no labelled images" in reasons
 
 
@@ -81,7 +82,7 @@ def test_wrong_rules_are_refused(wrong, words):
 
 
 def test_worst_group_and_delongs_check_are_in_the_document(found):
-    document = report.verdict_document(rules.judge(found, LENIENT), found, LENIENT)
+    document = report.verdict_document(domain_rules.judge(found, LENIENT), found, LENIENT)
     worst = document["worst_groups"]["shifted"]
     assert (worst["column"], worst["value"]) == ("subgroup/sex", "F")
     assert worst["auc" if "auc" in worst else "value"] is not None
@@ -100,9 +101,9 @@ def test_worst_group_and_delongs_check_are_in_the_document(found):
 )
 def test_ceilings_on_latency_and_size(found, limits, failed):
     served = dataclasses.replace(found, serving=Serving(True, "fine", 5.0, 1_000_000, 0.0))
-    verdict = rules.judge(served, LENIENT.model_copy(update=limits))
+    verdict = domain_rules.judge(served, LENIENT.model_copy(update=limits))
     names = {"latency ceiling", "size ceiling"}
     assert {r.name for r in verdict.rules if r.status != "pass"} & names == failed
     crashed = dataclasses.replace(found, serving=Serving(False, "crashed", None, 1, None))
-    verdict = rules.judge(crashed, LENIENT.model_copy(update={"serving_max_ms": 4}))
+    verdict = domain_rules.judge(crashed, LENIENT.model_copy(update={"serving_max_ms": 4}))
     assert {r.status for r in verdict.rules if r.name == "latency ceiling"} == {"not_enough_data"}

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.model_gate import report, rules
-from components.model_gate.evidence import Baseline, Evidence, Serving, collect
-from components.model_gate.groups import JUDGED, NOT_ENOUGH_DATA, Group
+from components.model_gate import report
 from components.model_gate.intervals import Interval
-from components.model_gate.settings import DomainRules, GateSettings, SubgroupRules
+from components.model_gate.rules import domain_rules
+from components.model_gate.rules.evidence import Baseline, Evidence, Serving, collect
+from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA, Group
+from components.model_gate.rules.settings import DomainRules, GateSettings, SubgroupRules
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
@@ -53,12 +54,12 @@ def replaced(domain: str, metric: str, value: Interval | None) -> Evidence:
     return evidence(metrics=metrics)
 
 
-def statuses(verdict: rules.Verdict, name: str) -> list[str]:
+def statuses(verdict: domain_rules.Verdict, name: str) -> list[str]:
     return [rule.status for rule in verdict.rules if rule.name == name]
 
 
 def test_good_model_is_blessed_without_reasons():
-    verdict = rules.judge(evidence(), GateSettings())
+    verdict = domain_rules.judge(evidence(), GateSettings())
     assert verdict.blessed
     assert verdict.reasons == []
 
@@ -196,7 +197,7 @@ STRICT = GateSettings(
     ],
 )
 def test_planted_faults_are_refused_for_the_right_reason(planted, rule, status, reason):
-    verdict = rules.judge(planted, STRICT)
+    verdict = domain_rules.judge(planted, STRICT)
     assert not verdict.blessed
     assert status in statuses(verdict, rule)
     assert any(reason in line for line in verdict.reasons), verdict.reasons
@@ -209,18 +210,18 @@ def test_shifted_data_may_be_absent_where_they_are_not_required():
         gap=None,
         baseline=Baseline("7", differences={"in_distribution": interval(0.0, -0.01, 0.01)}),
     )
-    verdict = rules.judge(planted, settings)
+    verdict = domain_rules.judge(planted, settings)
     assert verdict.blessed
     assert statuses(verdict, "gap ceiling") == ["not_required"]
     assert statuses(verdict, "non-inferiority") == ["pass", "not_required"]
     # Where there are such data, they are judged all the same.
     bad = replaced("shifted", "auc", interval(0.4, 0.3, 0.5))
-    assert not rules.judge(bad, settings).blessed
+    assert not domain_rules.judge(bad, settings).blessed
 
 
 def test_small_groups_are_neither_passed_nor_failed():
     planted = evidence(groups=[Group("shifted", "site", "b", interval(0.1), NOT_ENOUGH_DATA)])
-    verdict = rules.judge(planted, GateSettings())
+    verdict = domain_rules.judge(planted, GateSettings())
     assert verdict.blessed
     assert statuses(verdict, "subgroup floor") == []
 
@@ -237,15 +238,15 @@ def test_margins_are_inclusive():
             },
         ),
     )
-    assert rules.judge(planted, settings).blessed
+    assert domain_rules.judge(planted, settings).blessed
 
 
-def judged(table, settings=None, task=TASK, **more) -> tuple[rules.Verdict, Evidence]:
+def judged(table, settings=None, task=TASK, **more) -> tuple[domain_rules.Verdict, Evidence]:
     settings = settings or GateSettings(resamples=200)
     more.setdefault("serving", SERVING)
     more.setdefault("evaluator_blessed", True)
     found = collect(table, task, ("sex",), settings, **more)
-    return rules.judge(found, settings), found
+    return domain_rules.judge(found, settings), found
 
 
 @pytest.fixture(scope="module")
@@ -392,7 +393,7 @@ def test_missing_column_is_named(good):
 
 
 def test_document_of_a_model_that_could_not_be_judged():
-    verdict = rules.refused("the model could not be judged: no table")
+    verdict = domain_rules.refused("the model could not be judged: no table")
     document = report.verdict_document(verdict, None, GateSettings())
     assert document["blessed"] is False
     assert document["reasons"] == ["the model could not be judged: no table"]
