@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from components.model_gate.baseline import PushedModel, last_pushed
 from components.model_gate.rules.evidence import Baseline, Serving
 from components.model_gate.rules.settings import GateSettings
-from components.model_gate.serving_check import check_serving
+from components.model_gate.serving.serving_check import check_serving
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings

@@ -72,7 +72,8 @@ def judge_model(
     """
     settings = load_policy(policy, serves=True)
     import_tensorflow()
-    from components.model_gate import called_model, inputs
+    from components.model_gate import inputs
+    from components.model_gate.serving import called_model
 
     other = called_model.baseline_model(baseline, model_dir) if baseline else None
     called = called_model.call_model(model_dir, examples, subgroups, classes)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from components.model_gate import serving_check
-from components.model_gate.serving_check import check_serving
+from components.model_gate.serving import serving_check
+from components.model_gate.serving.serving_check import check_serving
 
 pytestmark = pytest.mark.slow
 
