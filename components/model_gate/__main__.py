@@ -19,10 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Judges; returns the exit status."""
     arguments = _arguments(argv)
     try:
-        from components.model_gate import standalone
+        from components.model_gate.standalone import judge
 
         if arguments.model:
-            document = standalone.judge_model(
+            document = judge.judge_model(
                 arguments.model,
                 arguments.examples,
                 arguments.baseline,
@@ -31,10 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.classes,
             )
         else:
-            document = standalone.judge_predictions(
+            document = judge.judge_predictions(
                 arguments.predictions, arguments.policy, arguments.threshold, arguments.subgroup
             )
-        return standalone.announce(document, arguments.output)
+        return judge.announce(document, arguments.output)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.model_gate import prediction_file, prediction_table, report
+from components.model_gate import report
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.rules.policy import load_policy
+from components.model_gate.standalone import prediction_file, prediction_table
 from trainer_modules.errors import InputError
 from trainer_modules.quiet_import import import_tensorflow
 

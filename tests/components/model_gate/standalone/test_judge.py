@@ -13,7 +13,7 @@ from components.model_gate.__main__ import main
 from components.model_gate.rules.policy import load_policy
 from trainer_modules.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 HEAVY = {"tensorflow", "tfx", "keras", "apache_beam", "tensorflow_model_analysis"}
 FAST = "resamples: 300\n"
 
