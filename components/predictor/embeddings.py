@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from components.predictor.embedding_table import EMBEDDING, TEXTS
 from components.predictor.inference import BATCH_SIZE, Columns
 from components.predictor.signatures import load_signature
-from components.shift.embedding_table import EMBEDDING, TEXTS
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.input_pipeline import evaluation_image

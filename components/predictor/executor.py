@@ -61,8 +61,8 @@ class Executor(base_executor.BaseExecutor):
         self, model: types.Artifact, examples: types.Artifact, folder: str, splits: list[str]
     ) -> None:
         """Writes the embeddings of some splits beside the predictions."""
+        from components.predictor import embedding_table
         from components.predictor.embeddings import EmbeddingModel, embed_files
-        from components.shift import embedding_table
 
         if not splits:
             return

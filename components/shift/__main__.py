@@ -48,8 +48,8 @@ def embed(model_dir: str, patterns: Sequence[str], output: str) -> int:
     if not Path(output).absolute().parent.is_dir():
         raise InputError(f"--output '{output}': its folder does not exist")
     import_tensorflow()
+    from components.predictor import embedding_table
     from components.predictor.embeddings import EmbeddingModel, embed_files
-    from components.shift import embedding_table
 
     batches = embed_files(EmbeddingModel(model_dir), sorted(files))
     return embedding_table.write(output, batches)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components.shift import embedding_table, image_drift, probe, slices
+from components.predictor import embedding_table
+from components.shift import image_drift, probe, slices
 from trainer_modules import features
 from trainer_modules.errors import InputError
 

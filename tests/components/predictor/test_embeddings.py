@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from components.shift import embedding_table
+from components.predictor import embedding_table
 from components.shift.__main__ import main
 from trainer_modules.errors import InputError
 

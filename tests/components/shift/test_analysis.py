@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.shift import embedding_table
+from components.predictor import embedding_table
 from components.shift.__main__ import main
 from components.shift.analysis import analyse
 from trainer_modules.errors import InputError
