@@ -133,7 +133,7 @@ class Reader:
 
     def shift(self, predictions: str | Path | None, images: Source) -> ShiftPart | None:
         """What the tables tell of the shift, None without predictions."""
-        from components.shift.analysis import INDEX, PREDICTIONS, analyse
+        from components.shift_analysis.analysis import INDEX, PREDICTIONS, analyse
 
         if predictions is None or not (Path(predictions) / PREDICTIONS).is_file():
             return None

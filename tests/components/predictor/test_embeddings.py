@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.predictor import embedding_table
-from components.shift.__main__ import main
+from components.shift_analysis.__main__ import main
 from trainer_modules.errors import InputError
 
 BRIGHTNESS = (0, 51, 255)

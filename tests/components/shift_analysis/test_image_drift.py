@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from components.shift.image_drift import performance_by_figure
+from components.shift_analysis.image_drift import performance_by_figure
 
 
 def data() -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from components.predictor import embedding_table
-from components.shift import image_drift, probe, slices
+from components.shift_analysis import image_drift, probe, slices
 from trainer_modules import features
 from trainer_modules.errors import InputError
 

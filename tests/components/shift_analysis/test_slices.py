@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from components.shift.slices import MIN_PATIENTS, worst_slices
+from components.shift_analysis.slices import MIN_PATIENTS, worst_slices
 
 COLUMNS = ["site", "subgroup/sex", "subgroup/view"]
 

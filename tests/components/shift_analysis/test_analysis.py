@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from components.predictor import embedding_table
-from components.shift.__main__ import main
-from components.shift.analysis import analyse
+from components.shift_analysis.__main__ import main
+from components.shift_analysis.analysis import analyse
 from trainer_modules.errors import InputError
 
 PATIENTS = 80

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rows = embed(arguments.model, arguments.examples, arguments.output)
             print(f"{rows} embeddings in {arguments.output}", file=sys.stderr)
         else:
-            from components.shift.analysis import analyse
+            from components.shift_analysis.analysis import analyse
 
             document = analyse(arguments.predictions, arguments.images, arguments.embeddings)
             print(json.dumps(document, indent=1, allow_nan=False))

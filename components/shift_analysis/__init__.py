@@ -1,0 +1,1 @@
+"""Where a model loses under shift, and what its embedding knows: tables and numbers, no verdict."""
