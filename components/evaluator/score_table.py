@@ -13,9 +13,9 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.special import logit
 
-from components.model_gate.records import Records
-from components.model_gate.target_auc import divide
-from components.model_gate.weighted_metrics import ECE_BINS, SUMS_WIDTH, ratios, target_sums
+from components.statistics.judged_rows import Records
+from components.statistics.target_auc import divide
+from components.statistics.weighted_metrics import ECE_BINS, SUMS_WIDTH, ratios, target_sums
 
 BINS_PER_LOGIT = 500
 _LIMIT = 20  # beyond this logit scores share a bin

@@ -7,12 +7,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from components.model_gate.intervals import Interval
 from components.model_gate.rules.domain_rules import Verdict
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.groups import JUDGED, Group
 from components.model_gate.rules.outcomes import FAIL, PASS
 from components.model_gate.rules.settings import GateSettings
+from components.statistics.intervals import Interval
 from trainer_modules import features
 
 FILE_NAME = "verdict.json"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.model_gate import delong
-from components.model_gate.records import Records
+from components.statistics import delong
+from components.statistics.judged_rows import Records
 from trainer_modules import features
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr
 
-from components.model_gate.delong import Components
-from components.model_gate.records import Records
-from components.model_gate.statistics import holm
+from components.statistics.bootstrap import holm
+from components.statistics.delong import Components
+from components.statistics.judged_rows import Records
 from trainer_modules import features
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import numpy as np
 
 from components.label_efficiency.cell.cell import CellResult
 from components.label_efficiency.cell.settings import StudySettings
-from components.model_gate.records import Records
-from components.model_gate.statistics import Bootstrap, bootstrap
+from components.statistics.bootstrap import Bootstrap, bootstrap
+from components.statistics.judged_rows import Records
 from trainer_modules import features
 
 # Which labels grow along a curve, and where it is judged.

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS, StudySettings
 from components.label_efficiency.report.curves import JUDGED, Curve, over_seeds
-from components.model_gate.intervals import Interval
-from components.model_gate.statistics import paired_difference
+from components.statistics.bootstrap import paired_difference
+from components.statistics.intervals import Interval
 
 REACHED, NOT_REACHED, NOT_ENOUGH_DATA = "reached", "not_reached", "not_enough_data"
 

@@ -16,8 +16,8 @@ from components.label_efficiency.report.curves import ADAPTED, CURVES, LABELS_ID
 from components.label_efficiency.report.curves import LABELS_SHIFTED as ZERO_SHOT
 from components.label_efficiency.report.headlines import Headline, headline
 from components.label_efficiency.report.page import render_study
-from components.model_gate.records import Records
 from components.reporter.render import installed_versions
+from components.statistics.judged_rows import Records
 from trainer_modules.settings import TaskSettings
 
 FIGURES_FILE, PAGE_FILE, REPORT_FILE = "study.json", "index.html", "report.json"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.model_gate.intervals import Interval
 from components.model_gate.rules import slice_rules
 from components.model_gate.rules.evidence import Baseline, Evidence
 from components.model_gate.rules.groups import JUDGED, Group
@@ -26,6 +25,7 @@ from components.model_gate.rules.outcomes import (
     result,
 )
 from components.model_gate.rules.settings import DomainRules, GateSettings
+from components.statistics.intervals import Interval
 from trainer_modules import features
 
 

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.model_gate import delong
-from components.model_gate.intervals import Interval
-from components.model_gate.records import Records
 from components.model_gate.rules import groups
 from components.model_gate.rules.groups import Group, GroupDifference
 from components.model_gate.rules.settings import GateSettings
-from components.model_gate.statistics import Bootstrap, bootstrap, gap, paired_difference
+from components.statistics import delong
+from components.statistics.bootstrap import Bootstrap, bootstrap, gap, paired_difference
+from components.statistics.intervals import Interval
+from components.statistics.judged_rows import Records
 from trainer_modules import features
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings

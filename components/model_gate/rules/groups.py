@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from components.model_gate.intervals import Interval
-from components.model_gate.records import Records
 from components.model_gate.rules.settings import GateSettings
-from components.model_gate.statistics import (
-    Bootstrap,
-    bootstrap,
-    holm,
-    p_below,
-    paired_difference,
-)
+from components.statistics.bootstrap import Bootstrap, bootstrap, holm, p_below, paired_difference
+from components.statistics.intervals import Interval
+from components.statistics.judged_rows import Records
 from trainer_modules import features
 from trainer_modules.settings import TaskSettings
 

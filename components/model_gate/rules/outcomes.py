@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from components.model_gate.intervals import MAX_EXCLUDED, Interval
+from components.statistics.intervals import MAX_EXCLUDED, Interval
 
 PASS = "pass"
 FAIL = "fail"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from components.model_gate.intervals import Interval
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.outcomes import (
     FAIL,
@@ -16,6 +15,7 @@ from components.model_gate.rules.outcomes import (
     result,
 )
 from components.model_gate.rules.settings import GateSettings, SliceRule
+from components.statistics.intervals import Interval
 
 
 def judged(evidence: Evidence, settings: GateSettings) -> Iterator[RuleResult]:

@@ -7,7 +7,7 @@ import pytest
 
 from components.label_efficiency.cell.cell import Cell, CellResult, Tried
 from components.label_efficiency.cell.settings import Candidate
-from components.model_gate.records import Records
+from components.statistics.judged_rows import Records
 
 PATIENTS = 60
 

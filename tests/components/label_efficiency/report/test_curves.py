@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from components.label_efficiency.cell.settings import StudySettings
 from components.label_efficiency.report.curves import ADAPTED, LABELS_ID, build_curve, over_seeds
-from components.model_gate.statistics import Bootstrap, bootstrap, paired_difference
+from components.statistics.bootstrap import Bootstrap, bootstrap, paired_difference
 from tests.components.label_efficiency.report.conftest import records
 
 SETTINGS = StudySettings(resamples=400, seeds=(0, 1), fractions=(0.01, 0.1, 1.0))

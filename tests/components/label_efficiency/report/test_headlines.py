@@ -7,7 +7,7 @@ from components.label_efficiency.cell.settings import StudySettings
 from components.label_efficiency.report.curves import LABELS_ID, Curve, Point
 from components.label_efficiency.report.headlines import headline
 from components.label_efficiency.report.wording import answer
-from components.model_gate.statistics import Bootstrap
+from components.statistics.bootstrap import Bootstrap
 from tests.components.label_efficiency.report.conftest import records
 
 RECORDS = records(1.0)

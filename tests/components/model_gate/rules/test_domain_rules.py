@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from components.model_gate import report
-from components.model_gate.intervals import Interval
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, Evidence, Serving, collect
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA, Group
 from components.model_gate.rules.settings import DomainRules, GateSettings, SubgroupRules
+from components.statistics.intervals import Interval
 from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from components.model_gate import delong, statistics
-from components.model_gate.records import Records
+from components.statistics import bootstrap, delong
+from components.statistics.judged_rows import Records
 
 
 def records_of(label, score, patient) -> Records:
@@ -72,7 +72,7 @@ def test_clusters_by_definition():
     expected = np.sqrt(s10 / m + s01 / n + 2 * s11 / (m * n))
     records = records_of(label, score, patient)
     assert delong.Components.of(records).standard_error == pytest.approx(expected, rel=1e-9)
-    draws = statistics.bootstrap(records, 4000, seed=0).draws["auc"]
+    draws = bootstrap.bootstrap(records, 4000, seed=0).draws["auc"]
     assert draws.std() == pytest.approx(expected, rel=0.08)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.model_gate.records import Records
+from components.statistics.judged_rows import Records
 
 _EXACT_RECORDS = 100_000
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.model_gate import delong, statistics
-from components.model_gate.records import Records
+from components.statistics import bootstrap, delong
+from components.statistics.judged_rows import Records
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def test_intervals_by_patient_cover_and_those_by_record_do_not():
     hits = dict.fromkeys(("percentile", "bca", "delong", "by record"), 0)
     for _ in range(repetitions):
         records = clustered(random)
-        boot = statistics.bootstrap(records, 600, seed=0)
+        boot = bootstrap.bootstrap(records, 600, seed=0)
         by_record = Records(
             **{
                 **vars(records),

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.model_gate.records import Records
-from components.model_gate.target_auc import TargetAuc, divide
+from components.statistics.judged_rows import Records
+from components.statistics.target_auc import TargetAuc, divide
 
 ECE_BINS = 15
 

@@ -11,9 +11,9 @@ import dataclasses
 import numpy as np
 from scipy.special import ndtri
 
-from components.model_gate.intervals import Interval
-from components.model_gate.records import Records
-from components.model_gate.target_auc import TargetAuc, divide
+from components.statistics.intervals import Interval
+from components.statistics.judged_rows import Records
+from components.statistics.target_auc import TargetAuc, divide
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

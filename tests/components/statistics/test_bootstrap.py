@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from components.model_gate import delong, statistics
-from components.model_gate.intervals import MAX_EXCLUDED, Resampled
-from components.model_gate.records import Records
+from components.statistics import bootstrap, delong
+from components.statistics.intervals import MAX_EXCLUDED, Resampled
+from components.statistics.judged_rows import Records
 
 
 def records_of(label, score, patient, targets=("t",)) -> Records:
@@ -43,7 +43,7 @@ def test_standard_error_is_delongs_where_every_patient_has_one_image():
     label = (random.random(400) < 0.4).astype(float)
     score = np.round(label + random.normal(size=400), 1)
     records = records_of(label, score, np.arange(400))
-    boot = statistics.bootstrap(records, 4000, seed=0)
+    boot = bootstrap.bootstrap(records, 4000, seed=0)
     expected = delong.Components.of(records).standard_error
     assert boot.draws["auc"].std() == pytest.approx(expected, rel=0.05)
     interval = boot.interval("auc", 0.95)
@@ -57,17 +57,17 @@ def test_repeating_every_image_changes_nothing():
     random = np.random.default_rng(2)
     label = (random.random(100) < 0.4).astype(float)
     score = label + random.normal(size=100)
-    one = statistics.bootstrap(records_of(label, score, np.arange(100)), 500, 0)
+    one = bootstrap.bootstrap(records_of(label, score, np.arange(100)), 500, 0)
     three = np.tile(np.arange(100), 3)
-    tripled = statistics.bootstrap(records_of(label[three], score[three], three), 500, 0)
+    tripled = bootstrap.bootstrap(records_of(label[three], score[three], three), 500, 0)
     np.testing.assert_allclose(one.draws["auc"], tripled.draws["auc"], atol=1e-12)
 
 
 def test_chunks_do_not_change_the_counts_and_draw_as_many_patients_as_there_are(monkeypatch):
     records = clustered(np.random.default_rng(0), patients=30)
-    whole = np.concatenate(list(statistics.patient_counts(records, 50, 7)), axis=1)
-    monkeypatch.setattr(statistics, "_CELLS_PER_CHUNK", 1)
-    parts = list(statistics.patient_counts(records, 50, 7))
+    whole = np.concatenate(list(bootstrap.patient_counts(records, 50, 7)), axis=1)
+    monkeypatch.setattr(bootstrap, "_CELLS_PER_CHUNK", 1)
+    parts = list(bootstrap.patient_counts(records, 50, 7))
     assert len(parts) > 1
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
     np.testing.assert_array_equal(whole.sum(axis=0), 30)
@@ -79,20 +79,20 @@ def test_paired_difference_is_far_narrower_than_an_unpaired_one():
     second = records_of(
         first.label[:, 0], first.score[:, 0] + 0.05 * random.normal(size=480), first.patient
     )
-    boots = [statistics.bootstrap(one, 500, seed=0) for one in (first, second)]
-    paired = statistics.paired_difference(*boots, "auc", 0.95)
-    independent = statistics.gap(boots[0], statistics.bootstrap(second, 500, seed=1), "auc", 0.95)
+    boots = [bootstrap.bootstrap(one, 500, seed=0) for one in (first, second)]
+    paired = bootstrap.paired_difference(*boots, "auc", 0.95)
+    independent = bootstrap.gap(boots[0], bootstrap.bootstrap(second, 500, seed=1), "auc", 0.95)
     assert paired.value == independent.value
     assert paired.upper - paired.lower < 0.2 * (independent.upper - independent.lower)
-    same = statistics.paired_difference(boots[0], boots[0], "auc", 0.95)
+    same = bootstrap.paired_difference(boots[0], boots[0], "auc", 0.95)
     assert (same.value, same.lower, same.upper) == (0, 0, 0)
 
 
 def test_gap_of_independent_domains_adds_the_variances():
     random = np.random.default_rng(5)
-    first = statistics.bootstrap(clustered(random), 2000, seed=0)
-    second = statistics.bootstrap(clustered(random, strength=0.5), 2000, seed=1)
-    gap = statistics.gap(first, second, "auc", 0.95)
+    first = bootstrap.bootstrap(clustered(random), 2000, seed=0)
+    second = bootstrap.bootstrap(clustered(random, strength=0.5), 2000, seed=1)
+    gap = bootstrap.gap(first, second, "auc", 0.95)
     spread = np.hypot(first.draws["auc"].std(), second.draws["auc"].std())
     assert gap.value == pytest.approx(first.values["auc"] - second.values["auc"])
     assert (gap.upper - gap.lower) / 2 == pytest.approx(1.96 * spread, rel=0.08)
@@ -101,7 +101,7 @@ def test_gap_of_independent_domains_adds_the_variances():
 def test_too_many_resamples_without_both_classes_give_no_bounds():
     # One positive patient among ten: absent from (9/10)^10 = 35 % of the resamples.
     label = np.array([1.0] + [0.0] * 9)
-    boot = statistics.bootstrap(records_of(label, np.arange(10) / 10, np.arange(10)), 1000, 0)
+    boot = bootstrap.bootstrap(records_of(label, np.arange(10) / 10, np.arange(10)), 1000, 0)
     interval = boot.interval("auc", 0.95)
     assert interval.excluded == pytest.approx(0.35, abs=0.05)
     assert not interval.judged
@@ -113,7 +113,7 @@ def test_few_exclusions_are_left_out_and_counted():
     # Five positives among a hundred: absent from (95/100)^100 = 0.6 %.
     label = np.array([1.0] * 5 + [0.0] * 95)
     score = np.linspace(1, 0, 100)
-    interval = statistics.bootstrap(records_of(label, score, np.arange(100)), 2000, 0).interval(
+    interval = bootstrap.bootstrap(records_of(label, score, np.arange(100)), 2000, 0).interval(
         "auc", 0.95
     )
     assert 0 < interval.excluded < MAX_EXCLUDED
@@ -122,7 +122,7 @@ def test_few_exclusions_are_left_out_and_counted():
 
 def test_seeds():
     records = clustered(np.random.default_rng(0))
-    first, again, other = (statistics.bootstrap(records, 50, seed) for seed in (0, 0, 1))
+    first, again, other = (bootstrap.bootstrap(records, 50, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.draws["auc"], again.draws["auc"])
     assert not np.array_equal(first.draws["auc"], other.draws["auc"])
 
@@ -130,7 +130,7 @@ def test_seeds():
 def test_size_of_a_target(make_table):
     table = make_table("shifted", ("edema", "effusion"), known=0.5)
     records = Records.from_table(table, ("edema", "effusion"))
-    interval = statistics.bootstrap(records, 200, 0).interval("auc/edema", 0.95)
+    interval = bootstrap.bootstrap(records, 200, 0).interval("auc/edema", 0.95)
     known = table[table["label/edema/weight"] > 0]
     assert interval.examples == len(known)
     assert interval.patients == known["patient_id"].nunique()
@@ -150,7 +150,7 @@ def test_speed_on_ten_thousand_images():
         data[f"decision/{target}"] = (data[f"prediction/{target}"] > 0.5).astype(float)
     records = Records.from_table(data, targets)
     start = time.process_time()
-    statistics.bootstrap(records, 2000, seed=0)
+    bootstrap.bootstrap(records, 2000, seed=0)
     # Seconds of processor time: two cores have 20 of them in 10 s.
     assert time.process_time() - start < 20
 
@@ -165,17 +165,17 @@ def test_speed_on_ten_thousand_images():
     ],
 )
 def test_holm(p_values, expected):
-    assert statistics.holm(p_values) == pytest.approx(expected)
+    assert bootstrap.holm(p_values) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("method", ["percentile", "bca"])
 def test_p_value_agrees_with_the_interval(make_table, method):
     tables = [make_table("shifted", strength=strength) for strength in (2.0, 1.0)]
     new, old = (
-        statistics.bootstrap(Records.from_table(table, ["edema"]), 400, 0) for table in tables
+        bootstrap.bootstrap(Records.from_table(table, ["edema"]), 400, 0) for table in tables
     )
-    lower = statistics.paired_difference(new, old, "auc", 0.9, method).lower
-    assert statistics.p_below(new, old, "auc", lower, method) == pytest.approx(0.05, abs=0.008)
+    lower = bootstrap.paired_difference(new, old, "auc", 0.9, method).lower
+    assert bootstrap.p_below(new, old, "auc", lower, method) == pytest.approx(0.05, abs=0.008)
 
 
 def scipys(name, records, draws):
@@ -204,7 +204,7 @@ def test_bca_is_scipys_where_every_patient_has_one_image(name):
     random = np.random.default_rng(3)
     label = (random.random(60) < 0.3).astype(float)
     score = 1 / (1 + np.exp(-3 * label - random.normal(size=60)))
-    boot = statistics.bootstrap(records_of(label, score, np.arange(60)), 2000, seed=0)
+    boot = bootstrap.bootstrap(records_of(label, score, np.arange(60)), 2000, seed=0)
     interval = boot.interval(name, 0.95, "bca")
     expected = scipys(name, boot.records, boot.draws[name])
     assert (interval.lower, interval.upper) == pytest.approx(tuple(expected), abs=1e-9)

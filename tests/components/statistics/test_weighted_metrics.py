@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from components.model_gate.records import Records
-from components.model_gate.weighted_metrics import ECE_BINS, PatientMetrics
+from components.statistics.judged_rows import Records
+from components.statistics.weighted_metrics import ECE_BINS, PatientMetrics
 
 
 def table(patients, labels, scores, decisions=None, weights=None, target="t") -> pd.DataFrame:

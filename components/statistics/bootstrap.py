@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from components.model_gate.intervals import Interval, Method, Resampled
-from components.model_gate.records import Records
-from components.model_gate.weighted_metrics import Draws, PatientMetrics
+from components.statistics.intervals import Interval, Method, Resampled
+from components.statistics.judged_rows import Records
+from components.statistics.weighted_metrics import Draws, PatientMetrics
 
 _CELLS_PER_CHUNK = 320_000
 
