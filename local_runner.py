@@ -1,6 +1,6 @@
 """Runs the REMEDIS pipeline on this machine.
 
-Intentionally short: arguments here, configuration in pipeline/config.py, the run in
+Intentionally short: arguments here, configuration in pipeline/config/config.py, the run in
 pipeline/local_run.py. Nothing heavy is imported before the arguments are known to be right.
 """
 
@@ -15,7 +15,7 @@ from trainer_modules.errors import InputError
 def main(argv: list[str] | None = None) -> int:
     """Parses arguments and runs; returns the exit status (see pipeline.local_run.ExitStatus)."""
     arguments = _parser().parse_args(argv)
-    from pipeline.config import dump_config, load_config, preset_names, setting_names
+    from pipeline.config.config import dump_config, load_config, preset_names, setting_names
 
     if arguments.list:
         print("presets:", *preset_names(), "\nsettings:", *setting_names(), sep="\n  ")

@@ -72,8 +72,8 @@ def evaluator(folder: Path, predictions: Path, task: Any) -> Callable[[], None]:
     from tfx.utils import proto_utils
 
     from components.evaluator import executor, metrics  # noqa: F401
+    from pipeline.config.evaluation_settings import EvaluationSettings
     from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
-    from pipeline.evaluation_settings import EvaluationSettings
 
     artifacts = tfx.types.standard_artifacts
     examples, model = artifacts.Examples(), artifacts.Model()

@@ -85,7 +85,7 @@ def own(source: Path, target: Path, stored: int, encoding: str, workers: int) ->
     from components.image_example_gen import ingest
     from components.image_example_gen.settings import DataSettings
     from pipeline.beam_options import beam_pipeline_args
-    from pipeline.beam_settings import InMemory, MultiProcessing
+    from pipeline.config.beam_settings import InMemory, MultiProcessing
     from trainer_modules.settings import TaskSettings
 
     data = DataSettings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.beam_settings import (
+from pipeline.config.beam_settings import (
     BeamSettings,
     Dataflow,
     Flink,

@@ -11,7 +11,7 @@ from components.model_gate.component import ModelGate
 from components.predictor.component import Predictor
 from components.reporter.component import Reporter
 from pipeline.code_digest import code_digest
-from pipeline.config import RunConfig
+from pipeline.config.config import RunConfig
 from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
 from pipeline.finetuning_nodes import build_finetuning_nodes
 from pipeline.shared_nodes import (

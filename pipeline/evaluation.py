@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.evaluation_settings import EvaluationSettings
+from pipeline.config.evaluation_settings import EvaluationSettings
 from trainer_modules import features
 from trainer_modules.settings import TaskSettings
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tfx import v1 as tfx
 
-from pipeline.config import RunConfig
+from pipeline.config.config import RunConfig
 from pipeline.shared_nodes import Places
 from pipeline.trainer_config import trainer_config
 from trainer_modules import features

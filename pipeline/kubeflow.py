@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from pipeline import beam_options, kubeflow_check, kubeflow_spec
-from pipeline.config import RunConfig, build_config, read_settings
+from pipeline.config.config import RunConfig, build_config, read_settings
+from pipeline.config.kubernetes_settings import KubernetesSettings
 from pipeline.kubeflow_targets import KUBEFLOW, Target
-from pipeline.kubernetes_settings import KubernetesSettings
 from trainer_modules.errors import InputError
 
 # Where the container image keeps the repository (see the Dockerfile).

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.config import RunConfig
+from pipeline.config.config import RunConfig
 from pipeline.kubeflow_targets import KUBEFLOW, Target
 
 SCHEMA_VERSION = "2.1.0"

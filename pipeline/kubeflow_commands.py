@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from trainer_modules.errors import InputError
 
 if TYPE_CHECKING:
-    from pipeline.config import RunConfig
+    from pipeline.config.config import RunConfig
     from pipeline.kubeflow_targets import Target
 
 

@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pipeline.config import RunConfig
+from pipeline.config.config import RunConfig
 from trainer_modules.errors import InputError
 
 Kind = Literal["STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE"]

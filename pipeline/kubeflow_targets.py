@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pipeline.config import RunConfig
-from pipeline.kubernetes_settings import StepSettings
+from pipeline.config.config import RunConfig
+from pipeline.config.kubernetes_settings import StepSettings
 from trainer_modules.errors import InputError
 
 _DEFAULT_ROOT = "minio://mlpipeline/v2/artifacts"

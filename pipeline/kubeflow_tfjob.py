@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from pipeline import kubeflow_check
-from pipeline.config import RunConfig
+from pipeline.config.config import RunConfig
+from pipeline.config.kubernetes_settings import KubernetesSettings, StepSettings
 from pipeline.kubeflow_targets import KUBEFLOW
-from pipeline.kubernetes_settings import KubernetesSettings, StepSettings
 from pipeline.trainer_config import trainer_config
 from trainer_modules.errors import InputError
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from components.image_example_gen.sources.registry import check_source, data_fingerprint
 from pipeline import beam_options
-from pipeline.config import RunConfig, dump_config
+from pipeline.config.config import RunConfig, dump_config
 from pipeline.console import RunConsole, captured_output
 from pipeline.headlines import headline
 from pipeline.run_folder import RunFolder, require_writable

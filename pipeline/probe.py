@@ -49,7 +49,7 @@ def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> 
     Raises:
         InputError: The folder is no run's, or the stage has not ended there.
     """
-    from pipeline.config import load_config
+    from pipeline.config.config import load_config
 
     encoder_node, examples_node = _NODES[stage]
     encoder = _newest(run, encoder_node, "model") / "Format-Serving"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pipeline.code_digest import code_digest
-from pipeline.config import RunConfig
+from pipeline.config.config import RunConfig
 
 
 def trainer_config(

@@ -8,7 +8,7 @@ from pipeline.beam_options import (
     cluster_problems,
     file_writer_args,
 )
-from pipeline.config import dump_config, load_config
+from pipeline.config.config import dump_config, load_config
 from trainer_modules.errors import InputError
 
 FLINK = (

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.config import load_config
+from pipeline.config.config import load_config
 
 TRAINING_SPLITS = {"unlabeled", "train"}
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import kubeflow_runner
-from pipeline.config import preset_names
+from pipeline.config.config import preset_names
 from pipeline.kubeflow import cluster_config
 from pipeline.kubeflow_check import misplaced, undivided, unsupported
 from pipeline.kubeflow_file import load_pipeline

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import probe
-from pipeline.config import dump_config, load_config
+from pipeline.config.config import dump_config, load_config
 from tests.trainer_modules import tiny_data
 
 pytestmark = pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config import load_config
+from pipeline.config.config import load_config
 from trainer_modules.errors import InputError
 
 pytestmark = pytest.mark.slow  # imports TFX

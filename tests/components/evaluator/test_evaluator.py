@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from pipeline.config.evaluation_settings import EvaluationSettings
 from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
-from pipeline.evaluation_settings import EvaluationSettings
 from trainer_modules.settings import TaskSettings
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from components.model_gate.rules.settings import DomainRules, GateSettings
+from pipeline.config.evaluation_settings import EvaluationSettings
 from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
-from pipeline.evaluation_settings import EvaluationSettings
 from trainer_modules.settings import TaskSettings
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import yaml
 
 from components.image_example_gen.settings import SourceName
 from components.image_example_gen.sources.registry import _SOURCES
-from pipeline.config import load_config
+from pipeline.config.config import load_config
 
 ROOT = Path(__file__).resolve().parents[4]
 PAGE = (ROOT / "docs/sources.md").read_text()

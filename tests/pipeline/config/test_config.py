@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config import dump_config, load_config, preset_names, setting_names
+from pipeline.config.config import dump_config, load_config, preset_names, setting_names
 from trainer_modules.errors import InputError
 from trainer_modules.settings import UpstreamTraining
 
@@ -23,7 +23,7 @@ def test_every_preset_loads_and_round_trips(preset, tmp_path):
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_every_preset_says_what_it_reproduces_costs_and_how_to_run_it(preset):
-    from pipeline.config import PRESETS
+    from pipeline.config.config import PRESETS
 
     header = (PRESETS / f"{preset}.yaml").read_text().split("name:")[0]
     assert "Reproduces:" in header

@@ -17,10 +17,10 @@ from components.image_example_gen.settings import DataSettings
 from components.label_efficiency.cell.settings import StudySettings
 from components.model_gate.rules.settings import GateSettings
 from components.predictor.settings import PredictorSettings
-from pipeline.beam_settings import BeamSettings, InMemory
-from pipeline.evaluation_settings import EvaluationSettings
-from pipeline.kubernetes_settings import KubernetesSettings
-from pipeline.upstream_settings import UpstreamSettings
+from pipeline.config.beam_settings import BeamSettings, InMemory
+from pipeline.config.evaluation_settings import EvaluationSettings
+from pipeline.config.kubernetes_settings import KubernetesSettings
+from pipeline.config.upstream_settings import UpstreamSettings
 from trainer_modules import settings_files
 from trainer_modules.errors import InputError
 from trainer_modules.settings import (

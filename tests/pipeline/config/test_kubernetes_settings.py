@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config import dump_config, load_config
+from pipeline.config.config import dump_config, load_config
 from trainer_modules.errors import InputError
 
 
