@@ -73,7 +73,7 @@ def evaluator(folder: Path, predictions: Path, task: Any) -> Callable[[], None]:
 
     from components.evaluator import executor, metrics  # noqa: F401
     from pipeline.config.evaluation_settings import EvaluationSettings
-    from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
+    from pipeline.graph.tfma_config import EVALUATED_SPLITS, evaluation_config
 
     artifacts = tfx.types.standard_artifacts
     examples, model = artifacts.Examples(), artifacts.Model()

@@ -84,8 +84,8 @@ def own(source: Path, target: Path, stored: int, encoding: str, workers: int) ->
 
     from components.image_example_gen import ingest
     from components.image_example_gen.settings import DataSettings
-    from pipeline.beam_options import beam_pipeline_args
     from pipeline.config.beam_settings import InMemory, MultiProcessing
+    from pipeline.graph.beam_options import beam_pipeline_args
     from trainer_modules.settings import TaskSettings
 
     data = DataSettings(

@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from pipeline import beam_options, kubeflow_check, kubeflow_spec
+from pipeline import kubeflow_check, kubeflow_spec
 from pipeline.config.config import RunConfig, build_config, read_settings
 from pipeline.config.kubernetes_settings import KubernetesSettings
+from pipeline.graph import beam_options
 from pipeline.kubeflow_targets import KUBEFLOW, Target
 from trainer_modules.errors import InputError
 
@@ -161,7 +162,7 @@ def _compile(
     """TFX's part: the graph as a pipeline spec."""
     from tfx import v1 as tfx
 
-    from pipeline.create_pipeline import Places, create_pipeline, schema_source
+    from pipeline.graph.create_pipeline import Places, create_pipeline, schema_source
 
     workspace, trainer = config.kubernetes.workspace, config.kubernetes.of_node("Pretrainer")
     kept = kubeflow_check.on_volume(workspace, target.mounts(trainer))

@@ -15,8 +15,8 @@ import yaml
 from pipeline import kubeflow_check
 from pipeline.config.config import RunConfig
 from pipeline.config.kubernetes_settings import KubernetesSettings, StepSettings
+from pipeline.graph.trainer_config import trainer_config
 from pipeline.kubeflow_targets import KUBEFLOW
-from pipeline.trainer_config import trainer_config
 from trainer_modules.errors import InputError
 
 _NODE = "Pretrainer"

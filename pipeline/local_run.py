@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from components.image_example_gen.sources.registry import check_source, data_fingerprint
-from pipeline import beam_options
 from pipeline.config.config import RunConfig, dump_config
 from pipeline.console import RunConsole, captured_output
+from pipeline.graph import beam_options
 from pipeline.headlines import headline
 from pipeline.run_folder import RunFolder, require_writable
 from trainer_modules import settings_files
@@ -169,9 +169,9 @@ def _execute(
 ) -> None:
     console.start("loading TensorFlow Extended")
     _prepare_libraries()
-    from pipeline.create_pipeline import Places, create_pipeline, schema_source
+    from pipeline.graph.create_pipeline import Places, create_pipeline, schema_source
+    from pipeline.graph.study_pipeline import create_study_pipeline
     from pipeline.local_execution import NodeResult, run_nodes
-    from pipeline.study_pipeline import create_study_pipeline
 
     config, folder = run.config, run.folder
     sources = {config.data.source, *([config.upstream.data.source] * config.upstream.enabled)}

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipeline.config.evaluation_settings import EvaluationSettings
-from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
+from pipeline.graph.tfma_config import EVALUATED_SPLITS, evaluation_config
 from trainer_modules.settings import TaskSettings
 
 pytestmark = pytest.mark.slow

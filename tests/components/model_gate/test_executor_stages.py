@@ -8,7 +8,7 @@ import pytest
 
 from components.model_gate.rules.settings import DomainRules, GateSettings
 from pipeline.config.evaluation_settings import EvaluationSettings
-from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
+from pipeline.graph.tfma_config import EVALUATED_SPLITS, evaluation_config
 from trainer_modules.settings import TaskSettings
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ from __future__ import annotations
 from tfx import v1 as tfx
 
 from pipeline.config.config import RunConfig
-from pipeline.shared_nodes import Places
-from pipeline.trainer_config import trainer_config
+from pipeline.graph.shared_nodes import Places
+from pipeline.graph.trainer_config import trainer_config
 from trainer_modules import features
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pipeline.code_digest import code_digest
 from pipeline.config.config import RunConfig
+from pipeline.graph.code_digest import code_digest
 
 
 def trainer_config(

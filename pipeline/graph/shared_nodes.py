@@ -16,10 +16,10 @@ from components.example_validator.component import ExampleValidator
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing.contract import statistics_features
-from pipeline.beam_options import beam_pipeline_args, file_writer_args
-from pipeline.code_digest import code_digest
 from pipeline.config.config import RunConfig
-from pipeline.trainer_config import trainer_config
+from pipeline.graph.beam_options import beam_pipeline_args, file_writer_args
+from pipeline.graph.code_digest import code_digest
+from pipeline.graph.trainer_config import trainer_config
 from trainer_modules import features
 from trainer_modules.settings import TaskSettings
 

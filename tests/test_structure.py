@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"tensorflow", "tfx", "keras", "tensorflow_model_analysis", "tensorflow_data_validation"}
 
 

@@ -12,9 +12,9 @@ from components.label_efficiency.cell.cell import Cell
 from components.label_efficiency.cell.component import StudyCell
 from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.label_efficiency.report.component import StudyReporter
-from pipeline.code_digest import code_digest
 from pipeline.config.config import RunConfig
-from pipeline.shared_nodes import CONTRACT, Places, SharedNodes, assemble, build_shared_nodes
+from pipeline.graph.code_digest import code_digest
+from pipeline.graph.shared_nodes import CONTRACT, Places, SharedNodes, assemble, build_shared_nodes
 from trainer_modules.errors import InputError
 from trainer_modules.settings import InitSettings
 

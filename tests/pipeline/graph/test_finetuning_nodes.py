@@ -11,7 +11,7 @@ TRAINING_SPLITS = {"unlabeled", "train"}
 
 @pytest.fixture(scope="module")
 def nodes():
-    from pipeline.create_pipeline import Places, create_pipeline
+    from pipeline.graph.create_pipeline import Places, create_pipeline
 
     config = load_config(preset="demo", overrides=["finetune.search.enabled=true"])
     places = Places("/root", "/checkpoints", "/pushed", "/schema.pbtxt")

@@ -10,17 +10,11 @@ from components.evaluator.component import Evaluator
 from components.model_gate.component import ModelGate
 from components.predictor.component import Predictor
 from components.reporter.component import Reporter
-from pipeline.code_digest import code_digest
 from pipeline.config.config import RunConfig
-from pipeline.evaluation import EVALUATED_SPLITS, evaluation_config
-from pipeline.finetuning_nodes import build_finetuning_nodes
-from pipeline.shared_nodes import (
-    CONTRACT,
-    Places,
-    SharedNodes,
-    assemble,
-    build_shared_nodes,
-)
+from pipeline.graph.code_digest import code_digest
+from pipeline.graph.finetuning_nodes import build_finetuning_nodes
+from pipeline.graph.shared_nodes import CONTRACT, Places, SharedNodes, assemble, build_shared_nodes
+from pipeline.graph.tfma_config import EVALUATED_SPLITS, evaluation_config
 
 
 def create_pipeline(

@@ -13,8 +13,8 @@ WEIGHTS = ("model.init.source=encoder", "model.init.path=/weights/encoder.weight
 
 
 def built(*overrides):
-    from pipeline.shared_nodes import Places
-    from pipeline.study_pipeline import create_study_pipeline
+    from pipeline.graph.shared_nodes import Places
+    from pipeline.graph.study_pipeline import create_study_pipeline
 
     config = load_config(preset="demo", overrides=[*STUDY, *overrides])
     places = Places("/root", "/checkpoints", "/pushed", "/schema.pbtxt")
@@ -41,8 +41,8 @@ def test_a_cell_for_each_arm_share_and_seed(nodes):
 
 
 def test_data_and_encoder_are_the_release_pipelines(nodes):
-    from pipeline.create_pipeline import create_pipeline
-    from pipeline.shared_nodes import Places
+    from pipeline.graph.create_pipeline import create_pipeline
+    from pipeline.graph.shared_nodes import Places
 
     config = load_config(preset="demo", overrides=[*STUDY, *WEIGHTS])
     places = Places("/root", "/checkpoints", "/pushed", "/schema.pbtxt")

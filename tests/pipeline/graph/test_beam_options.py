@@ -2,13 +2,13 @@
 
 import pytest
 
-from pipeline.beam_options import (
+from pipeline.config.config import dump_config, load_config
+from pipeline.graph.beam_options import (
     beam_pipeline_args,
     check_local,
     cluster_problems,
     file_writer_args,
 )
-from pipeline.config.config import dump_config, load_config
 from trainer_modules.errors import InputError
 
 FLINK = (

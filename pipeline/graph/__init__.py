@@ -1,0 +1,1 @@
+"""The TFX graphs of the release and the study. Imports pipeline.config and the components."""
