@@ -13,13 +13,13 @@ from trainer_modules.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.config.config import RunConfig
-    from pipeline.kubeflow_targets import Target
+    from pipeline.kubeflow.compile.targets import Target
 
 
 def compile_(arguments: argparse.Namespace, output: str = "") -> int:
     """Writes the pipeline and prints what is in it."""
-    from pipeline.kubeflow import compile_pipeline
-    from pipeline.kubeflow_targets import target_of
+    from pipeline.kubeflow.compile.pipeline import compile_pipeline
+    from pipeline.kubeflow.compile.targets import target_of
 
     target = target_of(arguments.target, arguments.pipeline_root)
     compiled = compile_pipeline(
@@ -35,7 +35,7 @@ def compile_(arguments: argparse.Namespace, output: str = "") -> int:
 
 
 def _config(arguments: argparse.Namespace, target: Target) -> RunConfig:
-    from pipeline.kubeflow import check_image, cluster_config
+    from pipeline.kubeflow.compile.pipeline import check_image, cluster_config
 
     if not arguments.image:
         raise InputError("--image is missing: give the container image, REGISTRY/NAME:TAG")
@@ -92,8 +92,8 @@ def diff(arguments: argparse.Namespace) -> int:
 
 def tfjob(arguments: argparse.Namespace) -> int:
     """Writes the manifest of a job of several pods."""
-    from pipeline.kubeflow_targets import KUBEFLOW
-    from pipeline.kubeflow_tfjob import write_manifest
+    from pipeline.kubeflow.compile.targets import KUBEFLOW
+    from pipeline.kubeflow.compile.train_job import write_manifest
 
     written = write_manifest(
         _config(arguments, KUBEFLOW),

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.kubeflow_check import unsupported
-from pipeline.kubeflow_parameters import Kind
+from pipeline.kubeflow.compile.check import unsupported
+from pipeline.kubeflow.compile.parameters import Kind
 from trainer_modules.errors import InputError
 
 

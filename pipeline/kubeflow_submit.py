@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.kubeflow.compile.parameters import parse_arguments
 from pipeline.kubeflow_file import declared_parameters, load_pipeline
-from pipeline.kubeflow_parameters import parse_arguments
 from pipeline.kubeflow_server import Server, connected
 from trainer_modules.errors import InputError
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import yaml
 
-from pipeline import kubeflow_check, kubeflow_spec
 from pipeline.config.config import RunConfig, build_config, read_settings
 from pipeline.config.kubernetes_settings import KubernetesSettings
 from pipeline.graph import beam_options
-from pipeline.kubeflow_targets import KUBEFLOW, Target
+from pipeline.kubeflow.compile import check
+from pipeline.kubeflow.compile import spec as kubeflow_spec
+from pipeline.kubeflow.compile.targets import KUBEFLOW, Target
 from trainer_modules.errors import InputError
 
 # Where the container image keeps the repository (see the Dockerfile).
@@ -111,16 +112,14 @@ def compile_pipeline(
     """
     _check_arguments(image, output)
     _refuse(
-        kubeflow_check.misplaced(config, target)
-        + kubeflow_check.undivided(config)
+        check.misplaced(config, target)
+        + check.undivided(config)
         + beam_options.cluster_problems(config.beam, target.pipeline_root)
     )
     spec = _compile(config, target, image, data_version, image_root)
     nodes = _ordered(spec)
     _refuse(
-        kubeflow_check.unsupported(spec)
-        + kubeflow_check.unknown_nodes(config, spec)
-        + target.problems(config, nodes)
+        check.unsupported(spec) + check.unknown_nodes(config, spec) + target.problems(config, nodes)
     )
     kubeflow_spec.ingest_anew(spec, config)
     kubeflow_spec.add_outputs(spec)
@@ -165,7 +164,7 @@ def _compile(
     from pipeline.graph.create_pipeline import Places, create_pipeline, schema_source
 
     workspace, trainer = config.kubernetes.workspace, config.kubernetes.of_node("Pretrainer")
-    kept = kubeflow_check.on_volume(workspace, target.mounts(trainer))
+    kept = check.on_volume(workspace, target.mounts(trainer))
     schema = schema_source(config).relative_to(Path(__file__).resolve().parent.parent)
     pipeline = create_pipeline(
         config,
@@ -196,7 +195,7 @@ def _passed_data(config: RunConfig, target: Target) -> str:
     """Where data that passed leave their statistics: nowhere, unless it outlives the pod."""
     given = config.data_gate.passed_data or f"{config.push.destination}/passed_data"
     mounts = target.mounts(config.kubernetes.of_node("DataGate"))
-    return given if kubeflow_check.on_volume(given, mounts) else ""
+    return given if check.on_volume(given, mounts) else ""
 
 
 def _write(output: str, documents: list[dict[str, Any]]) -> None:

@@ -12,12 +12,12 @@ import yaml
 
 import kubeflow_runner
 from pipeline.config.config import preset_names
-from pipeline.kubeflow import cluster_config
-from pipeline.kubeflow_check import misplaced, undivided, unsupported
+from pipeline.kubeflow.compile.check import misplaced, undivided, unsupported
+from pipeline.kubeflow.compile.pipeline import cluster_config
 from pipeline.kubeflow_file import load_pipeline
 from trainer_modules.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 POD_SETTINGS = (
     "kubernetes.image_pull_policy=Always",
     "kubernetes.image_pull_secrets=[registry]",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.config.config import RunConfig
-from pipeline.kubeflow_targets import KUBEFLOW, Target
+from pipeline.kubeflow.compile.targets import KUBEFLOW, Target
 
 SCHEMA_VERSION = "2.1.0"
 _TRAINERS = ("Upstream", "Pretrainer", "Finetuner")

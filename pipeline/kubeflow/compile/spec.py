@@ -13,9 +13,9 @@ from typing import Any
 from components.image_example_gen import spans
 from pipeline.config.config import RunConfig
 from pipeline.config.kubernetes_settings import KubernetesSettings, StepSettings
+from pipeline.kubeflow.compile.parameters import PARAMETERS, Place, value_of
+from pipeline.kubeflow.compile.targets import Target
 from pipeline.kubeflow_messages import replace_leaf
-from pipeline.kubeflow_parameters import PARAMETERS, Place, value_of
-from pipeline.kubeflow_targets import Target
 
 Spec = dict[str, Any]
 # Keeps run parameters apart from a step's execution properties, as in `push_destination`.

@@ -149,7 +149,7 @@ def test_command_with_bad_input_says_so_with_status_2(tmp_path, capsys, change, 
 
 
 def test_image_names_are_checked_as_for_a_pipeline():
-    from pipeline.kubeflow import check_image
+    from pipeline.kubeflow.compile.pipeline import check_image
 
     with pytest.raises(InputError, match="lower case"):
         check_image("Registry/Remedis:1")

@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from pipeline import kubeflow_check
 from pipeline.config.config import RunConfig
 from pipeline.config.kubernetes_settings import KubernetesSettings, StepSettings
 from pipeline.graph.trainer_config import trainer_config
-from pipeline.kubeflow_targets import KUBEFLOW
+from pipeline.kubeflow.compile import check
+from pipeline.kubeflow.compile.targets import KUBEFLOW
 from trainer_modules.errors import InputError
 
 _NODE = "Pretrainer"
@@ -102,7 +102,7 @@ def _check(config: RunConfig, step: StepSettings, folders: dict[str, str]) -> No
         folders = {**folders, "model.init.path": config.model.init.path}
     folders = {**folders, "kubernetes.workspace": config.kubernetes.workspace}
     for said, folder in folders.items():
-        if not kubeflow_check.on_volume(os.path.normpath(folder), mounts):
+        if not check.on_volume(os.path.normpath(folder), mounts):
             raise InputError(
                 f"{said} '{folder}' is on none of {_NODE}'s volumes "
                 f"({', '.join(mounts) or 'it has none'}), which the pods share"
