@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from pipeline.kubeflow_arguments import parser
-from pipeline.kubeflow_commands import ACTIONS
+from pipeline.kubeflow.arguments import parser
+from pipeline.kubeflow.commands import ACTIONS
 from trainer_modules.errors import InputError
 
 
