@@ -55,8 +55,8 @@ def _compiled(arguments: argparse.Namespace) -> Iterator[str]:
 
 def submit(arguments: argparse.Namespace) -> int:
     """Creates a run or a recurring run; 1 when the run was waited for and failed."""
-    from pipeline import kubeflow_submit
-    from pipeline.kubeflow_server import Server, read_token
+    from pipeline.kubeflow.client import submit as kubeflow_submit
+    from pipeline.kubeflow.client.server import Server, read_token
 
     server = Server(arguments.host, arguments.namespace, read_token(arguments.token_file))
     chosen = {
@@ -78,8 +78,8 @@ def submit(arguments: argparse.Namespace) -> int:
 
 def diff(arguments: argparse.Namespace) -> int:
     """Prints what would change; 1 when something would."""
-    from pipeline import kubeflow_diff
-    from pipeline.kubeflow_server import Server, read_token
+    from pipeline.kubeflow.client import diff as kubeflow_diff
+    from pipeline.kubeflow.client.server import Server, read_token
 
     server = Server(arguments.host, arguments.namespace, read_token(arguments.token_file))
     with _compiled(arguments) as file:

@@ -12,9 +12,9 @@ import yaml
 
 import kubeflow_runner
 from pipeline.config.config import preset_names
+from pipeline.kubeflow.client.pipeline_file import load_pipeline
 from pipeline.kubeflow.compile.check import misplaced, undivided, unsupported
 from pipeline.kubeflow.compile.pipeline import cluster_config
-from pipeline.kubeflow_file import load_pipeline
 from trainer_modules.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[4]

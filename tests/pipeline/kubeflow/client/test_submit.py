@@ -3,9 +3,10 @@
 import pytest
 
 import kubeflow_runner
-from pipeline import kubeflow_submit
-from pipeline.kubeflow_server import Server, read_token
-from pipeline.kubeflow_submit import schedule, submit
+from pipeline.kubeflow.client import submit as kubeflow_submit
+from pipeline.kubeflow.client.server import Server, read_token
+from pipeline.kubeflow.client.submit import schedule
+from pipeline.kubeflow.client.submit import submit as kubeflow_submit
 from trainer_modules.errors import InputError
 
 

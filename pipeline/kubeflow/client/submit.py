@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.kubeflow.client.pipeline_file import declared_parameters, load_pipeline
+from pipeline.kubeflow.client.server import Server, connected
 from pipeline.kubeflow.compile.parameters import parse_arguments
-from pipeline.kubeflow_file import declared_parameters, load_pipeline
-from pipeline.kubeflow_server import Server, connected
 from trainer_modules.errors import InputError
 
 _POLL_SECONDS = 5

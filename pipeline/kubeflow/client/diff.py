@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.kubeflow_file import load_pipeline
-from pipeline.kubeflow_server import Server, connected
+from pipeline.kubeflow.client.pipeline_file import load_pipeline
+from pipeline.kubeflow.client.server import Server, connected
 from trainer_modules.errors import InputError
 
 # The compiler's version is no change.

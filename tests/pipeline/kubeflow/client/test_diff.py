@@ -6,8 +6,8 @@ import json
 import pytest
 
 import kubeflow_runner
-from pipeline.kubeflow_diff import compare, differences
-from pipeline.kubeflow_server import Server
+from pipeline.kubeflow.client.diff import compare, differences
+from pipeline.kubeflow.client.server import Server
 from tests.kubeflow.loopback import SPEC
 from trainer_modules.errors import InputError
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from pipeline.kubeflow_file import load_pipeline
+from pipeline.kubeflow.client.pipeline_file import load_pipeline
 from tests.kubeflow.loopback import SPEC
 from trainer_modules.errors import InputError
 

@@ -1,0 +1,1 @@
+"""Talks to a Kubeflow server: submit, schedule, compare. Imports the compiler."""
