@@ -22,7 +22,7 @@ from trainer_modules.errors import InputError
 
 # Where the container image keeps the repository (see the Dockerfile).
 IMAGE_ROOT = "/app"
-ENTRYPOINT = ["python", "-m", "pipeline.kubeflow_entrypoint"]
+ENTRYPOINT = ["python", "-m", "pipeline.kubeflow.runtime.entrypoint"]
 # The default namespace of image names: lower case, an optional registry, a tag or a digest.
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*[a-z0-9](:[\w.-]+|@sha256:[0-9a-f]{64})")
 

@@ -15,7 +15,7 @@ from pipeline.config.config import RunConfig
 from pipeline.config.kubernetes_settings import KubernetesSettings, StepSettings
 from pipeline.kubeflow.compile.parameters import PARAMETERS, Place, value_of
 from pipeline.kubeflow.compile.targets import Target
-from pipeline.kubeflow_messages import replace_leaf
+from pipeline.kubeflow.runtime.messages import replace_leaf
 
 Spec = dict[str, Any]
 # Keeps run parameters apart from a step's execution properties, as in `push_destination`.

@@ -1,7 +1,7 @@
 """A job of several pods that pretrain one encoder together: a TFJob of Kubeflow's Trainer.
 
 A step of a pipeline is one pod. The operator behind a TFJob starts several with one command and
-tells them of each other by TF_CONFIG; `pipeline.train_encoder` is that command.
+tells them of each other by TF_CONFIG; `pipeline.kubeflow.runtime.train_encoder` is that command.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def manifest(config: RunConfig, *, image: str, examples: str, model: str) -> dic
         "name": "tensorflow",  # the operator looks for this name
         "image": image,
         "imagePullPolicy": settings.image_pull_policy,
-        "command": ["python", "-m", "pipeline.train_encoder"],
+        "command": ["python", "-m", "pipeline.kubeflow.runtime.train_encoder"],
         "args": ["--settings", json.dumps(told), "--examples", examples, "--model", model],
         "resources": _resources(step),
         "env": _environment(step),

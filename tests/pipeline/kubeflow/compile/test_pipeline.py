@@ -101,7 +101,7 @@ def test_kfp_loads_it(compiled):
 def test_every_step_runs_our_entry_point_with_types_of_inputs_and_outputs(documents):
     for node, component in documents[0]["components"].items():
         container = _container(documents, node)
-        assert container["command"] == ["python", "-m", "pipeline.kubeflow_entrypoint"]
+        assert container["command"] == ["python", "-m", "pipeline.kubeflow.runtime.entrypoint"]
         arguments = container["args"]
         value = {a: b for a, b in itertools.pairwise(arguments) if a.startswith("--")}
         assert value["--json_serialized_invocation_args"] == "{{$}}"

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import kubeflow_runner
-from pipeline import train_encoder
+from pipeline.kubeflow.runtime import train_encoder
 from trainer_modules.errors import InputError
 
 EXAMPLES, MODEL = "/mnt/remedis/run/examples/1", "/mnt/remedis/encoders/a"
@@ -115,7 +115,7 @@ def test_its_command_pretrains_and_the_pipeline_takes_the_encoder(tmp_path):
     }
     job = _manifest(tmp_path, *(f"{name}={json.dumps(value)}" for name, value in tiny.items()))
     (container,) = job["spec"]["tfReplicaSpecs"]["Worker"]["template"]["spec"]["containers"]
-    assert container["command"] == ["python", "-m", "pipeline.train_encoder"]
+    assert container["command"] == ["python", "-m", "pipeline.kubeflow.runtime.train_encoder"]
     here = [text.replace("/mnt/remedis", str(tmp_path)) for text in container["args"]]
     examples, model = (Path(here[here.index(name) + 1]) for name in ("--examples", "--model"))
     for split, count in (("unlabeled", 16), ("train", 16), ("validation", 8)):

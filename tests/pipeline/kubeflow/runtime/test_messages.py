@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 
-from pipeline.kubeflow_messages import (
+from pipeline.kubeflow.runtime.messages import (
     LocalCopies,
     apply_runtime_settings,
     prepare_input,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 EVALUATION = "tensorflow_model_analysis.evaluators"
 STATISTICS = "tensorflow_data_validation"
 KERAS = "keras.src"

@@ -1,6 +1,6 @@
 """Pretrains an encoder outside the pipeline, alone or together with other processes (TF_CONFIG).
 
-    python -m pipeline.train_encoder --settings JSON --examples FOLDER --model FOLDER
+    python -m pipeline.kubeflow.runtime.train_encoder --settings JSON --examples FOLDER --model FOLDER
 
 It calls the Pretrainer's own `run_fn` with what the pipeline would tell it. Afterwards
 `FOLDER/encoder` of --model is what `model.init.path` takes, with `model.init.source=encoder`.

@@ -1,6 +1,6 @@
 """Entry point of every step's container: TFX's own, made to work on open-source Kubeflow.
 
-    python -m pipeline.kubeflow_entrypoint --executor_class_path ... (arguments as compiled)
+    python -m pipeline.kubeflow.runtime.entrypoint --executor_class_path ... (arguments as compiled)
 
 Exit status: 0 done; 2 bad input; 3 stopped by DataGate (reasons on stderr); 1 a bug.
 """
@@ -69,7 +69,9 @@ def remote_schemes(beam_arguments: Sequence[str]) -> tuple[str, ...]:
 
 def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline.kubeflow_entrypoint", description=__doc__, allow_abbrev=False
+        prog="python -m pipeline.kubeflow.runtime.entrypoint",
+        description=__doc__,
+        allow_abbrev=False,
     )
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True, help="KFP's {{$}}")
@@ -84,7 +86,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 def _run(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
     from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 
-    from pipeline.kubeflow_messages import (
+    from pipeline.kubeflow.runtime.messages import (
         LocalCopies,
         apply_runtime_settings,
         prepare_input,
@@ -116,13 +118,13 @@ def _run(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
 
 def _execute(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
     """TFX's entrypoint, importing no more than the step needs."""
-    from pipeline import kubeflow_imports
+    from pipeline.kubeflow.runtime import imports
 
-    kubeflow_imports.defer_packages()
+    imports.defer_packages()
     from tfx.utils import import_utils
 
     import_utils.import_class_by_path(arguments.executor_class_path)
-    kubeflow_imports.spare_evaluator()
+    imports.spare_evaluator()
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
     kubeflow_v2_run_executor.main((arguments, beam_arguments))
