@@ -1,7 +1,7 @@
 """Runs the REMEDIS pipeline on this machine.
 
 Intentionally short: arguments here, configuration in pipeline/config/config.py, the run in
-pipeline/local_run.py. Nothing heavy is imported before the arguments are known to be right.
+pipeline/local/run.py. Nothing heavy is imported before the arguments are known to be right.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from trainer_modules.errors import InputError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parses arguments and runs; returns the exit status (see pipeline.local_run.ExitStatus)."""
+    """Parses arguments and runs; returns the exit status (see pipeline.local.run.ExitStatus)."""
     arguments = _parser().parse_args(argv)
     from pipeline.config.config import dump_config, load_config, preset_names, setting_names
 
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.show_config:
             print(dump_config(config), end="")
             return 0
-        from pipeline.local_run import run_locally
+        from pipeline.local.run import run_locally
 
         return run_locally(
             config,

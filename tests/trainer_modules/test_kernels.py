@@ -20,7 +20,7 @@ def test_onednn_is_asked_for_unless_it_was_refused(monkeypatch, given, asked):
 
 def test_the_runners_ask_before_tensorflow_is_imported():
     code = (
-        "import sys, pipeline.local_run, pipeline.kubeflow.runtime.entrypoint\n"
+        "import sys, pipeline.local.run, pipeline.kubeflow.runtime.entrypoint\n"
         "sys.exit('tensorflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

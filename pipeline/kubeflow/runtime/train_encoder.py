@@ -18,7 +18,7 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.run_folder import require_writable
+from pipeline.local.run_folder import require_writable
 from trainer_modules.errors import InputError
 
 

@@ -37,7 +37,7 @@ def to_data_gate(tmp_path) -> Callable[[dict[str, Any]], tuple[dict, dict, Path]
     from components.image_example_gen.sources.registry import check_source, data_fingerprint
     from pipeline.config.config import load_config
     from pipeline.graph.create_pipeline import Places, create_pipeline, schema_source
-    from pipeline.local_execution import run_nodes
+    from pipeline.local.execution import run_nodes
 
     def run(settings: dict[str, Any]) -> tuple[dict, dict, Path]:
         settings = {

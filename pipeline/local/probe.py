@@ -1,4 +1,4 @@
-"""Linear probes of a run's encoder against the same network untrained: `python -m pipeline.probe`.
+"""Linear probes of a run's encoder against the same network untrained: `python -m pipeline.local.probe`.
 
 Works on the folder of a local run that has reached the Pretrainer (or, with `--stage upstream`,
 the Upstream Trainer); trains nothing but logistic regressions.
@@ -121,7 +121,7 @@ def _count(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline.probe",
+        prog="python -m pipeline.local.probe",
         description="Linear probes of a run's encoder and of the same network untrained.",
         allow_abbrev=False,
     )

@@ -17,10 +17,10 @@ from typing import Any
 
 from components.image_example_gen.sources.registry import check_source, data_fingerprint
 from pipeline.config.config import RunConfig, dump_config
-from pipeline.console import RunConsole, captured_output
 from pipeline.graph import beam_options
-from pipeline.headlines import headline
-from pipeline.run_folder import RunFolder, require_writable
+from pipeline.local.console import RunConsole, captured_output
+from pipeline.local.node_summaries import headline
+from pipeline.local.run_folder import RunFolder, require_writable
 from trainer_modules import settings_files
 from trainer_modules.errors import InputError, mistake_behind
 from trainer_modules.kernels import prefer_onednn
@@ -171,7 +171,7 @@ def _execute(
     _prepare_libraries()
     from pipeline.graph.create_pipeline import Places, create_pipeline, schema_source
     from pipeline.graph.study_pipeline import create_study_pipeline
-    from pipeline.local_execution import NodeResult, run_nodes
+    from pipeline.local.execution import NodeResult, run_nodes
 
     config, folder = run.config, run.folder
     sources = {config.data.source, *([config.upstream.data.source] * config.upstream.enabled)}

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from pipeline import probe
 from pipeline.config.config import dump_config, load_config
+from pipeline.local import probe
 from tests.trainer_modules import tiny_data
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.config.config import load_config
-from pipeline.local_run import run_locally
+from pipeline.local.run import run_locally
 from trainer_modules.errors import InputError
 
 

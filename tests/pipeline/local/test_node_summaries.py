@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from pipeline.headlines import headline
+from pipeline.local.node_summaries import headline
 
 
 class Artifact(types.SimpleNamespace):
