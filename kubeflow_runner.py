@@ -9,7 +9,7 @@ import sys
 
 from pipeline.kubeflow.arguments import parser
 from pipeline.kubeflow.commands import ACTIONS
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def main(argv: list[str] | None = None) -> int:

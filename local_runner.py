@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -29,7 +29,8 @@ def batches(images: int):
     """Endless batches of positive pairs, from records in memory as small data sets are."""
     import tensorflow as tf
 
-    from trainer_modules import features, input_pipeline, records
+    from schemas import features
+    from trainer_modules import input_pipeline, records
     from trainer_modules.settings import AugmentSettings, TaskSettings
 
     examples = []

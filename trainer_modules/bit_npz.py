@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from trainer_modules.errors import InputError, some_of
+from schemas.errors import InputError, some_of
 
 _PREFIX = "resnet/"
 _HEAD = "resnet/head/"

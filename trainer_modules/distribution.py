@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import DistributionSettings
 
 TF_CONFIG = "TF_CONFIG"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from trainer_modules.errors import InputError, some_of
+from schemas.errors import InputError, some_of
 
 
 def load_encoder(backbone: keras.Model, path: Path) -> int:

@@ -16,7 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules import backbone, features, input_pipeline
+from schemas import features
+from trainer_modules import backbone, input_pipeline
 from trainer_modules.calibration import Calibration
 from trainer_modules.frozen_module import FrozenModule
 from trainer_modules.settings import ModelSettings, TaskSettings

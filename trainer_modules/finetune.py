@@ -14,12 +14,12 @@ import numpy as np
 from absl import logging
 from scipy import special
 
+from schemas import features
 from trainer_modules import (
     backbone,
     calibration,
     calibration_figures,
     export,
-    features,
     operating_point,
     records,
     stage,

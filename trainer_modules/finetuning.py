@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from schemas.errors import InputError
 from trainer_modules import (
     backbone,
     bit_hyperrule,
@@ -27,7 +28,6 @@ from trainer_modules import (
     training_loop,
 )
 from trainer_modules.classifier import Classifier, choose_trained_layers
-from trainer_modules.errors import InputError
 from trainer_modules.settings import FinetuneSettings, InitSettings
 from trainer_modules.validation import merit, validate
 

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.saved_model_loading import load_guarded
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from schemas.errors import InputError
 from trainer_modules.bit_npz import load_bit_npz
 from trainer_modules.encoder_weights import load_encoder
-from trainer_modules.errors import InputError
 from trainer_modules.saved_model_weights import load_saved_model
 from trainer_modules.settings import InitSettings
 

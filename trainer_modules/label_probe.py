@@ -17,8 +17,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from trainer_modules import backbone, export, features, initialization, input_pipeline, records
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
+from trainer_modules import backbone, export, initialization, input_pipeline, records
 from trainer_modules.label_fraction import choose_patients
 from trainer_modules.linear_probe import probe_scores
 from trainer_modules.scores import mean_auc

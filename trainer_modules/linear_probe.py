@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
+from schemas.errors import InputError
 from trainer_modules import neighbour_probe, records, scores
-from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 LINEAR = "probe_auc"

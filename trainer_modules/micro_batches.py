@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def check(network: keras.Model, setting: str) -> None:

@@ -18,8 +18,9 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from trainer_modules import features, records
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
+from trainer_modules import records
 
 _BATCH = 512
 # Keeps the draws of images apart from those of views, which have keys of the same kind.

@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from trainer_modules import features, label_fraction
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
+from trainer_modules import label_fraction
 from trainer_modules.settings import TaskSettings
 
 CACHE_BYTES = 256 << 20

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 _FILES = (
     r"ReadFile|WriteFile|MatchingFiles|\w*Reader(V\d)?|\w*Dataset\w*|LoadAndRemapMatrix|RecordInput|"

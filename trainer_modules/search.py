@@ -19,8 +19,8 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError, FatalError
 
+from schemas.errors import Diverged, InputError
 from trainer_modules import stage, training_loop
-from trainer_modules.errors import Diverged, InputError
 from trainer_modules.finetuning import finetune, merit
 from trainer_modules.settings import FinetuneSettings, SearchSettings
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pydantic
 import yaml
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import Settings
 
 Section = TypeVar("Section", bound=Settings)

@@ -17,8 +17,8 @@ import tensorflow as tf
 from absl import logging
 from pydantic import ValidationError
 
+from schemas.errors import InputError
 from trainer_modules import checkpoint, distribution, precision
-from trainer_modules.errors import InputError
 from trainer_modules.settings import (
     DistributionSettings,
     FinetuneSettings,

@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from schemas.errors import Diverged, InputError
 from trainer_modules import contact_sheet, distribution
 from trainer_modules.checkpoint import Checkpoint, CheckpointStore
-from trainer_modules.errors import Diverged, InputError
 from trainer_modules.event_log import EventLog
 
 # A line of stdout that begins with this is meant for the person who started the run.

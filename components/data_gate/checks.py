@@ -7,8 +7,8 @@ import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from components.data_gate.settings import Severity
-from trainer_modules import features
-from trainer_modules.errors import some_of
+from schemas import features
+from schemas.errors import some_of
 
 NEW_COLUMN = "SCHEMA_NEW_COLUMN"
 _listed = functools.partial(some_of, most=3)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from components.data_gate.index import Index
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import TaskSettings
 
 _RANGES = {"mean": 1.0, "std": 0.5, "border_mean": 1.0, "border_std": 0.5}

@@ -18,7 +18,7 @@ from components.data_gate.passed_data import PassedData
 from components.data_gate.settings import DataGateSettings
 from components.data_gate.shortcuts import shortcuts
 from components.image_example_gen.writing.contract import record_features, task_features
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import TaskSettings
 
 # Shifted data have another domain by definition and another site as a rule.

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.data_gate.checks import Shared
-from trainer_modules import features
+from schemas import features
 
 _PSEUDONYM = re.compile(r"[0-9a-f]{32}")
 _LISTED = 1000

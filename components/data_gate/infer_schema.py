@@ -10,8 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 
 
 def infer_schema(statistics: str, split: str, output: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from components.data_gate.checks import Look, NearDuplicates, Pair
 from components.data_gate.index import Index
-from trainer_modules import features
+from schemas import features
 
 _LISTED = 1000
 # A search ends here: with so many, the splits or the number of bits are at fault, not pictures.

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.data_gate.artifacts import read_statistics, statistics_file
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import statistics_pb2

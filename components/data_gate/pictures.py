@@ -11,7 +11,7 @@ import tensorflow as tf
 from components.data_gate.checks import Check
 from components.data_gate.index import Index
 from components.image_example_gen.writing.shards import records_of_index
-from trainer_modules import features
+from schemas import features
 
 _SIDE = 96
 _ALIKE = ("near_duplicates", "duplicates")

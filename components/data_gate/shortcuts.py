@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from components.data_gate.index import Index
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import TaskSettings
 
 _FIGURES = {

@@ -16,7 +16,7 @@ from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.utils import util
 
 from components.evaluator.score_table import ScoreTable
-from trainer_modules import features
+from schemas import features
 
 
 class TargetMetric(metric_types.Metric):

@@ -11,7 +11,7 @@ from tfx.components.util import value_utils
 from tfx.types import standard_component_specs
 from tfx.utils import writer_utils
 
-from trainer_modules import features
+from schemas import features
 
 LABELED, UNLABELED = "LABELED", "UNLABELED"
 

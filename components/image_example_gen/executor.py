@@ -30,7 +30,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         from components.image_example_gen import ingest, privacy
         from components.image_example_gen.settings import DataSettings
         from components.image_example_gen.writing import report
-        from trainer_modules import features
+        from schemas import features
         from trainer_modules.settings import TaskSettings
 
         data = DataSettings.model_validate_json(exec_properties["data"])

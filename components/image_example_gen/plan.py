@@ -19,7 +19,7 @@ from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.rows import Row, Source
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.splits import plan_splits, uniform
-from trainer_modules import features
+from schemas import features
 
 _BLOCK = 64
 _SAMPLED = 16

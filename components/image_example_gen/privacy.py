@@ -13,7 +13,7 @@ import secrets
 from types import TracebackType
 from typing import Self
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 KEY_VARIABLE = "REMEDIS_ID_KEY"
 _SYNTHETIC_KEY = b"synthetic patients need no secret"

@@ -11,7 +11,7 @@ import os
 import re
 
 from components.image_example_gen.settings import DataSettings
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 SPAN, VERSION = "{SPAN}", "{VERSION}"
 

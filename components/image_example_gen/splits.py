@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from components.image_example_gen.rows import Row
 from components.image_example_gen.settings import SplitSettings
-from trainer_modules import features
+from schemas import features
 
 
 def uniform(*parts: object) -> float:

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 BAD_INPUT = 2
 INTERRUPTED = 130

@@ -17,8 +17,8 @@ from tfx.utils import io_utils, path_utils
 from components.artifact_types import Artifacts
 from components.model_gate.rules.settings import GateSettings
 from components.predictor.executor import split_files
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

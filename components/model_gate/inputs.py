@@ -10,8 +10,8 @@ from components.model_gate.baseline import PushedModel, last_pushed
 from components.model_gate.rules.evidence import Baseline, Serving
 from components.model_gate.rules.settings import GateSettings
 from components.model_gate.serving.serving_check import check_serving
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

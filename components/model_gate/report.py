@@ -13,7 +13,7 @@ from components.model_gate.rules.groups import JUDGED, Group
 from components.model_gate.rules.outcomes import FAIL, PASS
 from components.model_gate.rules.settings import GateSettings
 from components.statistics.intervals import Interval
-from trainer_modules import features
+from schemas import features
 
 FILE_NAME = "verdict.json"
 

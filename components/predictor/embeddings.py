@@ -12,8 +12,8 @@ import tensorflow as tf
 from components.predictor.embedding_table import EMBEDDING, TEXTS
 from components.predictor.inference import BATCH_SIZE, Columns
 from components.predictor.signatures import load_signature
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.input_pipeline import evaluation_image
 
 _CARD = Path("assets.extra", "card.json")

@@ -14,7 +14,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.artifact_types import Artifacts
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import TaskSettings
 
 RECORDS_PROPERTY = "records"

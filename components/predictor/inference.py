@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from components.predictor.signatures import load_signature
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 BATCH_SIZE = 32

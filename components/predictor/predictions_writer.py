@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from components.predictor.inference import Columns, identity_columns, value_columns
-from trainer_modules import features
+from schemas import features
 
 TABLE_NAME = "predictions.parquet"
 SPLIT_COLUMN = "split"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.saved_model_loading import load_guarded
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from components.reporter.svg import GRID, ID_COLOR, MUTED, SHIFTED_COLOR, drawing, grid, inline
-from trainer_modules import features
+from schemas import features
 from trainer_modules.calibration_figures import CalibrationFigures, measure
 
 if TYPE_CHECKING:

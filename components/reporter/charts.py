@@ -23,7 +23,7 @@ from components.reporter.svg import (
     single,
 )
 from components.reporter.wording import MINUS, title, words
-from trainer_modules import features
+from schemas import features
 
 if TYPE_CHECKING:
     import pandas as pd

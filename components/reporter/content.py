@@ -24,7 +24,7 @@ from components.reporter.parts import (
     Verdict,
 )
 from components.reporter.sources import Source, Sources
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from components.reporter.content import Content
 from components.reporter.parts import Distance, Figure, Rule, SliceMetric
 from components.reporter.wording import DOMAIN_TITLES, title
-from trainer_modules import features
+from schemas import features
 
 HEADLINE = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece")
 # TFMA's figures on the page, in this order; its others are in the Evaluator's artifact.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer_modules import features
+from schemas import features
 
 
 def read_slices(folder: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from components.reporter.parts import Figure, Verdict
-from trainer_modules import features
+from schemas import features
 
 MISSING = "—"
 MINUS = "\u2212"

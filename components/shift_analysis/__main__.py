@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.quiet_import import import_tensorflow
 
 BAD_INPUT = 2

@@ -12,8 +12,8 @@ import pandas as pd
 
 from components.predictor import embedding_table
 from components.shift_analysis import image_drift, probe, slices
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 
 PREDICTIONS = "predictions.parquet"
 INDEX = "index-*.parquet"

@@ -13,7 +13,7 @@ import numpy as np
 
 from components.statistics import delong
 from components.statistics.judged_rows import Records
-from trainer_modules import features
+from schemas import features
 
 if TYPE_CHECKING:
     import pandas as pd

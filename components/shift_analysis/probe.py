@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer_modules import features
+from schemas import features
 
 FOLDS = 3
 MIN_PATIENTS = 10  # of each class, or a fold could be without

@@ -18,7 +18,7 @@ from scipy.special import ndtr
 from components.statistics.bootstrap import holm
 from components.statistics.delong import Components
 from components.statistics.judged_rows import Records
-from trainer_modules import features
+from schemas import features
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from pipeline.config.beam_settings import BeamSettings, InMemory
 from pipeline.config.evaluation_settings import EvaluationSettings
 from pipeline.config.kubernetes_settings import KubernetesSettings
 from pipeline.config.upstream_settings import UpstreamSettings
+from schemas.errors import InputError
 from trainer_modules import settings_files
-from trainer_modules.errors import InputError
 from trainer_modules.settings import (
     DistributionSettings,
     FinetuneSettings,

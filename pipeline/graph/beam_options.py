@@ -12,7 +12,7 @@ from pipeline.config.beam_settings import (
     MultiProcessing,
     Spark,
 )
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 # Workers here see the installed packages. Without a word on that, TFX builds a source package of
 # itself for every Beam step (5 s each); the image's name is not used by these runners.

@@ -10,7 +10,7 @@ from tfx import v1 as tfx
 from pipeline.config.config import RunConfig
 from pipeline.graph.shared_nodes import Places
 from pipeline.graph.trainer_config import trainer_config
-from trainer_modules import features
+from schemas import features
 
 
 def build_finetuning_nodes(

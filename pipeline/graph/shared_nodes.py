@@ -20,10 +20,10 @@ from pipeline.config.config import RunConfig
 from pipeline.graph.beam_options import beam_pipeline_args, file_writer_args
 from pipeline.graph.code_digest import code_digest
 from pipeline.graph.trainer_config import trainer_config
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import TaskSettings
 
-CONTRACT = ("trainer_modules/features.py", "trainer_modules/settings.py")
+CONTRACT = ("schemas/features.py", "trainer_modules/settings.py")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from components.label_efficiency.report.component import StudyReporter
 from pipeline.config.config import RunConfig
 from pipeline.graph.code_digest import code_digest
 from pipeline.graph.shared_nodes import CONTRACT, Places, SharedNodes, assemble, build_shared_nodes
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import InitSettings
 
 _CELL_CODE = ("components/study_cell", "trainer_modules")

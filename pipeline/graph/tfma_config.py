@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.config.evaluation_settings import EvaluationSettings
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

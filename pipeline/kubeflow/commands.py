@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 if TYPE_CHECKING:
     from pipeline.config.config import RunConfig

@@ -25,7 +25,7 @@ from tfx.orchestration.portable import (
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 _STATES = {
     metadata_store_pb2.Execution.COMPLETE: "ran",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.quiet_import import import_tensorflow
 
 if TYPE_CHECKING:

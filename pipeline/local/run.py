@@ -21,8 +21,8 @@ from pipeline.graph import beam_options
 from pipeline.local.console import RunConsole, captured_output
 from pipeline.local.node_summaries import headline
 from pipeline.local.run_folder import RunFolder, require_writable
+from schemas.errors import InputError, mistake_behind
 from trainer_modules import settings_files
-from trainer_modules.errors import InputError, mistake_behind
 from trainer_modules.kernels import prefer_onednn
 
 STUDIES = ("label_efficiency",)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.image_example_gen.privacy import KEY_VARIABLE, ensure_key_file
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def require_writable(folder: str, name: str) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from schemas.errors import InputError
 from trainer_modules import distribution
-from trainer_modules.errors import InputError
 from trainer_modules.settings import DistributionSettings
 
 TWO = {"worker": ["a:1", "b:1"]}

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
 from trainer_modules import finetune, pretrain
-from trainer_modules.errors import InputError
 from trainer_modules.frozen_module import load_frozen
 
 SIDE = tiny_data.SIZE

@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
+from schemas.errors import InputError
 from trainer_modules.backbone import build_backbone
-from trainer_modules.errors import InputError
 from trainer_modules.initialization import initialize
 from trainer_modules.settings import InitSettings, ModelSettings
 

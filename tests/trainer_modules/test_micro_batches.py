@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from schemas.errors import InputError
 from trainer_modules import backbone, micro_batches, pretrain, projection
-from trainer_modules.errors import InputError
 from trainer_modules.settings import ModelSettings
 
 BIT = {"units": (1, 1), "root_filters": 8, "image_size": 32, "stem": "cifar"}

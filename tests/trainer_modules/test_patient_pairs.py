@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from schemas import features
+from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules import features, input_pipeline, patient_pairs, records
-from trainer_modules.errors import InputError
+from trainer_modules import input_pipeline, patient_pairs, records
 from trainer_modules.settings import AugmentSettings, TaskSettings
 
 TASK = TaskSettings(**tiny_data.BINARY)

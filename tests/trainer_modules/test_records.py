@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from schemas import features
+from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules import features, records
-from trainer_modules.errors import InputError
+from trainer_modules import records
 from trainer_modules.settings import TaskSettings
 
 BINARY = TaskSettings(**tiny_data.BINARY)

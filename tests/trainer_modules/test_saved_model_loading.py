@@ -3,8 +3,8 @@
 import pytest
 import tensorflow as tf
 
+from schemas.errors import InputError
 from trainer_modules import saved_model_loading
-from trainer_modules.errors import InputError
 
 
 def load_guarded(folder):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from schemas.errors import InputError
 from trainer_modules.backbone import build_backbone
-from trainer_modules.errors import InputError
 from trainer_modules.initialization import initialize
 from trainer_modules.settings import InitSettings, ModelSettings
 

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
+from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
 from trainer_modules import backbone, export, search, training_loop
-from trainer_modules.errors import InputError
 from trainer_modules.settings import ModelSettings, SearchSettings
 
 SEARCH = {"enabled": True, "learning_rates": [3e-3, 1e-5], "weight_decays": [1e-4], "epochs": 1}

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules import backbone, export, features
+from schemas import features
+from trainer_modules import backbone, export
 from trainer_modules.settings import ModelSettings
 
 

@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 from scipy import special
 
+from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
 from trainer_modules import bit_hyperrule, finetune, linear_probe, pretrain
-from trainer_modules.errors import InputError
 
 pytestmark = pytest.mark.slow
 

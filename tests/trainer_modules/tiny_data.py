@@ -12,7 +12,7 @@ import types
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules import features
+from schemas import features
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SIZE = 32

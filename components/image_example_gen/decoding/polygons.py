@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 # What the data sets call their groups: CAMELYON16 numbers them, CAMELYON17 names them.
 _LESION = {"_0", "_1", "tumor", "metastases", "none"}

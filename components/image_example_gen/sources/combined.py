@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from components.image_example_gen.rows import Offer, Row, Source
 from components.image_example_gen.settings import DataSettings, PartSettings
 from components.image_example_gen.tables.columns import UNKNOWN
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from components.image_example_gen.tables import demographics
 from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
 from components.image_example_gen.tables.joins import Lookup
 from components.image_example_gen.tables.reader import Table
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from components.image_example_gen.rows import Offer, Row
 from components.image_example_gen.settings import SourceSettings
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,8 +24,8 @@ from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.file_source import FileSource, files_below
 from components.image_example_gen.tables.columns import UNKNOWN, SubgroupColumn
 from components.image_example_gen.tables.label_names import snake_case
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 _SPLITS = {

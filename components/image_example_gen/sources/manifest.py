@@ -21,8 +21,8 @@ from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.file_source import FileSource, relative_image
 from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
 from components.image_example_gen.tables.reader import Table
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 _IMAGE, _PATIENT, _SITE, _DOMAIN, _SPLIT = "image", "patient_id", "site", "domain", "split"

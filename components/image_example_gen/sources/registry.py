@@ -9,7 +9,7 @@ from components.image_example_gen import spans
 from components.image_example_gen.rows import Source
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.selected_sites import SelectedSites
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 # data.source -> module of this package, and class; imported when asked for, so that a source may

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from components.image_example_gen.rows import Offer, Row, Source
 from components.image_example_gen.settings import SourceSettings
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,8 +17,8 @@ from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
 from components.image_example_gen.tables.columns import UNKNOWN, SubgroupColumn
 from components.image_example_gen.tables.label_names import LabelNames
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 from components.image_example_gen.sources.tfrecord import TfrecordSource
 from components.image_example_gen.tables.label_names import snake_case
 from components.image_example_gen.writing.tf_records import Value
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds

@@ -36,8 +36,8 @@ from components.image_example_gen.writing.tf_records import (
     Value,
     parse_example,
 )
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.synthetic.film import VERSION, draw
 from components.image_example_gen.synthetic.findings import FINDINGS
 from components.image_example_gen.tables.columns import SubgroupColumn
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 SUBGROUPS = ("sex", "age")

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 Value = TypeVar("Value", bound=Hashable)
 

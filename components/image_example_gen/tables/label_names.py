@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def snake_case(name: str) -> str:

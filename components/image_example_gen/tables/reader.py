@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import TaskSettings
 
 CORE = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from components.image_example_gen.decoding.images import StoredImage
 from components.image_example_gen.plan import PlannedImage
 from components.image_example_gen.writing.tf_records import Value, serialize_example
-from trainer_modules import features
+from schemas import features
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.plan import PlannedImage
 from components.image_example_gen.settings import DataSettings
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 REPORT_FILE = "report.json"

@@ -13,7 +13,7 @@ from components.artifact_types import Artifacts
 from components.label_efficiency.cell.cell import Cell
 from components.label_efficiency.cell.settings import CellSettings
 from components.predictor.executor import split_files
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 
 _SPLITS = (features.TRAIN, features.VALIDATION, features.TEST, features.SHIFTED)

@@ -26,8 +26,9 @@ from components.label_efficiency.cell.cell import (
     Tried,
 )
 from components.label_efficiency.cell.settings import Candidate
-from trainer_modules import features, initialization, records
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
+from trainer_modules import initialization, records
 from trainer_modules.settings import InitSettings
 
 

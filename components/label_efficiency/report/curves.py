@@ -16,7 +16,7 @@ from components.label_efficiency.cell.cell import CellResult
 from components.label_efficiency.cell.settings import StudySettings
 from components.statistics.bootstrap import Bootstrap, bootstrap
 from components.statistics.judged_rows import Records
-from trainer_modules import features
+from schemas import features
 
 # Which labels grow along a curve, and where it is judged.
 LABELS_ID, LABELS_SHIFTED = "in_distribution", "shifted"

@@ -26,7 +26,7 @@ from components.model_gate.rules.outcomes import (
 )
 from components.model_gate.rules.settings import DomainRules, GateSettings
 from components.statistics.intervals import Interval
-from trainer_modules import features
+from schemas import features
 
 
 @dataclasses.dataclass(frozen=True)

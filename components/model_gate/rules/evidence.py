@@ -13,8 +13,8 @@ from components.statistics import delong
 from components.statistics.bootstrap import Bootstrap, bootstrap, gap, paired_difference
 from components.statistics.intervals import Interval
 from components.statistics.judged_rows import Records
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from components.model_gate.rules.settings import GateSettings
 from components.statistics.bootstrap import Bootstrap, bootstrap, holm, p_below, paired_difference
 from components.statistics.intervals import Interval
 from components.statistics.judged_rows import Records
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from trainer_modules import features
+from schemas import features
 from trainer_modules.settings import Settings
 
 METRICS = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from components.model_gate.baseline import PushedModel, last_pushed
 from components.model_gate.standalone.prediction_table import MAX_GROUPS, without_small_groups
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

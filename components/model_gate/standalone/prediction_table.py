@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer_modules import features, operating_point, settings_files
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
+from trainer_modules import operating_point, settings_files
 from trainer_modules.settings import OperatingPointSettings, TaskSettings
 
 if TYPE_CHECKING:

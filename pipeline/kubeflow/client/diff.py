@@ -12,7 +12,7 @@ import yaml
 
 from pipeline.kubeflow.client.pipeline_file import load_pipeline
 from pipeline.kubeflow.client.server import Server, connected
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 # The compiler's version is no change.
 _IGNORED = ("sdkVersion",)

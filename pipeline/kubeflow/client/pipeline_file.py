@@ -12,7 +12,7 @@ import yaml
 
 from pipeline.kubeflow.compile.check import unsupported
 from pipeline.kubeflow.compile.parameters import Kind
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def load_pipeline(file: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 TOKEN_VARIABLE = "REMEDIS_KFP_TOKEN"
 _PREFLIGHT_SECONDS = 15

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.kubeflow.client.pipeline_file import declared_parameters, load_pipeline
 from pipeline.kubeflow.client.server import Server, connected
 from pipeline.kubeflow.compile.parameters import parse_arguments
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 _POLL_SECONDS = 5
 _ENDED = ("SUCCEEDED", "SKIPPED", "FAILED", "CANCELED")

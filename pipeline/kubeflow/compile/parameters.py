@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pipeline.config.config import RunConfig
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 Kind = Literal["STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE"]
 Value = str | int | float

@@ -18,7 +18,7 @@ from pipeline.graph import beam_options
 from pipeline.kubeflow.compile import check
 from pipeline.kubeflow.compile import spec as kubeflow_spec
 from pipeline.kubeflow.compile.targets import KUBEFLOW, Target
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 # Where the container image keeps the repository (see the Dockerfile).
 IMAGE_ROOT = "/app"

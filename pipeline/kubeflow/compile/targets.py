@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pipeline.config.config import RunConfig
 from pipeline.config.kubernetes_settings import StepSettings
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 _DEFAULT_ROOT = "minio://mlpipeline/v2/artifacts"
 _SCHEMES = {"kubeflow": ("minio://", "s3://", "gs://"), "vertex": ("gs://",)}

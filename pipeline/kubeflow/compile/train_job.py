@@ -17,7 +17,7 @@ from pipeline.config.kubernetes_settings import KubernetesSettings, StepSettings
 from pipeline.graph.trainer_config import trainer_config
 from pipeline.kubeflow.compile import check
 from pipeline.kubeflow.compile.targets import KUBEFLOW
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 _NODE = "Pretrainer"
 # Pods are called NAME-worker-NN, and a host name has 63 characters.

@@ -18,7 +18,7 @@ from absl import flags, logging
 from google.protobuf import json_format
 
 from components.data_gate.errors import DataGateStopped
-from trainer_modules.errors import mistake_behind
+from schemas.errors import mistake_behind
 from trainer_modules.kernels import prefer_onednn
 
 Message = TypeVar("Message")

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.local.run_folder import require_writable
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def main(argv: Sequence[str]) -> int:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _train(told: dict[str, Any], examples: str, model: str) -> None:
-    from trainer_modules import features
+    from schemas import features
 
     settings = told["settings"]["pretrain"]
     train = [_records(examples, split) for split in settings["splits"]]

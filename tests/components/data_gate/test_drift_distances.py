@@ -13,8 +13,8 @@ from scipy.spatial import distance
 from components.data_gate.artifacts import read_schema, statistics_file
 from components.data_gate.feature_drift import feature_distances, label_distances
 from components.data_gate.passed_data import PassedData
+from schemas.errors import InputError
 from tests.components.data_gate.test_artifacts import SCHEMA
-from trainer_modules.errors import InputError
 
 
 def statistics_of(frame: pd.DataFrame):

@@ -19,8 +19,8 @@ from components.image_example_gen.sources import registry
 from components.image_example_gen.writing.contract import statistics_features
 from pipeline.config.beam_settings import InMemory
 from pipeline.graph.beam_options import beam_pipeline_args
+from schemas.errors import InputError
 from tests.components.image_example_gen.data_sets import write_csv, write_png
-from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]

@@ -20,8 +20,8 @@ from components.image_example_gen import ingest
 from components.image_example_gen.privacy import Pseudonyms
 from components.image_example_gen.settings import DataSettings, SyntheticSettings
 from components.image_example_gen.writing.contract import record_features
+from schemas import features
 from tests.components.image_example_gen.data_sets import write_csv, write_png
-from trainer_modules import features
 from trainer_modules.settings import TaskSettings
 
 KEY = b"k" * 32

@@ -12,6 +12,7 @@ from pydicom.data import get_testdata_file
 
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources import registry
+from schemas.errors import InputError
 from tests.components.image_example_gen.data_sets import write_csv, write_png
 from tests.components.image_example_gen.decoding.test_images import (
     ANIMATED,
@@ -22,7 +23,6 @@ from tests.components.image_example_gen.decoding.test_images import (
     saved,
 )
 from tests.components.image_example_gen.test_ingest import run
-from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 TASK = TaskSettings(labels=("finding",))

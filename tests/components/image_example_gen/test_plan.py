@@ -13,7 +13,7 @@ from components.image_example_gen.plan import plan_units
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.rows import Row
 from components.image_example_gen.settings import DataSettings
-from trainer_modules import features
+from schemas import features
 
 
 class Listed:

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from components.image_example_gen import privacy
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def test_pseudonyms_are_keyed_and_say_nothing():

@@ -5,7 +5,7 @@ import pytest
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.registry import check_source, data_fingerprint
 from components.image_example_gen.spans import newest, resolved
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 TASK = TaskSettings(labels=("opacity",))

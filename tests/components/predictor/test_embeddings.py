@@ -7,7 +7,7 @@ import pytest
 
 from components.predictor import embedding_table
 from components.shift_analysis.__main__ import main
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 BRIGHTNESS = (0, 51, 255)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 MULTILABEL = TaskSettings(kind="multilabel", labels=("edema", "pleural effusion"))

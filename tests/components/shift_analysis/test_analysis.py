@@ -9,7 +9,7 @@ import pytest
 from components.predictor import embedding_table
 from components.shift_analysis.__main__ import main
 from components.shift_analysis.analysis import analyse
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 PATIENTS = 80
 

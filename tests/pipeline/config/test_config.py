@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.config.config import dump_config, load_config, preset_names, setting_names
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import UpstreamTraining
 
 

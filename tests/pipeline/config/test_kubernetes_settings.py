@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.config.config import dump_config, load_config
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def _kubernetes(*overrides):

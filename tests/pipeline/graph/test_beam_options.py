@@ -9,7 +9,7 @@ from pipeline.graph.beam_options import (
     cluster_problems,
     file_writer_args,
 )
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 FLINK = (
     "runner=flink",

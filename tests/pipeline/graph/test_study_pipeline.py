@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.config.config import load_config
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 pytestmark = pytest.mark.slow  # imports TFX
 

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.config.config import load_config
 from pipeline.local.run import run_locally
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 @pytest.mark.parametrize("prefix", ["", "upstream."])

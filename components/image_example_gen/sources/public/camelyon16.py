@@ -25,8 +25,8 @@ import re
 from collections.abc import Sequence
 
 from components.image_example_gen.sources.slide_source import Slide, SlideSource
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 
 _FOLDERS = (
     ("training/normal", features.TRAIN),

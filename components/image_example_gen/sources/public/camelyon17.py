@@ -26,8 +26,8 @@ from collections.abc import Sequence
 from components.image_example_gen.sources.file_source import files_below
 from components.image_example_gen.sources.slide_source import Slide, SlideSource
 from components.image_example_gen.tables.reader import Table
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 
 _NAME = re.compile(r"^(patient_(\d{3}))_node_\d\.tif$")
 _STAGES = ("stage_labels.csv", "stages.csv", "training/stage_labels.csv", "training/stages.csv")

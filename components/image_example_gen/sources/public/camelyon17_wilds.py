@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from components.image_example_gen.rows import Row
 from components.image_example_gen.sources.public.public_table import PublicTable
 from components.image_example_gen.tables.reader import Table
-from trainer_modules import features
+from schemas import features
 
 _COLUMNS = ("patient", "node", "x_coord", "y_coord", "center")
 _SHIFTED_CENTERS = frozenset({"1", "2"})

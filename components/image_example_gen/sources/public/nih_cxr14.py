@@ -26,8 +26,8 @@ from components.image_example_gen.sources.public.public_table import PublicTable
 from components.image_example_gen.tables import demographics
 from components.image_example_gen.tables.joins import Lookup
 from components.image_example_gen.tables.reader import Table
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 
 FINDINGS = (
     "No Finding", "Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule",

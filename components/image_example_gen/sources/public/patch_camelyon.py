@@ -27,8 +27,8 @@ from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.tables.columns import UNKNOWN
 from components.image_example_gen.tables.label_names import LabelNames
 from components.image_example_gen.tables.reader import Table
-from trainer_modules import features
-from trainer_modules.errors import InputError
+from schemas import features
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from components.image_example_gen.sources.file_source import FileSource
 from components.image_example_gen.tables.columns import LabelColumn, SubgroupColumn
 from components.image_example_gen.tables.label_names import LabelNames
 from components.image_example_gen.tables.reader import Table
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.path import Path as Outline
 
 from components.image_example_gen.decoding.polygons import Outlines, fill, read_asap
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def _star(rng, corners, center, radius):

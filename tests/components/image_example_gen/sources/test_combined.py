@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 LABELS = ("edema", "consolidation", "pleural_effusion")
 

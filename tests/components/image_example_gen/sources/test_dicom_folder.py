@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from schemas.errors import InputError
 from tests.components.image_example_gen.sources.made_formats import write_dicom
-from trainer_modules.errors import InputError
 
 
 def _open(opened, root, labels=("effusion",), **more):

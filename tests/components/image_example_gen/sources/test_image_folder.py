@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def _open(opened, root, labels=("pneumonia",), **more):

@@ -12,8 +12,8 @@ import pytest
 
 from components.image_example_gen.sources import registry
 from components.image_example_gen.sources.manifest import ManifestSource
+from schemas.errors import InputError
 from tests.components.image_example_gen.data_sets import write_csv, write_png
-from trainer_modules.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 HEADER = ["image", "finding", "patient_id", "site", "domain", "split", "sex"]

@@ -18,7 +18,7 @@ from components.image_example_gen.writing.tf_records import (
     RecordFile,
     parse_example,
 )
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 pytestmark = pytest.mark.slow

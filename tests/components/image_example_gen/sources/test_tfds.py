@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def _open(opened, root, labels, tfds=None, **more):

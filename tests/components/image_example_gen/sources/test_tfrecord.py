@@ -12,8 +12,8 @@ from PIL import Image
 from components.image_example_gen.decoding import images
 from components.image_example_gen.writing import tf_records
 from components.image_example_gen.writing.tf_records import RecordFile, parse_example
+from schemas.errors import InputError
 from tests.components.image_example_gen.sources.made_formats import encoded_png
-from trainer_modules.errors import InputError
 
 KEYS = {"image": "image", "patient_id": "subject", "tumor": "image/class/label", "age": "meta/age"}
 

@@ -11,7 +11,7 @@ from components.image_example_gen.settings import DataSettings, SyntheticSetting
 from components.image_example_gen.sources import registry
 from components.image_example_gen.synthetic.film import draw
 from components.image_example_gen.synthetic.findings import FINDINGS
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 SIZE = 48

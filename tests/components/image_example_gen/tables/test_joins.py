@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from components.image_example_gen.tables.joins import Lookup
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def test_finds_what_a_dictionary_finds():

@@ -1,7 +1,7 @@
 import pytest
 
 from components.image_example_gen.tables.label_names import LabelNames, snake_case
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 @pytest.mark.parametrize(

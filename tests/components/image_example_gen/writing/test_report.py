@@ -10,7 +10,7 @@ from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.plan import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing.report import Summary, build_report, refuse_broken
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 

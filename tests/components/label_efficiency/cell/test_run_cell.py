@@ -9,9 +9,9 @@ import pytest
 from components.label_efficiency.cell import run_cell, training
 from components.label_efficiency.cell.cell import Cell
 from components.label_efficiency.cell.settings import CellSettings
+from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
 from trainer_modules import stage
-from trainer_modules.errors import InputError
 from trainer_modules.settings import FinetuneSettings, InitSettings, ModelSettings, TaskSettings
 
 pytestmark = pytest.mark.slow

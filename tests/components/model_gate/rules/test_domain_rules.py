@@ -13,7 +13,7 @@ from components.model_gate.rules.evidence import Baseline, Evidence, Serving, co
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA, Group
 from components.model_gate.rules.settings import DomainRules, GateSettings, SubgroupRules
 from components.statistics.intervals import Interval
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 TASK = TaskSettings(kind="binary", labels=("edema",))

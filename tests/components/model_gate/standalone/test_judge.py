@@ -11,7 +11,7 @@ import pytest
 
 from components.model_gate.__main__ import main
 from components.model_gate.rules.policy import load_policy
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[4]
 HEAVY = {"tensorflow", "tfx", "keras", "apache_beam", "tensorflow_model_analysis"}

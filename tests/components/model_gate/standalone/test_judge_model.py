@@ -9,7 +9,7 @@ from components.model_gate.__main__ import main
 from components.model_gate.rules.evidence import Serving
 from components.model_gate.serving import called_model
 from components.model_gate.standalone import judge as standalone
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import pytest
 import kubeflow_runner
 from pipeline.kubeflow.client.diff import compare, differences
 from pipeline.kubeflow.client.server import Server
+from schemas.errors import InputError
 from tests.kubeflow.loopback import SPEC
-from trainer_modules.errors import InputError
 
 PODS = {
     "platforms": {

@@ -5,8 +5,8 @@ import copy
 import pytest
 
 from pipeline.kubeflow.client.pipeline_file import load_pipeline
+from schemas.errors import InputError
 from tests.kubeflow.loopback import SPEC
-from trainer_modules.errors import InputError
 
 
 def _edited(change):

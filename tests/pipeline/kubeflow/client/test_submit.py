@@ -7,7 +7,7 @@ from pipeline.kubeflow.client import submit as kubeflow_submit
 from pipeline.kubeflow.client.server import Server, read_token
 from pipeline.kubeflow.client.submit import schedule
 from pipeline.kubeflow.client.submit import submit as kubeflow_submit
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def test_run_is_created_with_token_namespace_and_typed_parameters(kubeflow, file):

@@ -15,7 +15,7 @@ from pipeline.config.config import preset_names
 from pipeline.kubeflow.client.pipeline_file import load_pipeline
 from pipeline.kubeflow.compile.check import misplaced, undivided, unsupported
 from pipeline.kubeflow.compile.pipeline import cluster_config
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[4]
 POD_SETTINGS = (

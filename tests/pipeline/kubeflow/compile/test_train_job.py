@@ -8,7 +8,7 @@ import yaml
 
 import kubeflow_runner
 from pipeline.kubeflow.runtime import train_encoder
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 EXAMPLES, MODEL = "/mnt/remedis/run/examples/1", "/mnt/remedis/encoders/a"
 SETTINGS = (

@@ -8,7 +8,7 @@ from components.data_gate.errors import DataGateStopped
 from pipeline.config.config import load_config
 from pipeline.graph.beam_options import beam_pipeline_args, file_writer_args
 from pipeline.kubeflow.runtime.entrypoint import explain, remote_schemes
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def _wrapped(error):

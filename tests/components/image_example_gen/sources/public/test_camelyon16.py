@@ -3,8 +3,8 @@ import pytest
 from matplotlib.path import Path as Outline
 
 from components.image_example_gen.decoding import images
+from schemas.errors import InputError
 from tests.components.image_example_gen.sources.made_pathology import HOLE, LESION
-from trainer_modules.errors import InputError
 
 
 def _open(opened, root, **more):

@@ -1,6 +1,6 @@
 import pytest
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def _open(opened, root, **more):

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 FIVE = ("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion")
 

@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 LABELS = ("edema", "pleural_effusion")
 

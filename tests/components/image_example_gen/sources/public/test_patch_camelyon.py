@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
-from trainer_modules.errors import InputError
+from schemas.errors import InputError
 
 
 def _open(opened, root, labels=("tumor",), **more):

@@ -1,0 +1,1 @@
+"""The data contract: curated schemas, feature names, errors. Imports nothing of ours."""
