@@ -122,7 +122,7 @@ def main() -> int:
     args = parser.parse_args()
     prefer_onednn()
     import_tensorflow()
-    from trainer_modules.augmentation import augment
+    from trainer_modules.augmentation.views import augment
     from trainer_modules.settings import AugmentSettings
 
     default = AugmentSettings()

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from schemas import features
-from trainer_modules import augmentation, mixup, records
+from trainer_modules import mixup, records
+from trainer_modules.augmentation import views as augmentation
 from trainer_modules.class_weights import ClassWeights
 from trainer_modules.patient_pairs import Cases
 from trainer_modules.settings import AugmentSettings

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.augmentation import augment, evaluation_view
+from trainer_modules.augmentation.views import augment, evaluation_view
 from trainer_modules.settings import AugmentSettings
 
 EVERYTHING = AugmentSettings(

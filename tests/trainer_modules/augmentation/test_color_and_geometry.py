@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 from scipy import ndimage
 
-from trainer_modules import augment_color, augment_geometry, augment_warp
+from trainer_modules.augmentation import color, geometry, warp
 from trainer_modules.settings import AugmentSettings
 
 
@@ -37,7 +37,7 @@ def pixels(planes):
 
 def test_equalize_maps_the_full_range(rng):
     image = (40 + 30 * rng.random((30, 31, 3))).astype("uint8")
-    found = augment_geometry.equalize(tf.constant(image)).numpy()
+    found = geometry.equalize(tf.constant(image)).numpy()
     for channel in range(3):
         values = image[..., channel]
         cdf = np.cumsum(np.bincount(values.ravel(), minlength=256)).astype(np.float64)
@@ -49,9 +49,9 @@ def test_equalize_maps_the_full_range(rng):
 
 def test_equalize_keeps_a_constant_channel_and_an_even_histogram():
     constant = np.full((4, 4, 3), 77, "uint8")
-    np.testing.assert_array_equal(augment_geometry.equalize(tf.constant(constant)), constant)
+    np.testing.assert_array_equal(geometry.equalize(tf.constant(constant)), constant)
     even = np.repeat(np.arange(256, dtype="uint8").reshape(16, 16, 1), 3, axis=-1)
-    np.testing.assert_array_equal(augment_geometry.equalize(tf.constant(even)), even)
+    np.testing.assert_array_equal(geometry.equalize(tf.constant(even)), even)
 
 
 @pytest.mark.parametrize("box", [(0, 0, 24, 20), (3, 2, 15, 9)])
@@ -73,13 +73,13 @@ def test_resize_box_is_keys_cubic(image, box):
         return rows / rows.sum(1, keepdims=True)  # TensorFlow leaves out taps beyond the edge
 
     expected = np.einsum("yh,hwc,xw->yxc", matrix(height), crop, matrix(width))
-    found = augment_geometry.resize_box(tf.constant(image), tf.constant(box), 32).numpy()
+    found = geometry.resize_box(tf.constant(image), tf.constant(box), 32).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-3)  # TensorFlow tabulates the kernel
 
 
 def test_resize_box_smooths_where_it_shrinks(rng):
     noise = rng.integers(0, 256, (128, 128, 3)).astype("uint8")
-    found = augment_geometry.resize_box(tf.constant(noise), tf.constant([0, 0, 128, 128]), 16)
+    found = geometry.resize_box(tf.constant(noise), tf.constant([0, 0, 128, 128]), 16)
     assert found.numpy().std() < 0.4 * (noise / 255).std()
 
 
@@ -109,10 +109,10 @@ def sampled(image, coordinates):
 @pytest.mark.parametrize("angle", [0.0, 0.5, -2.2, np.pi / 2])
 @pytest.mark.parametrize("box", [(0, 0, 24, 20), (3, 2, 15, 9)])
 def test_rotated_crop_matches_scipy(image, angle, box):
-    affine = augment_warp.rotated_box(
+    affine = warp.rotated_box(
         tf.constant([24, 20, 3]), tf.constant(box), tf.constant(angle, tf.float32), 16
     )
-    found = augment_warp.warp(tf.constant(image), affine, None, 16).numpy()
+    found = warp.warp(tf.constant(image), affine, None, 16).numpy()
     expected = sampled(image, rotated_coordinates(box, angle, 16, 24, 20))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -120,30 +120,30 @@ def test_rotated_crop_matches_scipy(image, angle, box):
 def test_displaced_and_rotated_crop_matches_scipy(rng, image):
     box, angle = (3, 2, 15, 9), 0.4
     displacement = rng.normal(0, 2, (2, 16, 16)).astype("float32")
-    affine = augment_warp.rotated_box(
+    affine = warp.rotated_box(
         tf.constant([24, 20, 3]), tf.constant(box), tf.constant(angle, tf.float32), 16
     )
-    found = augment_warp.warp(tf.constant(image), affine, tf.constant(displacement), 16).numpy()
+    found = warp.warp(tf.constant(image), affine, tf.constant(displacement), 16).numpy()
     expected = sampled(image, rotated_coordinates(box, angle, 16, 24, 20) + displacement)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_rotation_by_a_quarter_turn_is_rot90(rng):
     image = rng.integers(0, 256, (16, 16, 3)).astype("uint8")
-    affine = augment_warp.rotated_box(
+    affine = warp.rotated_box(
         tf.constant([16, 16, 3]),
         tf.constant([0, 0, 16, 16]),
         tf.constant(np.pi / 2, tf.float32),
         16,
     )
-    found = augment_warp.warp(tf.constant(image), affine, None, 16).numpy()
+    found = warp.warp(tf.constant(image), affine, None, 16).numpy()
     np.testing.assert_allclose(found, np.rot90(image) / 255, atol=1e-4)
 
 
 @pytest.mark.parametrize("pixels", [1, 4096, 4097, 30_000, 102_400, 1_000_003])
 def test_pixel_buffers_have_few_lengths(pixels):
     image = tf.ones([pixels, 1, 3], tf.uint8)
-    buffer = augment_warp.pixel_buffer(image).numpy()
+    buffer = warp.pixel_buffer(image).numpy()
     length = len(buffer) // 3
     assert buffer.sum() == 3 * pixels
     assert pixels <= length <= max(1.25 * pixels, pixels + 1023)
@@ -154,7 +154,7 @@ def test_pixel_buffers_have_few_lengths(pixels):
 
 def test_elastic_displacement_is_the_smoothed_noise():
     box, seed, sigma, size = tf.constant([5, 6, 20, 30]), tf.constant([3, 4]), 3.0, 16
-    found = augment_warp.elastic_displacement(box, seed, 2.0, sigma, size).numpy()
+    found = warp.elastic_displacement(box, seed, 2.0, sigma, size).numpy()
     nodes = [int(np.ceil(side / sigma)) + 9 for side in (20, 30)]
     noise = tf.random.stateless_uniform([2, *nodes], seed, -1, 1, alg="philox").numpy()
     for component, row, column in [(0, 0, 0), (1, 7, 3), (0, 15, 15)]:
@@ -174,7 +174,7 @@ def test_elastic_displacement_has_the_statistics_of_filtered_pixel_noise(rng, si
     box = tf.constant([0, 0, size, size])
     fields = np.concatenate(
         [
-            augment_warp.elastic_displacement(box, tf.constant([seed, 0]), 5.0, sigma, size)
+            warp.elastic_displacement(box, tf.constant([seed, 0]), 5.0, sigma, size)
             for seed in range(10)
         ]
     )
@@ -193,10 +193,7 @@ def test_random_boxes_keep_area_and_aspect():
     shape = tf.constant([200, 300, 3])
     settings = AugmentSettings(crop_area=(0.2, 0.6), crop_aspect=(0.8, 1.25))
     boxes = np.array(
-        [
-            augment_geometry.random_box(shape, tf.constant([seed, 0]), settings)
-            for seed in range(100)
-        ]
+        [geometry.random_box(shape, tf.constant([seed, 0]), settings) for seed in range(100)]
     )
     top, left, height, width = boxes.T
     assert (top >= 0).all()
@@ -213,10 +210,10 @@ def test_random_boxes_keep_area_and_aspect():
 
 @pytest.mark.parametrize("factor", [0.2, 1.0, 1.8])
 def test_brightness_and_contrast(view, factor):
-    bright = pixels(augment_color.adjust_brightness(planes_of(view), factor))
+    bright = pixels(color.adjust_brightness(planes_of(view), factor))
     np.testing.assert_allclose(bright, view * factor, rtol=1e-6)
     mean = view.mean((0, 1))
-    contrast = pixels(augment_color.adjust_contrast(planes_of(view), factor))
+    contrast = pixels(color.adjust_contrast(planes_of(view), factor))
     np.testing.assert_allclose(contrast, (view - mean) * factor + mean, atol=1e-5)
 
 
@@ -240,7 +237,7 @@ def test_stain_jitter_changes_the_amount_of_each_stain(rng):
     amounts = rng.uniform(0.1, 0.8, (3, 20, 20))
     factors, offsets = np.array([1.2, 0.7, 1.1]), np.array([0.1, -0.02, 0.0])
     found = pixels(
-        augment_color.stain_jitter(
+        color.stain_jitter(
             planes_of(slide(*amounts).astype("float32")),
             tf.constant(factors, tf.float32),
             tf.constant(offsets, tf.float32),
@@ -251,7 +248,7 @@ def test_stain_jitter_changes_the_amount_of_each_stain(rng):
 
 
 def test_stain_jitter_of_black_is_finite():
-    found = augment_color.stain_jitter(tf.zeros([3, 4, 4]), tf.ones([3]), tf.zeros([3])).numpy()
+    found = color.stain_jitter(tf.zeros([3, 4, 4]), tf.ones([3]), tf.zeros([3])).numpy()
     np.testing.assert_allclose(found, 1 / 255, rtol=1e-4)
 
 
@@ -268,7 +265,7 @@ def in_hsv(image, change):
 def test_saturation_is_hsv(view, factor):
     view[0, :4] = [[0.5, 0.5, 0.5], [0, 0, 0], [1, 1, 1], [1, 0, 0]]
     expected = in_hsv(view, lambda h, s, v: (h, min(1.0, s * factor), v))
-    found = pixels(augment_color.adjust_saturation(planes_of(view), factor))
+    found = pixels(color.adjust_saturation(planes_of(view), factor))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -276,25 +273,25 @@ def test_saturation_is_hsv(view, factor):
 def test_hue_is_hsv(view, turns):
     view[0, :6] = [[0.5, 0.5, 0.5], [0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
     expected = in_hsv(view, lambda h, s, v: ((h + turns) % 1, s, v))
-    found = pixels(augment_color.adjust_hue(planes_of(view), turns))
+    found = pixels(color.adjust_hue(planes_of(view), turns))
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 def test_jitter_applies_and_clips_in_the_given_order(view):
     view[0, 0] = [0.9, 0.8, 0.1]
     factors = tf.constant([1.6, 0.5, 1.4, 0.1])
-    found = pixels(augment_color.color_jitter(planes_of(view), factors, tf.constant([0, 1, 2, 3])))
+    found = pixels(color.color_jitter(planes_of(view), factors, tf.constant([0, 1, 2, 3])))
     step = np.clip(view.astype(np.float64) * 1.6, 0, 1)
     mean = step.mean((0, 1))
     step = np.clip((step - mean) * 0.5 + mean, 0, 1)
     step = in_hsv(step, lambda h, s, v: ((h + 0.1) % 1, min(1.0, s * 1.4), v))
     np.testing.assert_allclose(found, step, atol=2e-5)
-    other = pixels(augment_color.color_jitter(planes_of(view), factors, tf.constant([1, 0, 2, 3])))
+    other = pixels(color.color_jitter(planes_of(view), factors, tf.constant([1, 0, 2, 3])))
     assert np.abs(other - found).max() > 0.05
 
 
 def test_grayscale_is_luma(view):
-    found = pixels(augment_color.grayscale(planes_of(view)))
+    found = pixels(color.grayscale(planes_of(view)))
     expected = view @ [0.2989, 0.587, 0.114]
     for channel in range(3):
         np.testing.assert_allclose(found[..., channel], expected, atol=1e-6)
@@ -305,7 +302,7 @@ def test_grayscale_is_luma(view):
 @pytest.mark.parametrize("sigma", [0.1, 0.7, 2.0])
 def test_blur_matches_scipy(rng, sigma):
     image = rng.random((40, 40, 3)).astype("float32")
-    found = pixels(augment_color.gaussian_blur(planes_of(image), sigma, 8))
+    found = pixels(color.gaussian_blur(planes_of(image), sigma, 8))
     for channel in range(3):
         expected = ndimage.gaussian_filter(
             image[..., channel].astype(np.float64), sigma, mode="mirror", radius=8
@@ -315,4 +312,4 @@ def test_blur_matches_scipy(rng, sigma):
 
 @pytest.mark.parametrize(("size", "radius"), [(224, 8), (100, 5), (64, 3), (32, 1), (19, 0)])
 def test_blur_radius(size, radius):
-    assert augment_color.blur_radius(size, 2.0) == radius
+    assert color.blur_radius(size, 2.0) == radius

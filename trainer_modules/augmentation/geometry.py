@@ -11,7 +11,7 @@ import math
 
 import tensorflow as tf
 
-from trainer_modules import augment_warp
+from trainer_modules.augmentation import warp
 from trainer_modules.settings import AugmentSettings
 
 _CROP_ATTEMPTS = 100
@@ -53,13 +53,13 @@ def random_geometry(
     if elastic:
         displacement = tf.cond(
             draws[2] < settings.elastic_probability,
-            lambda: augment_warp.elastic_displacement(
+            lambda: warp.elastic_displacement(
                 box, noise_seed, settings.elastic_alpha, settings.elastic_sigma, size
             ),
             lambda: tf.zeros([2, size, size]),
         )
-    affine = augment_warp.rotated_box(tf.shape(image), box, angle, size)
-    return augment_warp.warp(image, affine, displacement, size)
+    affine = warp.rotated_box(tf.shape(image), box, angle, size)
+    return warp.warp(image, affine, displacement, size)
 
 
 def to_float(image: tf.Tensor) -> tf.Tensor:
@@ -96,7 +96,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
     table = tf.maximum(cdf - lowest, 0) / tf.maximum(spread, 1)
     table = tf.cast(tf.round(table * (_LEVELS - 1)), tf.uint8)
     table = tf.where(spread > 0, table, tf.cast(tf.range(_LEVELS), tf.uint8))
-    changed = _look_up(augment_warp.pixel_buffer(image), tf.reshape(table, [-1]))
+    changed = _look_up(warp.pixel_buffer(image), tf.reshape(table, [-1]))
     return tf.reshape(changed[: tf.size(image)], tf.shape(image))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from trainer_modules import augment_color, augment_geometry
+from trainer_modules.augmentation import color, geometry
 from trainer_modules.settings import AugmentSettings
 
 
@@ -27,8 +27,8 @@ def augment(image: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings, size: 
     Returns:
         [size, size, 3] float32 in [0, 1].
     """
-    view = augment_geometry.random_geometry(augment_geometry.to_uint8(image), seed, settings, size)
-    return augment_color.random_finish(view, seed, settings)
+    view = geometry.random_geometry(geometry.to_uint8(image), seed, settings, size)
+    return color.random_finish(view, seed, settings)
 
 
 def evaluation_view(image: tf.Tensor, size: int, crop_fraction: float = 0.875) -> tf.Tensor:
@@ -43,7 +43,7 @@ def evaluation_view(image: tf.Tensor, size: int, crop_fraction: float = 0.875) -
     Returns:
         [size, size, 3] float32 in [0, 1]: bicubic, with antialiasing where it shrinks.
     """
-    image = augment_geometry.to_float(image)
+    image = geometry.to_float(image)
     if crop_fraction < 1:
         height, width = tf.unstack(tf.shape(image)[:2])
         shorter = tf.cast(tf.minimum(height, width), tf.float32)

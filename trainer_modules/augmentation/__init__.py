@@ -1,0 +1,1 @@
+"""Views of an image for training and evaluation. Imports settings alone."""
