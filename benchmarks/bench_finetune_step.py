@@ -35,7 +35,7 @@ def made_batches(args: argparse.Namespace):
 
 def backbone_of(args: argparse.Namespace):
     """The network under both."""
-    from trainer_modules.backbone import build_backbone
+    from trainer_modules.backbones.registry import build_backbone
     from trainer_modules.settings import ModelSettings
 
     units = tuple(args.units)

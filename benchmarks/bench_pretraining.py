@@ -53,7 +53,8 @@ def pretraining_model(images: int, micro_batch: int):
     """What the Pretrainer trains, with its defaults but for the batch."""
     import keras
 
-    from trainer_modules import backbone, optimizers, precision, projection, stage
+    from trainer_modules import optimizers, precision, projection, stage
+    from trainer_modules.backbones import registry
     from trainer_modules.pretrain import SimClr
     from trainer_modules.settings import ModelSettings, PretrainSettings
 
@@ -61,9 +62,9 @@ def pretraining_model(images: int, micro_batch: int):
     policy = precision.resolve("auto", model, [], precision.machine_cpu_flags())
     keras.config.set_dtype_policy(policy)
     head = projection.build_projection_head(
-        backbone.feature_dim(model), settings.projection_layers, settings.projection_dim
+        registry.feature_dim(model), settings.projection_layers, settings.projection_dim
     )
-    network = SimClr(backbone.build_backbone(model), head, settings.temperature, micro_batch)
+    network = SimClr(registry.build_backbone(model), head, settings.temperature, micro_batch)
     network.compile(
         optimizers.build_optimizer(settings.optimizer, images, 1000, settings.epochs),
         jit_compile=stage.JIT_COMPILE,

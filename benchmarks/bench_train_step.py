@@ -39,7 +39,7 @@ def serve_ours(args: argparse.Namespace) -> None:
     import tensorflow as tf
 
     from trainer_modules import export
-    from trainer_modules.backbone import build_backbone
+    from trainer_modules.backbones.registry import build_backbone
 
     tf.config.threading.set_intra_op_parallelism_threads(args.threads)
     tf.config.threading.set_inter_op_parallelism_threads(args.threads)

@@ -41,7 +41,7 @@ def compare(peer: str, depth: int, width: int) -> dict[str, object]:
         largest difference of any feature over the largest feature (timm computes in float64, JAX in
         float32 as we do); with "jax" also the loss's.
     """
-    from trainer_modules.backbone import build_backbone, feature_dim
+    from trainer_modules.backbones.registry import build_backbone, feature_dim
     from trainer_modules.initialization import initialize
     from trainer_modules.ntxent import nt_xent
     from trainer_modules.settings import InitSettings, ModelSettings

@@ -17,9 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from schemas import features
-from trainer_modules import backbone, input_pipeline
+from trainer_modules import input_pipeline
+from trainer_modules.backbones import registry
+from trainer_modules.backbones.frozen_saved_model import FrozenModule
 from trainer_modules.calibration import Calibration
-from trainer_modules.frozen_module import FrozenModule
 from trainer_modules.settings import ModelSettings, TaskSettings
 
 EXTRA = "assets.extra"
@@ -156,7 +157,7 @@ def serving_network(trained: keras.Model, model: ModelSettings) -> keras.Model:
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(model.serving_precision)
     try:
-        network = backbone.build_backbone(model)
+        network = registry.build_backbone(model)
     finally:
         keras.config.set_dtype_policy(policy)
     network.set_weights(trained.get_weights())
@@ -171,7 +172,7 @@ def encoder_card(model: ModelSettings, trained_on: dict[str, Any]) -> dict[str, 
         "thresholds": {},
         "temperature": {},
         "model": model.model_dump(mode="json"),
-        "feature_dim": backbone.feature_dim(model),
+        "feature_dim": registry.feature_dim(model),
         "image_size": model.image_size,
         "trained_on": trained_on,
     }

@@ -16,7 +16,6 @@ from scipy import special
 
 from schemas import features
 from trainer_modules import (
-    backbone,
     calibration,
     calibration_figures,
     export,
@@ -24,6 +23,7 @@ from trainer_modules import (
     records,
     stage,
 )
+from trainer_modules.backbones import registry
 from trainer_modules.finetuning import Finetuned, finetune
 from trainer_modules.settings import TaskSettings
 from trainer_modules.validation import AUC
@@ -146,7 +146,7 @@ def _card(
             **figures,
         },
         "model": work.model.model_dump(mode="json"),
-        "feature_dim": backbone.feature_dim(work.model),
+        "feature_dim": registry.feature_dim(work.model),
         "image_size": work.model.image_size,
         "trained_on": {
             "method": f"supervised, {work.settings.mode}",

@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from schemas.errors import InputError
 from trainer_modules import (
-    backbone,
     bit_hyperrule,
     checkpoint,
     class_weights,
@@ -27,6 +26,7 @@ from trainer_modules import (
     stage,
     training_loop,
 )
+from trainer_modules.backbones import registry
 from trainer_modules.classifier import Classifier, choose_trained_layers
 from trainer_modules.settings import FinetuneSettings, InitSettings
 from trainer_modules.validation import merit, validate
@@ -151,7 +151,7 @@ def _at_resolution(work: stage.Stage, source: records.Records) -> stage.Stage:
 
 def _build(work: stage.Stage, plan: recipe.Recipe) -> Classifier:
     settings: FinetuneSettings = work.settings
-    encoder = backbone.build_backbone(work.model, synchronized=True)
+    encoder = registry.build_backbone(work.model, synchronized=True)
     if not work.base_model:
         raise InputError(
             "base_model is empty: finetuning starts from the Pretrainer's exported encoder, a "

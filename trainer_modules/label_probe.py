@@ -19,7 +19,8 @@ import numpy as np
 
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules import backbone, export, initialization, input_pipeline, records
+from trainer_modules import export, initialization, input_pipeline, records
+from trainer_modules.backbones import registry
 from trainer_modules.label_fraction import choose_patients
 from trainer_modules.linear_probe import probe_scores
 from trainer_modules.scores import mean_auc
@@ -148,9 +149,9 @@ def probe_encoder(
     def untrained() -> Iterator[tuple[keras.Model, range]]:
         for draw in range(draws):
             keras.utils.set_random_seed(seed + draw)
-            yield backbone.build_backbone(model), range(draw, draw + 1)
+            yield registry.build_backbone(model), range(draw, draw + 1)
 
-    network = backbone.build_backbone(model)
+    network = registry.build_backbone(model)
     initialization.initialize(network, InitSettings(source="encoder", path=str(encoder)))
     size = model.image_size
     return [

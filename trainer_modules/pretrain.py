@@ -14,7 +14,6 @@ import tensorflow as tf
 from keras import ops
 
 from trainer_modules import (
-    backbone,
     export,
     initialization,
     input_pipeline,
@@ -27,6 +26,7 @@ from trainer_modules import (
     stage,
     training_loop,
 )
+from trainer_modules.backbones import registry
 from trainer_modules.ntxent import nt_xent
 from trainer_modules.settings import PretrainSettings
 
@@ -108,7 +108,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
 
 def _pass_on(work: stage.Stage) -> None:
     """Exports the SavedModel of the settings as the encoder: nothing in it can be trained."""
-    network = backbone.build_backbone(work.model)
+    network = registry.build_backbone(work.model)
     training_loop.progress("pretraining is skipped: model.family=saved_model is never trained")
     found = initialization.describe(work.model.init)
     trained_on = {"method": "none, a SavedModel as it is", "initialised": found}
@@ -121,7 +121,7 @@ def _pass_on(work: stage.Stage) -> None:
 
 def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict[str, Any]]:
     settings = work.settings
-    encoder = backbone.build_backbone(work.model, synchronized=True)
+    encoder = registry.build_backbone(work.model, synchronized=True)
     if settings.micro_batch:
         micro_batches.check(encoder, f"pretrain.micro_batch {settings.micro_batch}")
     if work.base_model:
@@ -129,7 +129,7 @@ def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict
     else:
         initialised = initialization.initialize(encoder, work.model.init)
     head = projection.build_projection_head(
-        backbone.feature_dim(work.model), settings.projection_layers, settings.projection_dim
+        registry.feature_dim(work.model), settings.projection_layers, settings.projection_dim
     )
     model = SimClr(encoder, head, settings.temperature, settings.micro_batch)
     model.compile(

@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_modules import (
-    backbone,
     export,
     initialization,
     input_pipeline,
@@ -22,6 +21,7 @@ from trainer_modules import (
     stage,
     training_loop,
 )
+from trainer_modules.backbones import registry
 from trainer_modules.classifier import Classifier
 from trainer_modules.settings import TaskSettings, UpstreamTraining
 from trainer_modules.validation import merit, validate
@@ -67,7 +67,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
 
 def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[Classifier, dict[str, Any]]:
     settings = work.settings
-    encoder = backbone.build_backbone(work.model, synchronized=True)
+    encoder = registry.build_backbone(work.model, synchronized=True)
     initialised = initialization.initialize(encoder, work.model.init)
     model = Classifier(encoder, work.task)
     model.compile(

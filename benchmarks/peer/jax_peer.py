@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from trainer_modules.backbone import build_backbone, feature_dim
+from trainer_modules.backbones.registry import build_backbone, feature_dim
 from trainer_modules.initialization import initialize
 from trainer_modules.ntxent import nt_xent
 from trainer_modules.settings import InitSettings, ModelSettings

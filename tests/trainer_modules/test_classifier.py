@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.trainer_modules import tiny_data
-from trainer_modules import backbone, classifier
+from trainer_modules import classifier
+from trainer_modules.backbones import registry
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 
 BIT = ModelSettings.model_validate(tiny_data.MODEL | {"units": [1, 2, 1]})
@@ -14,7 +15,7 @@ HEAD = {"supervised_head"}
 
 def trained(model: ModelSettings, **settings) -> set[str]:
     """First parts of the trained variables' paths."""
-    network = backbone.build_backbone(model)
+    network = registry.build_backbone(model)
     classifier.choose_trained_layers(network, FinetuneSettings(**settings))
     task = TaskSettings(labels=("finding",))
     variables = classifier.Classifier(network, task).trainable_variables
@@ -49,7 +50,7 @@ def test_trained_parts_of_the_simclr_resnet(settings, expected):
 
 
 def test_a_frozen_batch_norm_keeps_its_statistics():
-    network = backbone.build_backbone(SIMCLR)
+    network = registry.build_backbone(SIMCLR)
     choice = FinetuneSettings(mode="after_block", after_block=1)
     classifier.choose_trained_layers(network, choice)
     before = {variable.path: np.array(variable) for variable in network.variables}

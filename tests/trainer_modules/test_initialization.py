@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import InputError
-from trainer_modules.backbone import build_backbone
+from trainer_modules.backbones.registry import build_backbone
 from trainer_modules.initialization import initialize
 from trainer_modules.settings import InitSettings, ModelSettings
 

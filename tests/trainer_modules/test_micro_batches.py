@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from schemas.errors import InputError
-from trainer_modules import backbone, micro_batches, pretrain, projection
+from trainer_modules import micro_batches, pretrain, projection
+from trainer_modules.backbones import registry
 from trainer_modules.settings import ModelSettings
 
 BIT = {"units": (1, 1), "root_filters": 8, "image_size": 32, "stem": "cifar"}
@@ -17,7 +18,7 @@ EXAMPLES = 7
 def networks():
     """A backbone and a head with BatchNorm, which must see the whole batch."""
     keras.utils.set_random_seed(1)
-    encoder = backbone.build_backbone(ModelSettings(**BIT))
+    encoder = registry.build_backbone(ModelSettings(**BIT))
     return encoder, projection.build_projection_head(64, 2, 16)
 
 
@@ -47,7 +48,7 @@ def test_gradients_are_those_of_the_undivided_batch(networks, micro_batch):
 
 
 def test_batch_norm_is_refused():
-    network = backbone.build_backbone(ModelSettings(family="simclr", depth=18, root_filters=8))
+    network = registry.build_backbone(ModelSettings(family="simclr", depth=18, root_filters=8))
     with pytest.raises(InputError, match=r"pretrain\.micro_batch 4: .* has BatchNorm"):
         micro_batches.check(network, "pretrain.micro_batch 4")
-    micro_batches.check(backbone.build_backbone(ModelSettings(**BIT)), "pretrain.micro_batch 4")
+    micro_batches.check(registry.build_backbone(ModelSettings(**BIT)), "pretrain.micro_batch 4")

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainer_modules import backbone, bit, classifier, optimizers
+from trainer_modules import classifier, optimizers
+from trainer_modules.backbones import bit, registry
 from trainer_modules.settings import ModelSettings, OptimizerSettings, TaskSettings
 
 
@@ -128,7 +129,7 @@ DISTANCES = {
 
 def deep_network():
     """A finetuned network, with head weights that are not zero."""
-    encoder = backbone.build_backbone(
+    encoder = registry.build_backbone(
         ModelSettings(units=(1, 2), root_filters=8, image_size=32, stem="cifar")
     )
     model = classifier.Classifier(encoder, TaskSettings(labels=("a", "b"), kind="multilabel"))

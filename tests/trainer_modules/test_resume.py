@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from tests.trainer_modules import tiny_data
-from trainer_modules import backbone, export, finetune, pretrain
+from trainer_modules import export, finetune, pretrain
+from trainer_modules.backbones import registry
 from trainer_modules.settings import ModelSettings
 
 pytestmark = pytest.mark.slow
@@ -111,6 +112,6 @@ def prepare(folder: pathlib.Path, stage: str, settings: dict, encoder: str):
 def encoder(tmp_path_factory) -> str:
     """An exported encoder with random weights."""
     folder = tmp_path_factory.mktemp("encoder")
-    network = backbone.build_backbone(ModelSettings.model_validate(tiny_data.MODEL))
+    network = registry.build_backbone(ModelSettings.model_validate(tiny_data.MODEL))
     export.export_encoder(network, folder, {})
     return str(folder)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from schemas.errors import InputError
-from trainer_modules.backbone import build_backbone
+from trainer_modules.backbones.registry import build_backbone
 from trainer_modules.initialization import initialize
 from trainer_modules.settings import InitSettings, ModelSettings
 

@@ -13,7 +13,8 @@ import pytest
 
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules import backbone, export, search, training_loop
+from trainer_modules import export, search, training_loop
+from trainer_modules.backbones import registry
 from trainer_modules.settings import ModelSettings, SearchSettings
 
 SEARCH = {"enabled": True, "learning_rates": [3e-3, 1e-5], "weight_decays": [1e-4], "epochs": 1}
@@ -70,7 +71,7 @@ def splits(tmp_path_factory):
 def encoder(tmp_path_factory):
     """An encoder with random weights, as the Pretrainer's Model artifact."""
     folder = tmp_path_factory.mktemp("encoder")
-    network = backbone.build_backbone(ModelSettings.model_validate(tiny_data.MODEL))
+    network = registry.build_backbone(ModelSettings.model_validate(tiny_data.MODEL))
     export.export_encoder(network, folder / "Format-Serving", {})
     return folder
 

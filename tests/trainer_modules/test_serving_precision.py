@@ -6,14 +6,15 @@ import pytest
 import tensorflow as tf
 
 from schemas import features
-from trainer_modules import backbone, export
+from trainer_modules import export
+from trainer_modules.backbones import registry
 from trainer_modules.settings import ModelSettings
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """Encoders of one network in both precisions, by precision."""
-    trained = backbone.build_backbone(ModelSettings(units=(1, 1), root_filters=16))
+    trained = registry.build_backbone(ModelSettings(units=(1, 1), root_filters=16))
     found = {}
     for precision in ("float32", "mixed_bfloat16"):
         model = ModelSettings(units=(1, 1), root_filters=16, serving_precision=precision)

@@ -20,15 +20,8 @@ from scipy import special
 
 from components.label_efficiency.cell.labels import Drawn
 from components.label_efficiency.cell.settings import Candidate, CellSettings
-from trainer_modules import (
-    backbone,
-    class_weights,
-    input_pipeline,
-    optimizers,
-    records,
-    scores,
-    stage,
-)
+from trainer_modules import class_weights, input_pipeline, optimizers, records, scores, stage
+from trainer_modules.backbones import registry
 from trainer_modules.classifier import Classifier, choose_trained_layers
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 
@@ -83,7 +76,7 @@ class Network:
 
 def build(job: Job) -> Classifier:
     """A classifier with random weights and a head of zeros."""
-    encoder = backbone.build_backbone(job.model, synchronized=True)
+    encoder = registry.build_backbone(job.model, synchronized=True)
     return Classifier(encoder, job.task)
 
 

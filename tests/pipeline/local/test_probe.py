@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """The folder of a run whose Pretrainer exported an encoder of large random weights."""
-    from trainer_modules import backbone, export
+    from trainer_modules import export
+    from trainer_modules.backbones import registry
     from trainer_modules.settings import ModelSettings
 
     root = tmp_path_factory.mktemp("run")
@@ -25,7 +26,7 @@ def run(tmp_path_factory):
     for seed, (split, count) in enumerate((("train", 60), ("test", 40), ("shifted", 24))):
         tiny_data.write_split(examples / f"Split-{split}", tiny_data.BINARY, count, seed)
     model = ModelSettings.model_validate(tiny_data.MODEL)
-    network = backbone.build_backbone(model)
+    network = registry.build_backbone(model)
     network.set_weights([3 * weight for weight in network.get_weights()])
     folder = root / "artifacts" / "Pretrainer" / "model" / "7" / "Format-Serving"
     export.export_encoder(network, folder, export.encoder_card(model, {"seed": 5}))

@@ -105,7 +105,8 @@ def test_bad_input_is_refused_with_status_2(tmp_path, capsys, more, settings, sa
 def test_its_command_pretrains_and_the_pipeline_takes_the_encoder(tmp_path):
     """One process stands for the pods (two are tested in tests/trainer_modules)."""
     from tests.trainer_modules import tiny_data
-    from trainer_modules import backbone, initialization
+    from trainer_modules import initialization
+    from trainer_modules.backbones import registry
     from trainer_modules.settings import InitSettings, ModelSettings
 
     tiny = {
@@ -122,7 +123,7 @@ def test_its_command_pretrains_and_the_pipeline_takes_the_encoder(tmp_path):
         tiny_data.write_split(examples / f"Split-{split}", tiny_data.BINARY, count)
     assert train_encoder.main(here) == 0
     assert (model / "run" / "history.json").is_file()
-    network = backbone.build_backbone(ModelSettings(**tiny_data.MODEL))
+    network = registry.build_backbone(ModelSettings(**tiny_data.MODEL))
     init = InitSettings(source="encoder", path=str(model / "encoder"))
     assert initialization.initialize(network, init)["arrays"] == len(network.weights)
 

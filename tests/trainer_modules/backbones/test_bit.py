@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from trainer_modules import bit
-from trainer_modules.backbone import build_backbone, feature_dim
+from trainer_modules.backbones import bit
+from trainer_modules.backbones.registry import build_backbone, feature_dim
 from trainer_modules.settings import ModelSettings
 
 TINY = ModelSettings(units=(1, 2), root_filters=16)

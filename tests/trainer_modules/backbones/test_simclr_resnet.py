@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainer_modules.backbone import build_backbone, feature_dim
+from trainer_modules.backbones.registry import build_backbone, feature_dim
 from trainer_modules.settings import ModelSettings
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
 from trainer_modules import finetune, pretrain
-from trainer_modules.frozen_module import load_frozen
+from trainer_modules.backbones.frozen_saved_model import load_frozen
 
 SIDE = tiny_data.SIZE
 

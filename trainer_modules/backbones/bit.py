@@ -68,7 +68,7 @@ class StdConv2D(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         if self.fused and training:
-            from trainer_modules import xla_norm
+            from trainer_modules.backbones import xla_norm
 
             kernel = xla_norm.standardize(self.kernel, STD_EPSILON, self.compute_dtype)
         else:
@@ -118,7 +118,7 @@ class GroupNormRelu(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         if self.fused and training:
-            from trainer_modules import xla_norm
+            from trainer_modules.backbones import xla_norm
 
             return xla_norm.group_norm_relu(
                 inputs, self.gamma, self.beta, self.groups, NORM_EPSILON

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from trainer_modules import bit, simclr_resnet
+from trainer_modules.backbones import bit, simclr_resnet
 from trainer_modules.settings import ModelSettings
 
 
@@ -25,7 +25,7 @@ def build_backbone(model: ModelSettings, *, synchronized: bool = False) -> keras
     """
     images = keras.Input((None, None, model.channels), name="images", dtype="float32")
     if model.family == "saved_model":
-        from trainer_modules.frozen_module import load_frozen
+        from trainer_modules.backbones.frozen_saved_model import load_frozen
 
         frozen = load_frozen(model.init.path, model.image_size)
         return keras.Model(images, frozen(images), name="saved_model")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules import bit, xla_norm
+from trainer_modules.backbones import bit, xla_norm
 
 
 def values_and_gradients(function, arguments, upstream):
