@@ -53,8 +53,9 @@ def pretraining_model(images: int, micro_batch: int):
     """What the Pretrainer trains, with its defaults but for the batch."""
     import keras
 
-    from trainer_modules import optimizers, precision, projection, stage
+    from trainer_modules import optimizers, precision, stage
     from trainer_modules.backbones import registry
+    from trainer_modules.contrastive import projection
     from trainer_modules.pretrain import SimClr
     from trainer_modules.settings import ModelSettings, PretrainSettings
 

@@ -42,8 +42,8 @@ def compare(peer: str, depth: int, width: int) -> dict[str, object]:
         float32 as we do); with "jax" also the loss's.
     """
     from trainer_modules.backbones.registry import build_backbone, feature_dim
+    from trainer_modules.contrastive.ntxent import nt_xent
     from trainer_modules.initialization import initialize
-    from trainer_modules.ntxent import nt_xent
     from trainer_modules.settings import InitSettings, ModelSettings
 
     model = ModelSettings(depth=depth, width=width)

@@ -21,13 +21,13 @@ from trainer_modules import (
     micro_batches,
     optimizers,
     patient_pairs,
-    projection,
     records,
     stage,
     training_loop,
 )
 from trainer_modules.backbones import registry
-from trainer_modules.ntxent import nt_xent
+from trainer_modules.contrastive import projection
+from trainer_modules.contrastive.ntxent import nt_xent
 from trainer_modules.settings import PretrainSettings
 
 _EMBED_BATCH = 256

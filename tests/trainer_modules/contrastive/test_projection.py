@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainer_modules.projection import build_projection_head
+from trainer_modules.contrastive.projection import build_projection_head
 
 
 @pytest.mark.parametrize(

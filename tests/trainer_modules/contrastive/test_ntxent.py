@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.ntxent import nt_xent
+from trainer_modules.contrastive.ntxent import nt_xent
 
 
 def oracle(z1, z2, temperature):

@@ -10,7 +10,7 @@ import pytest
 SCRIPT = """
 import json, sys
 import numpy as np, tensorflow as tf
-from trainer_modules.ntxent import nt_xent
+from trainer_modules.contrastive.ntxent import nt_xent
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

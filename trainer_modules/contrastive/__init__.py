@@ -1,0 +1,1 @@
+"""SimCLR's loss and projection head."""
