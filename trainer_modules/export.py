@@ -20,7 +20,7 @@ from schemas import features
 from trainer_modules import input_pipeline
 from trainer_modules.backbones import registry
 from trainer_modules.backbones.frozen_saved_model import FrozenModule
-from trainer_modules.calibration import Calibration
+from trainer_modules.decisions.calibration import Calibration
 from trainer_modules.settings import ModelSettings, TaskSettings
 
 EXTRA = "assets.extra"

@@ -15,15 +15,9 @@ from absl import logging
 from scipy import special
 
 from schemas import features
-from trainer_modules import (
-    calibration,
-    calibration_figures,
-    export,
-    operating_point,
-    records,
-    stage,
-)
+from trainer_modules import export, records, stage
 from trainer_modules.backbones import registry
+from trainer_modules.decisions import calibration, calibration_metrics, operating_point
 from trainer_modules.finetuning import Finetuned, finetune
 from trainer_modules.settings import TaskSettings
 from trainer_modules.validation import AUC
@@ -95,7 +89,7 @@ def _figures(
     found = {}
     for target, name in enumerate(task.targets):
         rows = known[:, target]
-        one = calibration_figures.measure(truth.labels[rows, target], probabilities[rows, target])
+        one = calibration_metrics.measure(truth.labels[rows, target], probabilities[rows, target])
         found[name] = {"ece": one.ece, "brier": one.brier, "examples": one.examples}
     return found
 

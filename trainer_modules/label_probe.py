@@ -21,9 +21,9 @@ from schemas import features
 from schemas.errors import InputError
 from trainer_modules import export, initialization, input_pipeline, records
 from trainer_modules.backbones import registry
+from trainer_modules.decisions.auc import mean_auc
 from trainer_modules.label_fraction import choose_patients
 from trainer_modules.linear_probe import probe_scores
-from trainer_modules.scores import mean_auc
 from trainer_modules.settings import InitSettings, ModelSettings, TaskSettings
 
 _BATCH = 256

@@ -14,7 +14,8 @@ import numpy as np
 from absl import logging
 
 from schemas.errors import InputError
-from trainer_modules import neighbour_probe, records, scores
+from trainer_modules import neighbour_probe, records
+from trainer_modules.decisions import auc
 from trainer_modules.settings import TaskSettings
 
 LINEAR = "probe_auc"
@@ -77,7 +78,7 @@ def probe_auc(
 ) -> float:
     """Mean AUC over targets of one logistic regression per target on [N, D] features."""
     predicted = probe_scores(train, train_index, validation)
-    return scores.mean_auc(validation_index.labels, validation_index.weights, predicted)
+    return auc.mean_auc(validation_index.labels, validation_index.weights, predicted)
 
 
 def probe_scores(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer_modules import records, scores
+from trainer_modules import records
+from trainer_modules.decisions import auc
 
 NEIGHBOURS = 20
 """Enough that the share of votes ranks finely, few enough for the labels of small data sets."""
@@ -36,4 +37,4 @@ def neighbour_auc(
         classifier = neighbors.KNeighborsClassifier(min(NEIGHBOURS, len(truth)), metric="cosine")
         classifier.fit(train[rows], truth)
         votes[:, target] = classifier.predict_proba(validation)[:, 1]
-    return scores.mean_auc(validation_index.labels, validation_index.weights, votes)
+    return auc.mean_auc(validation_index.labels, validation_index.weights, votes)

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from trainer_modules import records, scores
+from trainer_modules import records
 from trainer_modules.classifier import entropy_of
+from trainer_modules.decisions import auc
 from trainer_modules.settings import TaskSettings
 
 AUC = "validation_auc"
@@ -21,8 +22,8 @@ def validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> di
     losses = np.asarray(entropy_of(task)(truth.labels.astype(np.float64), logits))
     labelled = (truth.labels, truth.weights, logits)
     return {
-        AUC: scores.mean_auc(*labelled),
-        PR_AUC: scores.mean_pr_auc(*labelled),
+        AUC: auc.mean_auc(*labelled),
+        PR_AUC: auc.mean_pr_auc(*labelled),
         LOSS: float(np.sum(losses * truth.weights) / np.sum(truth.weights)),
     }
 

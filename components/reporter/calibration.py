@@ -9,7 +9,7 @@ import numpy as np
 
 from components.reporter.svg import GRID, ID_COLOR, MUTED, SHIFTED_COLOR, drawing, grid, inline
 from schemas import features
-from trainer_modules.calibration_figures import CalibrationFigures, measure
+from trainer_modules.decisions.calibration_metrics import CalibrationFigures, measure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,9 +20,10 @@ from scipy import special
 
 from components.label_efficiency.cell.labels import Drawn
 from components.label_efficiency.cell.settings import Candidate, CellSettings
-from trainer_modules import class_weights, input_pipeline, optimizers, records, scores, stage
+from trainer_modules import class_weights, input_pipeline, optimizers, records, stage
 from trainer_modules.backbones import registry
 from trainer_modules.classifier import Classifier, choose_trained_layers
+from trainer_modules.decisions import auc
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 
 _SCORE_BATCH = 256
@@ -113,7 +114,7 @@ def mean_auc(index: records.Index, probability: np.ndarray) -> float:
     """Mean AUC over the targets; NaN after a training that diverged."""
     if not np.isfinite(probability).all():
         return math.nan
-    return scores.mean_auc(index.labels, index.weights, probability)
+    return auc.mean_auc(index.labels, index.weights, probability)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,8 @@ import numpy as np
 
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules import operating_point, settings_files
+from trainer_modules import settings_files
+from trainer_modules.decisions import operating_point
 from trainer_modules.settings import OperatingPointSettings, TaskSettings
 
 if TYPE_CHECKING:

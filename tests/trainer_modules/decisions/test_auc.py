@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from trainer_modules import scores
+from trainer_modules.decisions import auc
 
 
 def test_unknown_labels_do_not_count():
@@ -17,17 +17,17 @@ def test_unknown_labels_do_not_count():
     expected = [
         roc_auc_score(labels[rows, t], predicted[rows, t]) for t, rows in enumerate(weights.T > 0)
     ]
-    assert scores.auc_per_target(labels, weights, predicted) == pytest.approx(expected)
-    assert scores.mean_auc(labels, weights, predicted) == pytest.approx(np.mean(expected))
+    assert auc.auc_per_target(labels, weights, predicted) == pytest.approx(expected)
+    assert auc.mean_auc(labels, weights, predicted) == pytest.approx(np.mean(expected))
 
 
 def test_a_target_of_one_class_is_left_out_of_the_mean():
     labels = np.array([[0, 1], [1, 1], [0, 1.0]])
     predicted = np.array([[0.2, 0.5], [0.9, 0.5], [0.1, 0.5]])
     ones = np.ones_like(labels)
-    assert math.isnan(scores.auc_per_target(labels, ones, predicted)[1])
-    assert scores.mean_auc(labels, ones, predicted) == 1.0
-    assert math.isnan(scores.mean_auc(labels[:, 1:], ones[:, 1:], predicted[:, 1:]))
+    assert math.isnan(auc.auc_per_target(labels, ones, predicted)[1])
+    assert auc.mean_auc(labels, ones, predicted) == 1.0
+    assert math.isnan(auc.mean_auc(labels[:, 1:], ones[:, 1:], predicted[:, 1:]))
 
 
 def test_multiclass_is_the_macro_mean_of_one_against_the_rest():
@@ -35,5 +35,5 @@ def test_multiclass_is_the_macro_mean_of_one_against_the_rest():
     classes = np.arange(90) % 3
     predicted = rng.dirichlet(np.ones(3), 90)
     expected = roc_auc_score(classes, predicted, multi_class="ovr", average="macro")
-    found = scores.mean_auc(np.eye(3)[classes], np.ones((90, 1)), predicted)
+    found = auc.mean_auc(np.eye(3)[classes], np.ones((90, 1)), predicted)
     assert found == pytest.approx(expected)

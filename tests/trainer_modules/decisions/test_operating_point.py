@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from trainer_modules import operating_point
+from trainer_modules.decisions import operating_point
 from trainer_modules.settings import OperatingPointSettings
 
 # Scores of three negatives and three positives, overlapping once.

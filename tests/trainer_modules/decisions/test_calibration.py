@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize, special
 from sklearn import linear_model, metrics
 
-from trainer_modules import calibration, calibration_figures
+from trainer_modules.decisions import calibration, calibration_metrics
 
 
 def test_sigmoid_temperature_is_the_minimum_of_the_cross_entropy():
@@ -115,7 +115,7 @@ def test_figures_against_a_loop_and_scikit_learn():
         if inside.any():
             gap = abs(probabilities[inside].mean() - labels[inside].mean())
             expected += inside.mean() * gap
-    found = calibration_figures.measure(labels, probabilities)
+    found = calibration_metrics.measure(labels, probabilities)
     assert found.ece == pytest.approx(expected, abs=1e-9)
     assert found.brier == pytest.approx(metrics.brier_score_loss(labels, probabilities))
     assert found.examples == 303
@@ -123,7 +123,7 @@ def test_figures_against_a_loop_and_scikit_learn():
 
 def test_figures_by_hand():
     # Bins of 0.9 (two scores, one positive) and 0.2: |0.9 - 0.5| * 2/3 + |0.2 - 0| * 1/3.
-    found = calibration_figures.measure(np.array([1, 0, 0]), np.array([0.9, 0.9, 0.2]))
+    found = calibration_metrics.measure(np.array([1, 0, 0]), np.array([0.9, 0.9, 0.2]))
     assert found.ece == pytest.approx(0.8 / 3 + 0.2 / 3)
     assert found.brier == pytest.approx((0.01 + 0.81 + 0.04) / 3)
-    assert np.isnan(calibration_figures.measure(np.zeros(0), np.zeros(0)).ece)
+    assert np.isnan(calibration_metrics.measure(np.zeros(0), np.zeros(0)).ece)
