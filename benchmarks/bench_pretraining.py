@@ -30,7 +30,8 @@ def batches(images: int):
     import tensorflow as tf
 
     from schemas import features
-    from trainer_modules import input_pipeline, records
+    from trainer_modules.input import batches as input_pipeline
+    from trainer_modules.input import records
     from trainer_modules.settings import AugmentSettings, TaskSettings
 
     examples = []

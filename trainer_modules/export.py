@@ -17,10 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from schemas import features
-from trainer_modules import input_pipeline
 from trainer_modules.backbones import registry
 from trainer_modules.backbones.frozen_saved_model import FrozenModule
 from trainer_modules.decisions.calibration import Calibration
+from trainer_modules.input import batches
 from trainer_modules.settings import ModelSettings, TaskSettings
 
 EXTRA = "assets.extra"
@@ -120,7 +120,7 @@ class Classifier(tf.Module):
     def _features(self, encoded: tf.Tensor) -> tf.Tensor:
         size = self._image_size
         images = tf.map_fn(
-            lambda one: input_pipeline.evaluation_image(one, size),
+            lambda one: batches.evaluation_image(one, size),
             encoded,
             fn_output_signature=tf.TensorSpec([size, size, 3], tf.float32),
         )

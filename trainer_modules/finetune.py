@@ -15,10 +15,11 @@ from absl import logging
 from scipy import special
 
 from schemas import features
-from trainer_modules import export, records, stage
+from trainer_modules import export, stage
 from trainer_modules.backbones import registry
 from trainer_modules.decisions import calibration, calibration_metrics, operating_point
 from trainer_modules.finetuning import Finetuned, finetune
+from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
 from trainer_modules.validation import AUC
 

@@ -16,18 +16,17 @@ from schemas.errors import InputError
 from trainer_modules import (
     bit_hyperrule,
     checkpoint,
-    class_weights,
     export,
     initialization,
-    input_pipeline,
     optimizers,
     recipe,
-    records,
     stage,
     training_loop,
 )
 from trainer_modules.backbones import registry
 from trainer_modules.classifier import Classifier, choose_trained_layers
+from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import class_weights, records
 from trainer_modules.settings import FinetuneSettings, InitSettings
 from trainer_modules.validation import merit, validate
 

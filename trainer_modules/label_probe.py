@@ -19,10 +19,12 @@ import numpy as np
 
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules import export, initialization, input_pipeline, records
+from trainer_modules import export, initialization
 from trainer_modules.backbones import registry
 from trainer_modules.decisions.auc import mean_auc
-from trainer_modules.label_fraction import choose_patients
+from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import records
+from trainer_modules.input.label_fraction import choose_patients
 from trainer_modules.linear_probe import probe_scores
 from trainer_modules.settings import InitSettings, ModelSettings, TaskSettings
 

@@ -14,8 +14,9 @@ import numpy as np
 from absl import logging
 
 from schemas.errors import InputError
-from trainer_modules import neighbour_probe, records
+from trainer_modules import neighbour_probe
 from trainer_modules.decisions import auc
+from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
 
 LINEAR = "probe_auc"

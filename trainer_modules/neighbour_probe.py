@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer_modules import records
 from trainer_modules.decisions import auc
+from trainer_modules.input import records
 
 NEIGHBOURS = 20
 """Enough that the share of votes ranks finely, few enough for the labels of small data sets."""

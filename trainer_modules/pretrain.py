@@ -16,18 +16,17 @@ from keras import ops
 from trainer_modules import (
     export,
     initialization,
-    input_pipeline,
     linear_probe,
     micro_batches,
     optimizers,
-    patient_pairs,
-    records,
     stage,
     training_loop,
 )
 from trainer_modules.backbones import registry
 from trainer_modules.contrastive import projection
 from trainer_modules.contrastive.ntxent import nt_xent
+from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import patient_pairs, records
 from trainer_modules.settings import PretrainSettings
 
 _EMBED_BATCH = 256

@@ -12,17 +12,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules import (
-    export,
-    initialization,
-    input_pipeline,
-    optimizers,
-    records,
-    stage,
-    training_loop,
-)
+from trainer_modules import export, initialization, optimizers, stage, training_loop
 from trainer_modules.backbones import registry
 from trainer_modules.classifier import Classifier
+from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings, UpstreamTraining
 from trainer_modules.validation import merit, validate
 

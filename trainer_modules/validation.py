@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from trainer_modules import records
 from trainer_modules.classifier import entropy_of
 from trainer_modules.decisions import auc
+from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
 
 AUC = "validation_auc"

@@ -14,7 +14,7 @@ from components.predictor.inference import BATCH_SIZE, Columns
 from components.predictor.signatures import load_signature
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules.input_pipeline import evaluation_image
+from trainer_modules.input.batches import evaluation_image
 
 _CARD = Path("assets.extra", "card.json")
 

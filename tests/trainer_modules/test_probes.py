@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from trainer_modules.input.records import Index
 from trainer_modules.linear_probe import probe_auc
 from trainer_modules.neighbour_probe import NEIGHBOURS, neighbour_auc
-from trainer_modules.records import Index
 
 
 def index(labels, weights=None):

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from trainer_modules import label_fraction, records
+from trainer_modules.input import label_fraction, records
 from trainer_modules.settings import TaskSettings
 
 Part = tuple[records.Records, records.Index]

@@ -28,7 +28,8 @@ from components.label_efficiency.cell.cell import (
 from components.label_efficiency.cell.settings import Candidate
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules import initialization, records
+from trainer_modules import initialization
+from trainer_modules.input import records
 from trainer_modules.settings import InitSettings
 
 

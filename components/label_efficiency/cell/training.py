@@ -20,10 +20,12 @@ from scipy import special
 
 from components.label_efficiency.cell.labels import Drawn
 from components.label_efficiency.cell.settings import Candidate, CellSettings
-from trainer_modules import class_weights, input_pipeline, optimizers, records, stage
+from trainer_modules import optimizers, stage
 from trainer_modules.backbones import registry
 from trainer_modules.classifier import Classifier, choose_trained_layers
 from trainer_modules.decisions import auc
+from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import class_weights, records
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 
 _SCORE_BATCH = 256

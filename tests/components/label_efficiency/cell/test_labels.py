@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.label_efficiency.cell import labels
-from trainer_modules import records
+from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
 
 TASK = TaskSettings(kind="binary", labels=("finding",))

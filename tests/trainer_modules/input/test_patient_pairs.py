@@ -9,7 +9,8 @@ import tensorflow as tf
 from schemas import features
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules import input_pipeline, patient_pairs, records
+from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import patient_pairs, records
 from trainer_modules.settings import AugmentSettings, TaskSettings
 
 TASK = TaskSettings(**tiny_data.BINARY)

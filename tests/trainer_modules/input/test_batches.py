@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from tests.trainer_modules import tiny_data
-from trainer_modules import input_pipeline, records
+from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import records
 from trainer_modules.settings import AugmentSettings, TaskSettings
 
 BINARY = TaskSettings(**tiny_data.BINARY)

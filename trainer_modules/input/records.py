@@ -15,7 +15,7 @@ from absl import logging
 
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules import label_fraction
+from trainer_modules.input import label_fraction
 from trainer_modules.settings import TaskSettings
 
 CACHE_BYTES = 256 << 20

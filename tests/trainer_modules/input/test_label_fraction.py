@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from trainer_modules.label_fraction import choose_patients
+from trainer_modules.input.label_fraction import choose_patients
 
 
 def cohort(patients=200, positive=40):

@@ -7,7 +7,7 @@ import tensorflow as tf
 from schemas import features
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules import records
+from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
 
 BINARY = TaskSettings(**tiny_data.BINARY)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules import records
+from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
 
 

@@ -20,7 +20,7 @@ from absl import logging
 
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules import records
+from trainer_modules.input import records
 
 _BATCH = 512
 # Keeps the draws of images apart from those of views, which have keys of the same kind.

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_sample_weight
 
-from trainer_modules import class_weights
-from trainer_modules.records import Index
+from trainer_modules.input import class_weights
+from trainer_modules.input.records import Index
 from trainer_modules.settings import TaskSettings
 
 MULTILABEL = TaskSettings(kind="multilabel", labels=("edema", "effusion"))

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from schemas import features
-from trainer_modules import mixup, records
 from trainer_modules.augmentation import views as augmentation
-from trainer_modules.class_weights import ClassWeights
-from trainer_modules.patient_pairs import Cases
+from trainer_modules.input import mixup, records
+from trainer_modules.input.class_weights import ClassWeights
+from trainer_modules.input.patient_pairs import Cases
 from trainer_modules.settings import AugmentSettings
 
 EVALUATION_CROP = 0.875

@@ -1,0 +1,1 @@
+"""From shards to batches: records, label fractions, pairs, mixup."""
