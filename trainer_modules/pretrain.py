@@ -13,20 +13,13 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from trainer_modules import (
-    export,
-    initialization,
-    linear_probe,
-    micro_batches,
-    optimizers,
-    stage,
-    training_loop,
-)
+from trainer_modules import export, initialization, micro_batches, optimizers, stage, training_loop
 from trainer_modules.backbones import registry
 from trainer_modules.contrastive import projection
 from trainer_modules.contrastive.ntxent import nt_xent
 from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import patient_pairs, records
+from trainer_modules.probes import linear
 from trainer_modules.settings import PretrainSettings
 
 _EMBED_BATCH = 256
@@ -87,7 +80,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
                 pairs, settings.augment, size, batch_size, seed, epochs, skipped
             )
 
-        probe = linear_probe.open_probe(work.train_files, work.eval_files, work.task, work.seed)
+        probe = linear.open_probe(work.train_files, work.eval_files, work.task, work.seed)
 
         def measure(epoch: int) -> dict[str, float]:
             every = settings.probe_epochs or settings.epochs
@@ -140,7 +133,7 @@ def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict
 
 def _merit(epoch: dict[str, float]) -> tuple[float, float] | None:
     """The linear probe's AUC, and the later of two equal epochs; None where it was not measured."""
-    auc = epoch.get(linear_probe.LINEAR, math.nan)
+    auc = epoch.get(linear.LINEAR, math.nan)
     return None if math.isnan(auc) else (auc, epoch["epoch"])
 
 
@@ -157,7 +150,7 @@ def _card(
     history: training_loop.History,
 ) -> dict[str, Any]:
     kept = history.epochs[history.extra.get("best_epoch", 0) - 1]
-    probes = {name: kept.get(name, math.nan) for name in linear_probe.FIGURES}
+    probes = {name: kept.get(name, math.nan) for name in linear.FIGURES}
     trained_on = {
         "method": "SimCLR",
         "splits": list(work.settings.splits),

@@ -18,7 +18,7 @@ from schemas.errors import InputError
 from trainer_modules.quiet_import import import_tensorflow
 
 if TYPE_CHECKING:
-    from trainer_modules.label_probe import Figure
+    from trainer_modules.probes.labels import Figure
 
 _NODES = {
     "pretrain": ("Pretrainer", "ImageExampleGen"),
@@ -59,11 +59,9 @@ def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> 
     if task is None:
         raise InputError(f"--stage upstream: {run / 'config.yaml'} has no upstream.task")
     import_tensorflow()
-    from trainer_modules import label_probe
+    from trainer_modules.probes import labels
 
-    return label_probe.probe_encoder(
-        encoder, label_probe.open_probes(examples, task), fractions, draws
-    )
+    return labels.probe_encoder(encoder, labels.open_probes(examples, task), fractions, draws)
 
 
 def table(figures: Sequence[Figure]) -> str:

@@ -11,7 +11,8 @@ from scipy import special
 
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules import bit_hyperrule, finetune, linear_probe, pretrain
+from trainer_modules import bit_hyperrule, finetune, pretrain
+from trainer_modules.probes import linear
 
 pytestmark = pytest.mark.slow
 
@@ -310,7 +311,7 @@ def test_the_encoder_of_the_epoch_with_the_best_probe_is_exported(tmp_path, monk
         kept[len(kept) + 1] = embed(self.validation)
         return {"probe_auc": next(aucs), "neighbour_auc": 0.5}
 
-    monkeypatch.setattr(linear_probe.Probe, "figures", figures)
+    monkeypatch.setattr(linear.Probe, "figures", figures)
     args = tiny_data.fn_args(tmp_path, "pretrain", task, settings, train, train)
     pretrain.run_fn(args)
     card = read_json(pathlib.Path(args.serving_model_dir) / "assets.extra" / "card.json")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from trainer_modules.input.records import Index
-from trainer_modules.linear_probe import probe_auc
-from trainer_modules.neighbour_probe import NEIGHBOURS, neighbour_auc
+from trainer_modules.probes.linear import probe_auc
+from trainer_modules.probes.neighbours import NEIGHBOURS, neighbour_auc
 
 
 def index(labels, weights=None):

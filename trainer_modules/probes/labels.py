@@ -25,7 +25,7 @@ from trainer_modules.decisions.auc import mean_auc
 from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import records
 from trainer_modules.input.label_fraction import choose_patients
-from trainer_modules.linear_probe import probe_scores
+from trainer_modules.probes.linear import probe_scores
 from trainer_modules.settings import InitSettings, ModelSettings, TaskSettings
 
 _BATCH = 256

@@ -14,9 +14,9 @@ import numpy as np
 from absl import logging
 
 from schemas.errors import InputError
-from trainer_modules import neighbour_probe
 from trainer_modules.decisions import auc
 from trainer_modules.input import records
+from trainer_modules.probes import neighbours
 from trainer_modules.settings import TaskSettings
 
 LINEAR = "probe_auc"
@@ -42,7 +42,7 @@ class Probe:
         features = embed(self.train), self.train_index, embed(self.validation)
         return {
             LINEAR: probe_auc(*features, self.validation_index),
-            NEIGHBOURS: neighbour_probe.neighbour_auc(*features, self.validation_index),
+            NEIGHBOURS: neighbours.neighbour_auc(*features, self.validation_index),
         }
 
 

@@ -1,0 +1,1 @@
+"""What an embedding knows: linear and neighbour probes."""
