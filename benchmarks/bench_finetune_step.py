@@ -47,8 +47,8 @@ def backbone_of(args: argparse.Namespace):
 def ours(args: argparse.Namespace, data) -> list[float]:
     """Seconds of a step, epoch by epoch, of the Finetuner's loop."""
     from trainer_modules import checkpoint, optimizers, training_loop
-    from trainer_modules.classifier import Classifier
     from trainer_modules.settings import OptimizerSettings, TaskSettings
+    from trainer_modules.supervised.classifier import Classifier
 
     model = Classifier(backbone_of(args), TaskSettings(labels=("finding",)))
     settings = OptimizerSettings(name="sgd", learning_rate=0.003, scaling="none", weight_decay=0)

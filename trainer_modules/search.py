@@ -21,8 +21,8 @@ from keras_tuner.errors import FailedTrialError, FatalError
 
 from schemas.errors import Diverged, InputError
 from trainer_modules import stage, training_loop
-from trainer_modules.finetuning import finetune, merit
 from trainer_modules.settings import FinetuneSettings, SearchSettings
+from trainer_modules.supervised.finetuning import finetune, merit
 
 LEARNING_RATE = "learning_rate"
 WEIGHT_DECAY = "weight_decay"

@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from trainer_modules import export, initialization, optimizers, stage, training_loop
 from trainer_modules.backbones import registry
-from trainer_modules.classifier import Classifier
 from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings, UpstreamTraining
-from trainer_modules.validation import merit, validate
+from trainer_modules.supervised.classifier import Classifier
+from trainer_modules.supervised.selection import merit, validate
 
 _SCORE_BATCH = 256
 

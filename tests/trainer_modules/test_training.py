@@ -11,8 +11,9 @@ from scipy import special
 
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules import bit_hyperrule, finetune, pretrain
+from trainer_modules import finetune, pretrain
 from trainer_modules.probes import linear
+from trainer_modules.supervised import bit_hyperrule
 
 pytestmark = pytest.mark.slow
 

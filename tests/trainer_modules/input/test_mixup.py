@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_modules.classifier import sigmoid_entropy, softmax_entropy
 from trainer_modules.input import mixup
+from trainer_modules.supervised.classifier import sigmoid_entropy, softmax_entropy
 
 B, T = 6, 3
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import keras
 
-from trainer_modules import bit_hyperrule, optimizers
+from trainer_modules import optimizers
 from trainer_modules.settings import FinetuneSettings, OptimizerSettings
+from trainer_modules.supervised import bit_hyperrule
 
 HYPERRULE_ROUNDS = 20
 """The rule counts updates, not epochs: validation is measured this often during them."""

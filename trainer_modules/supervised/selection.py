@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from trainer_modules.classifier import entropy_of
 from trainer_modules.decisions import auc
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
+from trainer_modules.supervised.classifier import entropy_of
 
 AUC = "validation_auc"
 PR_AUC = "validation_pr_auc"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.trainer_modules import tiny_data
-from trainer_modules import classifier
 from trainer_modules.backbones import registry
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
+from trainer_modules.supervised import classifier
 
 BIT = ModelSettings.model_validate(tiny_data.MODEL | {"units": [1, 2, 1]})
 SIMCLR = BIT.model_copy(update={"family": "simclr", "depth": 18})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from trainer_modules import classifier
+from trainer_modules.supervised import classifier
 
 
 @pytest.fixture

@@ -13,22 +13,14 @@ import numpy as np
 import tensorflow as tf
 
 from schemas.errors import InputError
-from trainer_modules import (
-    bit_hyperrule,
-    checkpoint,
-    export,
-    initialization,
-    optimizers,
-    recipe,
-    stage,
-    training_loop,
-)
+from trainer_modules import checkpoint, export, initialization, optimizers, stage, training_loop
 from trainer_modules.backbones import registry
-from trainer_modules.classifier import Classifier, choose_trained_layers
 from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import class_weights, records
 from trainer_modules.settings import FinetuneSettings, InitSettings
-from trainer_modules.validation import merit, validate
+from trainer_modules.supervised import bit_hyperrule, recipe
+from trainer_modules.supervised.classifier import Classifier, choose_trained_layers
+from trainer_modules.supervised.selection import merit, validate
 
 _SCORE_BATCH = 256
 

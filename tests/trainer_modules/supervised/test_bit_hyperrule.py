@@ -2,8 +2,8 @@
 
 import pytest
 
-from trainer_modules import bit_hyperrule, recipe
 from trainer_modules.settings import FinetuneSettings
+from trainer_modules.supervised import bit_hyperrule, recipe
 
 
 @pytest.mark.parametrize(

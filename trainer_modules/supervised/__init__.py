@@ -1,0 +1,1 @@
+"""The classifier, its recipes and its training. Imports training, input and backbones."""
