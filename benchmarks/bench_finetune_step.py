@@ -46,19 +46,19 @@ def backbone_of(args: argparse.Namespace):
 
 def ours(args: argparse.Namespace, data) -> list[float]:
     """Seconds of a step, epoch by epoch, of the Finetuner's loop."""
-    from trainer_modules import checkpoint, optimizers, training_loop
     from trainer_modules.settings import OptimizerSettings, TaskSettings
     from trainer_modules.supervised.classifier import Classifier
+    from trainer_modules.training import checkpoint, loop, optimizers
 
     model = Classifier(backbone_of(args), TaskSettings(labels=("finding",)))
     settings = OptimizerSettings(name="sgd", learning_rate=0.003, scaling="none", weight_decay=0)
     epochs = args.rounds + 1
     optimizer = optimizers.build_optimizer(settings, args.batch, args.steps, epochs)
     model.compile(optimizer, jit_compile=False)
-    plan = training_loop.Plan("finetune", epochs, args.steps, args.batch)
+    plan = loop.Plan("finetune", epochs, args.steps, args.batch)
     with tempfile.TemporaryDirectory() as folder:
         store = checkpoint.CheckpointStore(folder, "bench")
-        history = training_loop.fit(model, lambda *_: data, plan, store, Path(folder))
+        history = loop.fit(model, lambda *_: data, plan, store, Path(folder))
     # The first epoch compiles.
     return [epoch["seconds"] / args.steps for epoch in history.epochs[1:]]
 

@@ -18,8 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.bench_augmentation import VIEW, synthetic_jpegs
-from trainer_modules.kernels import prefer_onednn
 from trainer_modules.quiet_import import import_tensorflow
+from trainer_modules.training.kernels import prefer_onednn
 
 MEMORY_LIMIT = 12 << 30
 _PIPELINE_BATCHES = 8
@@ -54,11 +54,11 @@ def pretraining_model(images: int, micro_batch: int):
     """What the Pretrainer trains, with its defaults but for the batch."""
     import keras
 
-    from trainer_modules import optimizers, precision, stage
     from trainer_modules.backbones import registry
     from trainer_modules.contrastive import projection
     from trainer_modules.pretrain import SimClr
     from trainer_modules.settings import ModelSettings, PretrainSettings
+    from trainer_modules.training import optimizers, precision, stage
 
     model, settings = ModelSettings(depth=50), PretrainSettings()
     policy = precision.resolve("auto", model, [], precision.machine_cpu_flags())

@@ -7,7 +7,7 @@ import os
 import platform
 from pathlib import Path
 
-from trainer_modules.precision import machine_cpu_flags
+from trainer_modules.training.precision import machine_cpu_flags
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "tfx", "apache-beam")
 # The widest vector instructions come last; matrix units and bfloat16 are named as well.

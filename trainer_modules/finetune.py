@@ -15,13 +15,14 @@ from absl import logging
 from scipy import special
 
 from schemas import features
-from trainer_modules import export, stage
+from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.decisions import calibration, calibration_metrics, operating_point
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
 from trainer_modules.supervised.finetuning import Finetuned, finetune
 from trainer_modules.supervised.selection import AUC
+from trainer_modules.training import stage
 
 
 def run_fn(fn_args: stage.FnArgs) -> None:

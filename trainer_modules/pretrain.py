@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from trainer_modules import export, initialization, micro_batches, optimizers, stage, training_loop
+from trainer_modules import export, initialization
 from trainer_modules.backbones import registry
 from trainer_modules.contrastive import projection
 from trainer_modules.contrastive.ntxent import nt_xent
@@ -21,6 +21,7 @@ from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import patient_pairs, records
 from trainer_modules.probes import linear
 from trainer_modules.settings import PretrainSettings
+from trainer_modules.training import loop, micro_batches, optimizers, stage
 
 _EMBED_BATCH = 256
 
@@ -89,8 +90,8 @@ def run_fn(fn_args: stage.FnArgs) -> None:
             return probe.figures(lambda split: _embed(model.encoder, split, work))
 
         store = work.checkpoints()
-        plan = training_loop.Plan("pretrain", settings.epochs, steps, batch_size, _merit)
-        history = training_loop.fit(model, batches, plan, store, work.model_run_dir, measure)
+        plan = loop.Plan("pretrain", settings.epochs, steps, batch_size, _merit)
+        history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         network = export.serving_network(model.encoder, work.model)
         export.export_encoder(
             network, work.serving_model_dir, _card(work, source.count, pairs, initialised, history)
@@ -101,14 +102,14 @@ def run_fn(fn_args: stage.FnArgs) -> None:
 def _pass_on(work: stage.Stage) -> None:
     """Exports the SavedModel of the settings as the encoder: nothing in it can be trained."""
     network = registry.build_backbone(work.model)
-    training_loop.progress("pretraining is skipped: model.family=saved_model is never trained")
+    loop.progress("pretraining is skipped: model.family=saved_model is never trained")
     found = initialization.describe(work.model.init)
     trained_on = {"method": "none, a SavedModel as it is", "initialised": found}
     export.export_encoder(
         network, work.serving_model_dir, export.encoder_card(work.model, trained_on)
     )
     work.model_run_dir.mkdir(parents=True, exist_ok=True)
-    training_loop.History("pretrain", 0).write(work.model_run_dir)
+    loop.History("pretrain", 0).write(work.model_run_dir)
 
 
 def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict[str, Any]]:
@@ -147,7 +148,7 @@ def _card(
     images: int,
     pairs: records.Records | patient_pairs.Cases,
     initialised: dict[str, Any],
-    history: training_loop.History,
+    history: loop.History,
 ) -> dict[str, Any]:
     kept = history.epochs[history.extra.get("best_epoch", 0) - 1]
     probes = {name: kept.get(name, math.nan) for name in linear.FIGURES}

@@ -20,9 +20,9 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from schemas.errors import Diverged, InputError
-from trainer_modules import stage, training_loop
 from trainer_modules.settings import FinetuneSettings, SearchSettings
 from trainer_modules.supervised.finetuning import finetune, merit
+from trainer_modules.training import loop, stage
 
 LEARNING_RATE = "learning_rate"
 WEIGHT_DECAY = "weight_decay"
@@ -120,7 +120,7 @@ class Search(BaseTuner):
         chosen = dict(trial.hyperparameters.values)
         number = len(self.oracle.start_order)
         name = f"candidate {number}/{len(self._listed)}"
-        training_loop.progress(
+        loop.progress(
             f"{name}: learning rate {chosen[LEARNING_RATE]:.3g}, "
             f"weight decay {chosen[WEIGHT_DECAY]:.3g}"
         )
@@ -129,7 +129,7 @@ class Search(BaseTuner):
             with stage.session(work) as strategy:
                 result = finetune(work, strategy, chosen=chosen, name=name)
         except Diverged as error:
-            training_loop.progress(f"{name} is left out: {error}")
+            loop.progress(f"{name} is left out: {error}")
             work.checkpoints().delete()
             raise FailedTrialError(str(error)) from error
         except Exception as error:

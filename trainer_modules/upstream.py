@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules import export, initialization, optimizers, stage, training_loop
+from trainer_modules import export, initialization
 from trainer_modules.backbones import registry
 from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings, UpstreamTraining
 from trainer_modules.supervised.classifier import Classifier
 from trainer_modules.supervised.selection import merit, validate
+from trainer_modules.training import loop, optimizers, stage
 
 _SCORE_BATCH = 256
 
@@ -48,9 +49,9 @@ def run_fn(fn_args: stage.FnArgs) -> None:
             logits = model.predict(images, verbose=0).astype(np.float64)
             return validate(truth, logits, work.task) | _accuracy(truth, logits, work.task)
 
-        plan = training_loop.Plan("upstream", settings.epochs, steps, batch_size, merit)
+        plan = loop.Plan("upstream", settings.epochs, steps, batch_size, merit)
         store = work.checkpoints()
-        history = training_loop.fit(model, batches, plan, store, work.model_run_dir, measure)
+        history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         export.export_encoder(
             export.serving_network(model.encoder, work.model),
             work.serving_model_dir,
@@ -83,7 +84,7 @@ def _card(
     work: stage.Stage,
     index: records.Index,
     initialised: dict[str, Any],
-    history: training_loop.History,
+    history: loop.History,
 ) -> dict[str, Any]:
     best = history.epochs[history.extra["best_epoch"] - 1]
     auc = best["validation_auc"]

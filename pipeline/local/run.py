@@ -23,7 +23,7 @@ from pipeline.local.node_summaries import headline
 from pipeline.local.run_folder import RunFolder, require_writable
 from schemas.errors import InputError, mistake_behind
 from trainer_modules import settings_files
-from trainer_modules.kernels import prefer_onednn
+from trainer_modules.training.kernels import prefer_onednn
 
 STUDIES = ("label_efficiency",)
 _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tests.trainer_modules import tiny_data
-from trainer_modules import pretrain, stage, upstream
+from trainer_modules import pretrain, upstream
+from trainer_modules.training import stage
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from trainer_modules import optimizers
 from trainer_modules.settings import FinetuneSettings, TaskSettings
+from trainer_modules.training import optimizers
 
 _BLOCK = re.compile(r"block(\d+)")
 _ROOT = "root"

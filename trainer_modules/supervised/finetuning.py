@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from schemas.errors import InputError
-from trainer_modules import checkpoint, export, initialization, optimizers, stage, training_loop
+from trainer_modules import export, initialization
 from trainer_modules.backbones import registry
 from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import class_weights, records
@@ -21,6 +21,7 @@ from trainer_modules.settings import FinetuneSettings, InitSettings
 from trainer_modules.supervised import bit_hyperrule, recipe
 from trainer_modules.supervised.classifier import Classifier, choose_trained_layers
 from trainer_modules.supervised.selection import merit, validate
+from trainer_modules.training import checkpoint, loop, optimizers, stage
 
 _SCORE_BATCH = 256
 
@@ -43,7 +44,7 @@ class Finetuned:
     work: stage.Stage
     model: Classifier
     recipe: recipe.Recipe
-    history: training_loop.History
+    history: loop.History
     train: records.Index
     truth: records.Index
     logits: np.ndarray
@@ -106,10 +107,10 @@ def finetune(
         return model.predict(images, verbose=0).astype(np.float64)
 
     store = work.checkpoints()
-    history = training_loop.fit(
+    history = loop.fit(
         model,
         batches,
-        training_loop.Plan(
+        loop.Plan(
             name,
             plan.epochs,
             plan.steps,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import keras
 
-from trainer_modules import optimizers
 from trainer_modules.settings import FinetuneSettings, OptimizerSettings
 from trainer_modules.supervised import bit_hyperrule
+from trainer_modules.training import optimizers
 
 HYPERRULE_ROUNDS = 20
 """The rule counts updates, not epochs: validation is measured this often during them."""

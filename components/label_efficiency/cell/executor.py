@@ -27,7 +27,7 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Reads the examples and what the cell builds on, writes its CellReport."""
         from components.label_efficiency.cell import run_cell, training
-        from trainer_modules import stage
+        from trainer_modules.training import stage
 
         cell = Cell.model_validate_json(exec_properties["cell"])
         model = ModelSettings.model_validate_json(exec_properties["model"])

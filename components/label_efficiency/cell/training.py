@@ -20,13 +20,13 @@ from scipy import special
 
 from components.label_efficiency.cell.labels import Drawn
 from components.label_efficiency.cell.settings import Candidate, CellSettings
-from trainer_modules import optimizers, stage
 from trainer_modules.backbones import registry
 from trainer_modules.decisions import auc
 from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import class_weights, records
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 from trainer_modules.supervised.classifier import Classifier, choose_trained_layers
+from trainer_modules.training import optimizers, stage
 
 _SCORE_BATCH = 256
 # Kept at once: a search of a few candidates, without holding many copies of a large network.

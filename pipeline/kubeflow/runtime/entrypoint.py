@@ -19,7 +19,7 @@ from google.protobuf import json_format
 
 from components.data_gate.errors import DataGateStopped
 from schemas.errors import mistake_behind
-from trainer_modules.kernels import prefer_onednn
+from trainer_modules.training.kernels import prefer_onednn
 
 Message = TypeVar("Message")
 # Where the launcher's folders (/minio, /s3, ...) lie; set only to replay a step elsewhere.

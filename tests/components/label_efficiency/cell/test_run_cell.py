@@ -11,8 +11,8 @@ from components.label_efficiency.cell.cell import Cell
 from components.label_efficiency.cell.settings import CellSettings
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules import stage
 from trainer_modules.settings import FinetuneSettings, InitSettings, ModelSettings, TaskSettings
+from trainer_modules.training import stage
 
 pytestmark = pytest.mark.slow
 

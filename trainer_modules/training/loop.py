@@ -17,9 +17,9 @@ import tensorflow as tf
 from absl import logging
 
 from schemas.errors import Diverged, InputError
-from trainer_modules import contact_sheet, distribution
-from trainer_modules.checkpoint import Checkpoint, CheckpointStore
-from trainer_modules.event_log import EventLog
+from trainer_modules.training import augmentation_grid, distribution
+from trainer_modules.training.checkpoint import Checkpoint, CheckpointStore
+from trainer_modules.training.event_log import EventLog
 
 # A line of stdout that begins with this is meant for the person who started the run.
 PROGRESS_PREFIX = "[progress]"
@@ -94,7 +94,7 @@ def fit(
     epoch, step = recorder.restore()
     # One data set for the picture and the training: its functions are compiled once.
     data = make_data(range(min(epoch, plan.epochs - 1), plan.epochs), step)
-    contact_sheet.write(data, folder)
+    augmentation_grid.write(data, folder)
     if step:
         _train(model, data, range(epoch, epoch + 1), plan.steps - step, [recorder])
         epoch += 1

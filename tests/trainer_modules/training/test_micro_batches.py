@@ -6,10 +6,11 @@ import pytest
 import tensorflow as tf
 
 from schemas.errors import InputError
-from trainer_modules import micro_batches, pretrain
+from trainer_modules import pretrain
 from trainer_modules.backbones import registry
 from trainer_modules.contrastive import projection
 from trainer_modules.settings import ModelSettings
+from trainer_modules.training import micro_batches
 
 BIT = {"units": (1, 1), "root_filters": 8, "image_size": 32, "stem": "cifar"}
 EXAMPLES = 7

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from trainer_modules import optimizers
 from trainer_modules.backbones import bit, registry
 from trainer_modules.settings import ModelSettings, OptimizerSettings, TaskSettings
 from trainer_modules.supervised import classifier
+from trainer_modules.training import optimizers
 
 
 def network():

@@ -18,7 +18,6 @@ from absl import logging
 from pydantic import ValidationError
 
 from schemas.errors import InputError
-from trainer_modules import checkpoint, distribution, precision
 from trainer_modules.settings import (
     DistributionSettings,
     FinetuneSettings,
@@ -27,6 +26,7 @@ from trainer_modules.settings import (
     TaskSettings,
     UpstreamTraining,
 )
+from trainer_modules.training import checkpoint, distribution, precision
 
 # XLA on CPUs has slow convolutions; the train steps stay on oneDNN's.
 JIT_COMPILE = False

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from schemas.errors import InputError
-from trainer_modules import distribution
 from trainer_modules.settings import DistributionSettings
+from trainer_modules.training import distribution
 
 TWO = {"worker": ["a:1", "b:1"]}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer_modules.checkpoint import Checkpoint, CheckpointStore, fingerprint
+from trainer_modules.training.checkpoint import Checkpoint, CheckpointStore, fingerprint
 
 SHAPES = {"model": [(2, 3), ()]}
 

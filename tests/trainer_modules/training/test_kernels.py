@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from trainer_modules import kernels
+from trainer_modules.training import kernels
 
 
 @pytest.mark.parametrize(("given", "asked"), [(None, "1"), ("0", "0")])

@@ -6,7 +6,8 @@ import pytest
 
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules import pretrain, stage
+from trainer_modules import pretrain
+from trainer_modules.training import stage
 
 # In a process of its own: devices can only be divided before TensorFlow uses them.
 TWO_REPLICAS = """

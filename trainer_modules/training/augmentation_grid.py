@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules.event_log import EventLog
+from trainer_modules.training.event_log import EventLog
 
 IMAGES = 32
 _COLUMNS = 8

@@ -2,8 +2,8 @@
 
 import pytest
 
-from trainer_modules import precision
 from trainer_modules.settings import ModelSettings
+from trainer_modules.training import precision
 
 PUBLISHED, TINY = ModelSettings(), ModelSettings(units=(1, 1), root_filters=16)
 AMX = frozenset({"amx_bf16", "sse"})
