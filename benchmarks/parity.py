@@ -43,8 +43,8 @@ def compare(peer: str, depth: int, width: int) -> dict[str, object]:
     """
     from trainer_modules.backbones.registry import build_backbone, feature_dim
     from trainer_modules.contrastive.ntxent import nt_xent
-    from trainer_modules.initialization import initialize
     from trainer_modules.settings import InitSettings, ModelSettings
+    from trainer_modules.weights.initialization import initialize
 
     model = ModelSettings(depth=depth, width=width)
     backbone = build_backbone(model)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from trainer_modules import export, initialization
+from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.contrastive import projection
 from trainer_modules.contrastive.ntxent import nt_xent
@@ -22,6 +22,7 @@ from trainer_modules.input import patient_pairs, records
 from trainer_modules.probes import linear
 from trainer_modules.settings import PretrainSettings
 from trainer_modules.training import loop, micro_batches, optimizers, stage
+from trainer_modules.weights import initialization
 
 _EMBED_BATCH = 256
 

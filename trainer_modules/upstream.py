@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer_modules import export, initialization
+from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import records
@@ -20,6 +20,7 @@ from trainer_modules.settings import TaskSettings, UpstreamTraining
 from trainer_modules.supervised.classifier import Classifier
 from trainer_modules.supervised.selection import merit, validate
 from trainer_modules.training import loop, optimizers, stage
+from trainer_modules.weights import initialization
 
 _SCORE_BATCH = 256
 

@@ -28,8 +28,8 @@ import numpy as np
 
 from trainer_modules.backbones.registry import build_backbone, feature_dim
 from trainer_modules.contrastive.ntxent import nt_xent
-from trainer_modules.initialization import initialize
 from trainer_modules.settings import InitSettings, ModelSettings
+from trainer_modules.weights.initialization import initialize
 
 
 def features(args: argparse.Namespace) -> None:

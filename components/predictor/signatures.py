@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.errors import InputError
-from trainer_modules.saved_model_loading import load_guarded
+from trainer_modules.weights.saved_model_guard import load_guarded
 
 
 def load_signature(model_dir: str, name: str, purpose: str) -> tuple[Any, Any]:

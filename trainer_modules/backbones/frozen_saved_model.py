@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from schemas.errors import InputError
-from trainer_modules.saved_model_loading import load_guarded
+from trainer_modules.weights.saved_model_guard import load_guarded
 
 
 @keras.saving.register_keras_serializable("remedis")

@@ -19,7 +19,7 @@ import numpy as np
 
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules import export, initialization
+from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.decisions.auc import mean_auc
 from trainer_modules.input import batches as input_pipeline
@@ -27,6 +27,7 @@ from trainer_modules.input import records
 from trainer_modules.input.label_fraction import choose_patients
 from trainer_modules.probes.linear import probe_scores
 from trainer_modules.settings import InitSettings, ModelSettings, TaskSettings
+from trainer_modules.weights import initialization
 
 _BATCH = 256
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from schemas.errors import InputError
-from trainer_modules import export, initialization
+from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.input import batches as input_pipeline
 from trainer_modules.input import class_weights, records
@@ -22,6 +22,7 @@ from trainer_modules.supervised import bit_hyperrule, recipe
 from trainer_modules.supervised.classifier import Classifier, choose_trained_layers
 from trainer_modules.supervised.selection import merit, validate
 from trainer_modules.training import checkpoint, loop, optimizers, stage
+from trainer_modules.weights import initialization
 
 _SCORE_BATCH = 256
 

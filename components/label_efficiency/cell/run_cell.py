@@ -28,9 +28,9 @@ from components.label_efficiency.cell.cell import (
 from components.label_efficiency.cell.settings import Candidate
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules import initialization
 from trainer_modules.input import records
 from trainer_modules.settings import InitSettings
+from trainer_modules.weights import initialization
 
 
 @dataclasses.dataclass(frozen=True)

@@ -105,9 +105,9 @@ def test_bad_input_is_refused_with_status_2(tmp_path, capsys, more, settings, sa
 def test_its_command_pretrains_and_the_pipeline_takes_the_encoder(tmp_path):
     """One process stands for the pods (two are tested in tests/trainer_modules)."""
     from tests.trainer_modules import tiny_data
-    from trainer_modules import initialization
     from trainer_modules.backbones import registry
     from trainer_modules.settings import InitSettings, ModelSettings
+    from trainer_modules.weights import initialization
 
     tiny = {
         "model": {**tiny_data.MODEL, "init": {"source": "random"}},

@@ -12,8 +12,8 @@ import pytest
 
 from schemas.errors import InputError
 from trainer_modules.backbones.registry import build_backbone
-from trainer_modules.initialization import initialize
 from trainer_modules.settings import InitSettings, ModelSettings
+from trainer_modules.weights.initialization import initialize
 
 TINY = ModelSettings(units=(1, 2), root_filters=8)
 

@@ -4,11 +4,11 @@ import pytest
 import tensorflow as tf
 
 from schemas.errors import InputError
-from trainer_modules import saved_model_loading
+from trainer_modules.weights import saved_model_guard
 
 
 def load_guarded(folder):
-    return saved_model_loading.load_guarded(folder, "unreadable")
+    return saved_model_guard.load_guarded(folder, "unreadable")
 
 
 IMAGES = tf.TensorSpec([None, 32, 32, 3], tf.float32)

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from schemas.errors import InputError
 from trainer_modules.backbones.registry import build_backbone
-from trainer_modules.initialization import initialize
 from trainer_modules.settings import InitSettings, ModelSettings
+from trainer_modules.weights.initialization import initialize
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ import keras
 import numpy as np
 
 from schemas.errors import InputError
-from trainer_modules.bit_npz import load_bit_npz
-from trainer_modules.encoder_weights import load_encoder
-from trainer_modules.saved_model_weights import load_saved_model
 from trainer_modules.settings import InitSettings
+from trainer_modules.weights.bit_npz import load_bit_npz
+from trainer_modules.weights.encoder import load_encoder
+from trainer_modules.weights.saved_model import load_saved_model
 
 ENCODER_FILE = "encoder.weights.h5"
 _NEEDS = {

@@ -54,7 +54,7 @@ def load_saved_model(backbone: keras.Model, folder: Path) -> int:
 
 def _variables(folder: Path) -> dict[str, np.ndarray]:
     """Variables by the part of their names that BiT's layers give, without the head's."""
-    from trainer_modules.saved_model_loading import load_guarded
+    from trainer_modules.weights.saved_model_guard import load_guarded
 
     module = load_guarded(str(folder), f"{folder} is not a whole TF2 SavedModel")
     variables = getattr(module, "variables", None)

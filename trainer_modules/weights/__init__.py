@@ -1,0 +1,1 @@
+"""First weights: BiT files, SavedModels, encoders of earlier runs."""
