@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from components.data_gate import artifacts, checks, pictures
 from components.data_gate.checks import Check, Distance
-from components.data_gate.drift import drift
-from components.data_gate.feature_drift import feature_distances, label_distances
+from components.data_gate.drift.distances import drift
+from components.data_gate.drift.feature_drift import feature_distances, label_distances
+from components.data_gate.drift.shortcuts import shortcuts
 from components.data_gate.index import Index
 from components.data_gate.near import near_duplicates
 from components.data_gate.passed_data import PassedData
 from components.data_gate.settings import DataGateSettings
-from components.data_gate.shortcuts import shortcuts
 from components.image_example_gen.writing.contract import record_features, task_features
 from schemas import features
 from trainer_modules.settings import TaskSettings

@@ -1,0 +1,1 @@
+"""How far apart the domains are: distances, feature drift, shortcuts. Imports no executor."""
