@@ -8,8 +8,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from components.reporter.content import Content, read_content
-from components.reporter.page import render_card, render_page
+from components.reporter.page.content import Content, read_content
+from components.reporter.page.page import render_card, render_page
 from components.reporter.sources import Sources
 
 PACKAGES = (

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.reporter.parts import Figure, Node, Verdict
+from components.reporter.page.parts import Figure, Node, Verdict
 
 
 class Pushed(BaseModel):

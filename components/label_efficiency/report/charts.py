@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.label_efficiency.report.curves import JUDGED, Curve, Point
 from components.label_efficiency.report.wording import ARM_NAMES, CURVE_LABELS, CURVE_TITLES
-from components.reporter.svg import (
-    ID_COLOR,
-    MUTED,
-    SHIFTED_COLOR,
-    drawing,
-    grid,
-    inline,
-)
+from components.reporter.page.svg import ID_COLOR, MUTED, SHIFTED_COLOR, drawing, grid, inline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from components.label_efficiency.report import charts, wording
 from components.label_efficiency.report.curves import JUDGED
-from components.reporter.page import TEMPLATES, shown_config, template_environment
+from components.reporter.page.page import TEMPLATES, shown_config, template_environment
 
 if TYPE_CHECKING:
     from components.label_efficiency.report.report import Study

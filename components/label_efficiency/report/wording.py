@@ -7,7 +7,7 @@ import math
 from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.label_efficiency.report import curves
 from components.label_efficiency.report.headlines import NOT_REACHED, REACHED, Headline
-from components.reporter.wording import figure
+from components.reporter.page.wording import figure
 
 ARM_NAMES = {REMEDIS: "REMEDIS", BIT: "BiT only", RANDOM: "random init"}
 ARM_NOTES = {

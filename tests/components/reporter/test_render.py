@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.reporter.content import Content
-from components.reporter.page import render_page
-from components.reporter.parts import ShiftPart
+from components.reporter.page.content import Content
+from components.reporter.page.page import render_page
+from components.reporter.page.parts import ShiftPart
 from components.reporter.render import render_report
 from components.reporter.sources import Sources
 

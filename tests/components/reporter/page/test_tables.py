@@ -1,8 +1,8 @@
 """Tables arrange what was measured, and lose nothing without saying so."""
 
-from components.reporter import tables
-from components.reporter.content import Content
-from components.reporter.parts import (
+from components.reporter.page import tables
+from components.reporter.page.content import Content
+from components.reporter.page.parts import (
     DataGatePart,
     GatePart,
     IngestPart,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pydantic
 
 from components.image_example_gen.spans import expression
-from components.reporter.parts import (
+from components.reporter.page.parts import (
     CardPart,
     DataGatePart,
     GatePart,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.reporter import calibration
+from components.reporter.page import calibration
 
 
 def test_reliability_bins_match_counts_by_hand() -> None:

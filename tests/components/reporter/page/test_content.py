@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.reporter.content import hide_data_paths, judge
-from components.reporter.parts import DataGatePart, Figure, GatePart
-from components.reporter.tfma_slices import rows_of
-from components.reporter.wording import (
+from components.reporter.page.content import hide_data_paths, judge
+from components.reporter.page.parts import DataGatePart, Figure, GatePart
+from components.reporter.page.tfma_slices import rows_of
+from components.reporter.page.wording import (
     figure,
     interval,
     measure,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from components.reporter.content import Content
-from components.reporter.parts import Distance, Figure, Rule, SliceMetric
-from components.reporter.wording import DOMAIN_TITLES, title
+from components.reporter.page.content import Content
+from components.reporter.page.parts import Distance, Figure, Rule, SliceMetric
+from components.reporter.page.wording import DOMAIN_TITLES, title
 from schemas import features
 
 HEADLINE = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece")

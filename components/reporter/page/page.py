@@ -17,8 +17,8 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from components.reporter import calibration, charts, tables, wording
-from components.reporter.content import Content
+from components.reporter.page import calibration, charts, tables, wording
+from components.reporter.page.content import Content
 
 TEMPLATES = Path(__file__).parent / "templates"
 _PNG_IN_BASE64 = "iVBORw0KGgo"

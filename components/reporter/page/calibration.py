@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from components.reporter.svg import GRID, ID_COLOR, MUTED, SHIFTED_COLOR, drawing, grid, inline
+from components.reporter.page.svg import GRID, ID_COLOR, MUTED, SHIFTED_COLOR, drawing, grid, inline
 from schemas import features
 from trainer_modules.decisions.calibration_metrics import CalibrationFigures, measure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from components.reporter.parts import Figure, Verdict
+from components.reporter.page.parts import Figure, Verdict
 from schemas import features
 
 MISSING = "—"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from components.reporter.parts import Figure, HistoryPart, Subgroup
-from components.reporter.svg import (
+from components.reporter.page.parts import Figure, HistoryPart, Subgroup
+from components.reporter.page.svg import (
     GRID,
     ID_COLOR,
     INK,
@@ -22,7 +22,7 @@ from components.reporter.svg import (
     plain,
     single,
 )
-from components.reporter.wording import MINUS, title, words
+from components.reporter.page.wording import MINUS, title, words
 from schemas import features
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.reporter import charts
-from components.reporter.parts import Figure, HistoryPart, Subgroup
+from components.reporter.page import charts
+from components.reporter.page.parts import Figure, HistoryPart, Subgroup
 
 
 def texts(svg: str) -> list[str]:
