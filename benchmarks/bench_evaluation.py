@@ -137,8 +137,8 @@ def main() -> None:
     arguments = parser.parse_args()
     from importlib.metadata import version
 
-    from trainer_modules.quiet_import import import_tensorflow
     from trainer_modules.settings import TaskSettings
+    from trainer_modules.training.quiet_import import import_tensorflow
 
     import_tensorflow()
     findings = tuple(f"finding {index}" for index in range(arguments.findings))

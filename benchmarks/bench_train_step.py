@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import peers
 from benchmarks.peer import timing
-from trainer_modules.quiet_import import import_tensorflow
 from trainer_modules.settings import ModelSettings
 from trainer_modules.training import precision
 from trainer_modules.training.kernels import prefer_onednn
+from trainer_modules.training.quiet_import import import_tensorflow
 
 MODEL = ModelSettings(depth=50)
 POLICIES = {"fp32": precision.FULL, "bf16": precision.MIXED}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-CODE = "from trainer_modules.quiet_import import import_tensorflow; import_tensorflow()"
+ROOT = Path(__file__).resolve().parents[3]
+CODE = "from trainer_modules.training.quiet_import import import_tensorflow; import_tensorflow()"
 
 
 def _run(code: str, *path: Path) -> subprocess.CompletedProcess:
