@@ -1,7 +1,7 @@
 # Every target but clean sets up what it needs first; nothing else is required.
 PYTHON_VENV := .venv/bin/python
 RUFF := .venv/bin/ruff
-SOURCES := local_runner.py kubeflow_runner.py benchmarks components pipeline tests trainer_modules
+SOURCES := local_runner.py kubeflow_runner.py benchmarks components pipeline schemas tests trainer_modules
 # Files of tests are divided among the cores; four processes fit in 16 GiB.
 PARALLEL := -n logical --maxprocesses=4 --dist=loadfile
 # `make lock UPGRADE=--upgrade` moves to the newest versions that requirements*.in allow.

@@ -1,6 +1,6 @@
 """Compiles the REMEDIS pipeline for Kubeflow Pipelines 2, submits it and compares it.
 
-Intentionally short: arguments and commands are in pipeline/kubeflow_*.py.
+Intentionally short: arguments and commands are in pipeline/kubeflow/.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def main() -> None:
         if arguments.part != "gate":
             total += timed("Evaluator (TFMA)", evaluator(Path(folder), predictions, task))[0]
         if arguments.part != "evaluator":
-            from components.model_gate import inputs
+            from components.model_gate import inputs  # noqa: F401
             from components.model_gate.rules import domain_rules, evidence  # noqa: F401
 
             total += timed("gate, 2,000 resamples", lambda: judge(predictions, task))[0]

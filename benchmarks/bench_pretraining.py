@@ -30,7 +30,7 @@ def batches(images: int):
     import tensorflow as tf
 
     from schemas import features
-    from trainer_modules.input import batches as input_pipeline
+    from trainer_modules.input import batches as input_batches
     from trainer_modules.input import records
     from trainer_modules.settings import AugmentSettings, TaskSettings
 
@@ -47,7 +47,7 @@ def batches(images: int):
         cached=tf.constant(examples),
     )
     epochs = range(1000)
-    return input_pipeline.pretraining_batches(source, AugmentSettings(), VIEW, images, 0, epochs)
+    return input_batches.pretraining_batches(source, AugmentSettings(), VIEW, images, 0, epochs)
 
 
 def pretraining_model(images: int, micro_batch: int):

@@ -17,7 +17,7 @@ from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.contrastive import projection
 from trainer_modules.contrastive.ntxent import nt_xent
-from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import batches as input_batches
 from trainer_modules.input import patient_pairs, records
 from trainer_modules.probes import linear
 from trainer_modules.settings import PretrainSettings
@@ -72,13 +72,13 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         source = records.open_unlabelled(work.train_files, work.task, "pretraining splits")
         pairs = patient_pairs.open_cases(source) if settings.pairs == "patient" else source
         batch_size = stage.batch_size(settings.batch_size, pairs.count, strategy)
-        steps = input_pipeline.steps_per_epoch(pairs, batch_size)
+        steps = input_batches.steps_per_epoch(pairs, batch_size)
         with strategy.scope():
             model, initialised = _build(work, batch_size, steps)
 
         def batches(epochs: range, skipped: int) -> tf.data.Dataset:
             size, seed = work.model.image_size, work.seed
-            return input_pipeline.pretraining_batches(
+            return input_batches.pretraining_batches(
                 pairs, settings.augment, size, batch_size, seed, epochs, skipped
             )
 
@@ -140,7 +140,7 @@ def _merit(epoch: dict[str, float]) -> tuple[float, float] | None:
 
 
 def _embed(encoder: keras.Model, split: records.Records, work: stage.Stage) -> np.ndarray:
-    batches = input_pipeline.evaluation_batches(split, work.model.image_size, _EMBED_BATCH)
+    batches = input_batches.evaluation_batches(split, work.model.image_size, _EMBED_BATCH)
     return encoder.predict(batches, verbose=0)
 
 

@@ -1,7 +1,7 @@
 """Typed, immutable settings of the task, the backbone and the two trainers.
 
-Free of TensorFlow: `pipeline.config.config` composes these models, and `run_fn` rebuilds them from the
-JSON that the TFX Trainer passes in `custom_config`.
+Free of TensorFlow: `pipeline.config.config` composes these models, and `run_fn` rebuilds them
+from the JSON that the TFX Trainer passes in `custom_config`.
 """
 
 from __future__ import annotations

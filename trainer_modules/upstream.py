@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from trainer_modules import export
 from trainer_modules.backbones import registry
-from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import batches as input_batches
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings, UpstreamTraining
 from trainer_modules.supervised.classifier import Classifier
@@ -36,17 +36,17 @@ def run_fn(fn_args: stage.FnArgs) -> None:
             work.eval_files, work.task, "upstream validation split"
         )
         batch_size = stage.batch_size(settings.batch_size, source.count, strategy)
-        steps = input_pipeline.steps_per_epoch(source, batch_size)
+        steps = input_batches.steps_per_epoch(source, batch_size)
         with strategy.scope():
             model, initialised = _build(work, batch_size, steps)
 
         def batches(epochs: range, skipped: int) -> tf.data.Dataset:
-            return input_pipeline.finetuning_batches(
+            return input_batches.finetuning_batches(
                 source, settings.augment, size, batch_size, work.seed, epochs, skipped
             )
 
         def measure(epoch: int) -> dict[str, float]:
-            images = input_pipeline.evaluation_batches(validation, size, _SCORE_BATCH)
+            images = input_batches.evaluation_batches(validation, size, _SCORE_BATCH)
             logits = model.predict(images, verbose=0).astype(np.float64)
             return validate(truth, logits, work.task) | _accuracy(truth, logits, work.task)
 

@@ -1,1 +1,1 @@
-"""What evaluation and gates compute with: bootstrap, intervals, DeLong, metrics. Knows no TFX, no files."""
+"""What gates compute with: bootstrap, intervals, DeLong, metrics. Knows no TFX or file."""

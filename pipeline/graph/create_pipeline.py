@@ -55,7 +55,7 @@ def _components(
         task=config.task,
         subgroups=config.data.subgroups,
         embeddings=config.predictor.embeddings,
-        code_digest=code_digest("components/predictor", "components/shift", *CONTRACT),
+        code_digest=code_digest("components/predictor", "components/shift_analysis", *CONTRACT),
     )
     # TFMA's slices and thresholds, on the Predictor's examples.
     evaluator = Evaluator(
@@ -99,7 +99,7 @@ def _components(
         pushed_encoder=pushers[1].outputs["pushed_model"] if pushers else None,
         run_settings=config.model_dump_json(),
         code_digest=code_digest(
-            "components/reporter", "components/shift", "components/model_gate", *CONTRACT
+            "components/reporter", "components/shift_analysis", "components/model_gate", *CONTRACT
         ),
     )
     return [
@@ -143,6 +143,4 @@ def _classifiers(places: Places) -> str:
 
 def schema_source(config: RunConfig) -> Path:
     """The curated schema that the configuration names."""
-    return (
-        Path(__file__).resolve().parent.parent / "schemas" / config.curated_schema / "schema.pbtxt"
-    )
+    return Path(__file__).resolve().parents[2] / "schemas" / config.curated_schema / "schema.pbtxt"

@@ -18,12 +18,13 @@ from pipeline.graph.shared_nodes import CONTRACT, Places, SharedNodes, assemble,
 from schemas.errors import InputError
 from trainer_modules.settings import InitSettings
 
-_CELL_CODE = ("components/study_cell", "trainer_modules")
+_CELL_CODE = ("components/label_efficiency/cell", "trainer_modules")
 _REPORT_CODE = (
-    "components/study_report",
+    "components/label_efficiency/report",
     "components/label_efficiency/cell/cell.py",
     "components/reporter",
     "components/model_gate",
+    "components/statistics",
     *CONTRACT,
 )
 

@@ -55,7 +55,7 @@ def _compiled(arguments: argparse.Namespace) -> Iterator[str]:
 
 def submit(arguments: argparse.Namespace) -> int:
     """Creates a run or a recurring run; 1 when the run was waited for and failed."""
-    from pipeline.kubeflow.client import submit as kubeflow_submit
+    from pipeline.kubeflow.client import submit as submission
     from pipeline.kubeflow.client.server import Server, read_token
 
     server = Server(arguments.host, arguments.namespace, read_token(arguments.token_file))
@@ -66,10 +66,10 @@ def submit(arguments: argparse.Namespace) -> int:
     }
     with _compiled(arguments) as file:
         if arguments.schedule:
-            recurring = kubeflow_submit.schedule(file, server, arguments.schedule, **chosen)
+            recurring = submission.schedule(file, server, arguments.schedule, **chosen)
             print(f"recurring run {recurring}")
             return 0
-        run, failures = kubeflow_submit.submit(file, server, wait_seconds=arguments.wait, **chosen)
+        run, failures = submission.submit(file, server, wait_seconds=arguments.wait, **chosen)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     print(f"run {run}")
@@ -78,12 +78,12 @@ def submit(arguments: argparse.Namespace) -> int:
 
 def diff(arguments: argparse.Namespace) -> int:
     """Prints what would change; 1 when something would."""
-    from pipeline.kubeflow.client import diff as kubeflow_diff
+    from pipeline.kubeflow.client import diff as difference
     from pipeline.kubeflow.client.server import Server, read_token
 
     server = Server(arguments.host, arguments.namespace, read_token(arguments.token_file))
     with _compiled(arguments) as file:
-        changes = kubeflow_diff.compare(
+        changes = difference.compare(
             file, server, name=arguments.name, version=arguments.version, run=arguments.run
         )
     print(*(changes or ["no difference"]), sep="\n")

@@ -1,4 +1,6 @@
-"""Linear probes of a run's encoder against the same network untrained: `python -m pipeline.local.probe`.
+"""Linear probes of a run's encoder against the same network untrained.
+
+    python -m pipeline.local.probe
 
 Works on the folder of a local run that has reached the Pretrainer (or, with `--stage upstream`,
 the Upstream Trainer); trains nothing but logistic regressions.

@@ -22,7 +22,7 @@ from schemas.errors import InputError
 from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.decisions.auc import mean_auc
-from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import batches as input_batches
 from trainer_modules.input import records
 from trainer_modules.input.label_fraction import choose_patients
 from trainer_modules.probes.linear import probe_scores
@@ -164,7 +164,7 @@ def probe_encoder(
 
 
 def _embed(network: keras.Model, size: int, source: records.Records) -> np.ndarray:
-    batches = input_pipeline.evaluation_batches(source, size, _BATCH)
+    batches = input_batches.evaluation_batches(source, size, _BATCH)
     return network.predict(batches, verbose=0)
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from schemas.errors import InputError
 from trainer_modules import export
 from trainer_modules.backbones import registry
-from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import batches as input_batches
 from trainer_modules.input import class_weights, records
 from trainer_modules.settings import FinetuneSettings, InitSettings
 from trainer_modules.supervised import bit_hyperrule, recipe
@@ -79,7 +79,7 @@ def finetune(
     validation, truth = records.open_labelled(work.eval_files, work.task, "validation split")
     work = _at_resolution(work, source)
     batch_size = stage.batch_size(recipe.wanted_batch_size(settings), source.count, strategy)
-    per_pass = input_pipeline.steps_per_epoch(source, batch_size)
+    per_pass = input_batches.steps_per_epoch(source, batch_size)
     plan = recipe.resolve(settings, len(index), batch_size, per_pass, chosen)
     with strategy.scope():
         model = _build(work, plan)
@@ -91,7 +91,7 @@ def finetune(
         # An epoch of the plan need not be a pass through the training set.
         done = epochs.start * plan.steps + skipped
         passes = range(done // per_pass, -(-plan.total_steps // per_pass))
-        return input_pipeline.finetuning_batches(
+        return input_batches.finetuning_batches(
             source,
             work.settings.augment,
             work.model.image_size,
@@ -104,7 +104,7 @@ def finetune(
         )
 
     def logits() -> np.ndarray:
-        images = input_pipeline.evaluation_batches(validation, work.model.image_size, _SCORE_BATCH)
+        images = input_batches.evaluation_batches(validation, work.model.image_size, _SCORE_BATCH)
         return model.predict(images, verbose=0).astype(np.float64)
 
     store = work.checkpoints()
@@ -131,7 +131,7 @@ def _at_resolution(work: stage.Stage, source: records.Records) -> stage.Stage:
     settings: FinetuneSettings = work.settings
     if settings.resolution == "model":
         return work
-    resized, crop = bit_hyperrule.resolution(*input_pipeline.first_image_size(source))
+    resized, crop = bit_hyperrule.resolution(*input_batches.first_image_size(source))
     share = (crop / resized) ** 2
     view = {"crop_area": (share, share), "crop_aspect": (1.0, 1.0)}
     augment = settings.augment.model_copy(update=view)

@@ -16,20 +16,20 @@ from trainer_modules.settings import TaskSettings
 # need heavy libraries. A new source is a module with a class of rows.Source, a line here and a
 # value of settings.SourceName.
 _SOURCES = {
-    "camelyon16": ("layouts.camelyon16", "Camelyon16Source"),
-    "camelyon17": ("layouts.camelyon17", "Camelyon17Source"),
-    "camelyon17_wilds": ("layouts.camelyon17_wilds", "WildsSource"),
-    "chexpert": ("layouts.chexpert", "ChexpertSource"),
-    "combined": ("combined", "CombinedSource"),
-    "dicom": ("layouts.dicom_folder", "DicomSource"),
-    "image_folder": ("layouts.image_folder", "ImageFolderSource"),
-    "manifest": ("manifest", "ManifestSource"),
-    "mimic_cxr": ("layouts.mimic_cxr", "MimicCxrSource"),
-    "nih_cxr14": ("layouts.nih_cxr14", "NihCxr14Source"),
-    "patch_camelyon": ("layouts.patch_camelyon", "PatchCamelyonSource"),
-    "synthetic": ("synthetic", "SyntheticSource"),
-    "tfds": ("layouts.tfds", "TfdsSource"),
-    "tfrecord": ("layouts.tfrecord", "TfrecordSource"),
+    "camelyon16": ("sources.public.camelyon16", "Camelyon16Source"),
+    "camelyon17": ("sources.public.camelyon17", "Camelyon17Source"),
+    "camelyon17_wilds": ("sources.public.camelyon17_wilds", "WildsSource"),
+    "chexpert": ("sources.public.chexpert", "ChexpertSource"),
+    "combined": ("sources.combined", "CombinedSource"),
+    "dicom": ("sources.dicom_folder", "DicomSource"),
+    "image_folder": ("sources.image_folder", "ImageFolderSource"),
+    "manifest": ("sources.manifest", "ManifestSource"),
+    "mimic_cxr": ("sources.public.mimic_cxr", "MimicCxrSource"),
+    "nih_cxr14": ("sources.public.nih_cxr14", "NihCxr14Source"),
+    "patch_camelyon": ("sources.public.patch_camelyon", "PatchCamelyonSource"),
+    "synthetic": ("synthetic.source", "SyntheticSource"),
+    "tfds": ("sources.tfds", "TfdsSource"),
+    "tfrecord": ("sources.tfrecord", "TfrecordSource"),
 }
 
 

@@ -13,7 +13,7 @@ from components.image_example_gen.decoding import images
 from components.image_example_gen.plan import Unit
 from components.image_example_gen.rows import Source
 from components.image_example_gen.settings import DataSettings
-from components.image_example_gen.writing import examples as records
+from components.image_example_gen.writing import examples as tf_examples
 from components.image_example_gen.writing.report import Summary
 from components.image_example_gen.writing.tf_records import RecordWriter
 from trainer_modules.settings import TaskSettings
@@ -50,7 +50,7 @@ def write_shard(
     os.makedirs(folder, exist_ok=True)
     record_path = os.path.join(folder, _records_name(unit.name))
     index_path = os.path.join(report, f"index-{unit.split}-{unit.name}.parquet")
-    schema = records.index_schema(task.labels, data.subgroups)
+    schema = tf_examples.index_schema(task.labels, data.subgroups)
     with RecordWriter(record_path, _LEVEL) as writer, _Index(index_path, schema) as index:
         for planned in unit.images():
             try:
@@ -60,8 +60,8 @@ def write_shard(
                 summary.reject(planned, rejected)
                 continue
             names = (task.labels, data.subgroups)
-            writer.write(records.to_example(planned, stored, *names))
-            index.add(records.to_index_row(planned, stored, unit.split, *names))
+            writer.write(tf_examples.to_example(planned, stored, *names))
+            index.add(tf_examples.to_index_row(planned, stored, unit.split, *names))
             summary.keep(planned, unit.split)
             for flag in source.flags(planned.image):
                 summary.flag(planned, flag)

@@ -22,7 +22,7 @@ from components.label_efficiency.cell.labels import Drawn
 from components.label_efficiency.cell.settings import Candidate, CellSettings
 from trainer_modules.backbones import registry
 from trainer_modules.decisions import auc
-from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import batches as input_batches
 from trainer_modules.input import class_weights, records
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 from trainer_modules.supervised.classifier import Classifier, choose_trained_layers
@@ -70,7 +70,7 @@ class Network:
 
     def probabilities(self, source: records.Records, job: Job) -> np.ndarray:
         """Uncalibrated probabilities of the targets, [N, T] in stored order."""
-        batches = input_pipeline.evaluation_batches(source, job.model.image_size, _SCORE_BATCH)
+        batches = input_batches.evaluation_batches(source, job.model.image_size, _SCORE_BATCH)
         logits = np.concatenate([self._logits(images).numpy() for images in batches])
         logits = logits.astype(np.float64)
         multiclass = job.task.kind == "multiclass"
@@ -93,9 +93,9 @@ def train(
     """Trains from these weights; a share of the labels gets as many steps as all of them."""
     steps, finetune = job.settings.steps, job.finetune
     batch_size = stage.batch_size(job.settings.batch_size, drawn.source.count, strategy)
-    passes = math.ceil(steps / input_pipeline.steps_per_epoch(drawn.source, batch_size))
+    passes = math.ceil(steps / input_batches.steps_per_epoch(drawn.source, batch_size))
     balanced = finetune.class_weights == "balanced"
-    batches = input_pipeline.finetuning_batches(
+    batches = input_batches.finetuning_batches(
         drawn.source,
         finetune.augment,
         job.model.image_size,

@@ -1,1 +1,1 @@
-"""The study's curves with intervals, its headlines and its page. Imports the cell and statistics."""
+"""The study's curves with intervals, its headlines and its page. Imports the cell."""

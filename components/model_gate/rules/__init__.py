@@ -1,1 +1,1 @@
-"""What a model must reach, and the judgement. Imports statistics; no TFX, no files but the policy."""
+"""What a model must reach, and the judgement. Imports statistics and trainer_modules; no TFX."""

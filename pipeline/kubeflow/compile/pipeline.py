@@ -16,7 +16,7 @@ from pipeline.config.config import RunConfig, build_config, read_settings
 from pipeline.config.kubernetes_settings import KubernetesSettings
 from pipeline.graph import beam_options
 from pipeline.kubeflow.compile import check
-from pipeline.kubeflow.compile import spec as kubeflow_spec
+from pipeline.kubeflow.compile import spec as spec_edits
 from pipeline.kubeflow.compile.targets import KUBEFLOW, Target
 from schemas.errors import InputError
 
@@ -121,13 +121,13 @@ def compile_pipeline(
     _refuse(
         check.unsupported(spec) + check.unknown_nodes(config, spec) + target.problems(config, nodes)
     )
-    kubeflow_spec.ingest_anew(spec, config)
-    kubeflow_spec.add_outputs(spec)
-    parameters = kubeflow_spec.add_parameters(spec, config)
-    kubeflow_spec.add_resources(spec, config.kubernetes, target)
+    spec_edits.ingest_anew(spec, config)
+    spec_edits.add_outputs(spec)
+    parameters = spec_edits.add_parameters(spec, config)
+    spec_edits.add_resources(spec, config.kubernetes, target)
     spec["defaultPipelineRoot"] = target.pipeline_root
     # Vertex AI reads one document.
-    pods = [kubeflow_spec.platform_document(spec, config.kubernetes)]
+    pods = [spec_edits.platform_document(spec, config.kubernetes)]
     _write(output, [spec, *(pods if target.kind == "kubeflow" else [])])
     steps = ((node, image, _described(config.kubernetes, node)) for node in nodes)
     return Compiled(config.name, tuple(steps), tuple(parameters))
@@ -165,7 +165,7 @@ def _compile(
 
     workspace, trainer = config.kubernetes.workspace, config.kubernetes.of_node("Pretrainer")
     kept = check.on_volume(workspace, target.mounts(trainer))
-    schema = schema_source(config).relative_to(Path(__file__).resolve().parent.parent)
+    schema = schema_source(config).relative_to(Path(__file__).resolve().parents[3])
     pipeline = create_pipeline(
         config,
         Places(

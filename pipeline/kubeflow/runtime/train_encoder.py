@@ -1,9 +1,9 @@
 """Pretrains an encoder outside the pipeline, alone or together with other processes (TF_CONFIG).
 
-    python -m pipeline.kubeflow.runtime.train_encoder --settings JSON --examples FOLDER --model FOLDER
+    python -m pipeline.kubeflow.runtime.train_encoder --settings JSON --examples DIR --model DIR
 
 It calls the Pretrainer's own `run_fn` with what the pipeline would tell it. Afterwards
-`FOLDER/encoder` of --model is what `model.init.path` takes, with `model.init.source=encoder`.
+`DIR/encoder` of --model is what `model.init.path` takes, with `model.init.source=encoder`.
 Exit status: 0 done; 2 bad input; 1 a bug.
 """
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from schemas import features
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
-from trainer_modules.input import batches as input_pipeline
+from trainer_modules.input import batches as input_batches
 from trainer_modules.input import patient_pairs, records
 from trainer_modules.settings import AugmentSettings, TaskSettings
 
@@ -113,10 +113,10 @@ def test_every_pair_of_a_patient_is_as_likely():
 @pytest.mark.slow
 def test_views_of_a_pair_are_of_its_two_images_and_continue_where_told(cases):
     def batches(epochs, skipped=0):
-        made = input_pipeline.pretraining_batches(cases, CROPS, 32, 3, 1, epochs, skipped)
+        made = input_batches.pretraining_batches(cases, CROPS, 32, 3, 1, epochs, skipped)
         return np.stack(list(made.as_numpy_iterator()))
 
-    assert input_pipeline.steps_per_epoch(cases, 3) == 2
+    assert input_batches.steps_per_epoch(cases, 3) == 2
     whole = batches(range(3))
     assert whole.shape == (6, 3, 2, 32, 32, 3)
     images = np.round(whole.mean(axis=(3, 4, 5)) * 25.5).astype(int)

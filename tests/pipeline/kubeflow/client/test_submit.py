@@ -3,10 +3,9 @@
 import pytest
 
 import kubeflow_runner
-from pipeline.kubeflow.client import submit as kubeflow_submit
+from pipeline.kubeflow.client import submit as submission
 from pipeline.kubeflow.client.server import Server, read_token
-from pipeline.kubeflow.client.submit import schedule
-from pipeline.kubeflow.client.submit import submit as kubeflow_submit
+from pipeline.kubeflow.client.submit import schedule, submit
 from schemas.errors import InputError
 
 
@@ -34,7 +33,7 @@ def test_failed_run_is_told_with_its_steps(kubeflow, file, state):
 
 
 def test_run_that_takes_longer_goes_on(kubeflow, file, monkeypatch):
-    monkeypatch.setattr(kubeflow_submit, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(submission, "_POLL_SECONDS", 0.01)
     kubeflow.answers["runs/r"] = (200, {"run_id": "r", "state": "RUNNING"})
     with pytest.raises(InputError, match=r"run r did not end within 0\.1 s"):
         submit(file, Server(kubeflow.address, "team"), experiment="x", wait_seconds=0.1)

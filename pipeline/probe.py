@@ -1,0 +1,6 @@
+"""The old name of the probe command."""
+
+import sys
+
+if __name__ == "__main__":
+    sys.exit("error: `pipeline.probe` has moved; run python -m pipeline.local.probe")
