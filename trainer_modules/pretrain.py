@@ -22,6 +22,7 @@ from trainer_modules.input import patient_pairs, records
 from trainer_modules.probes import linear
 from trainer_modules.settings import PretrainSettings
 from trainer_modules.training import loop, micro_batches, optimizers, stage
+from trainer_modules.training.progress import progress
 from trainer_modules.weights import initialization
 
 _EMBED_BATCH = 256
@@ -103,7 +104,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
 def _pass_on(work: stage.Stage) -> None:
     """Exports the SavedModel of the settings as the encoder: nothing in it can be trained."""
     network = registry.build_backbone(work.model)
-    loop.progress("pretraining is skipped: model.family=saved_model is never trained")
+    progress("pretraining is skipped: model.family=saved_model is never trained")
     found = initialization.describe(work.model.init)
     trained_on = {"method": "none, a SavedModel as it is", "initialised": found}
     export.export_encoder(

@@ -22,7 +22,8 @@ from keras_tuner.errors import FailedTrialError, FatalError
 from schemas.errors import Diverged, InputError
 from trainer_modules.settings import FinetuneSettings, SearchSettings
 from trainer_modules.supervised.finetuning import finetune, merit
-from trainer_modules.training import loop, stage
+from trainer_modules.training import stage
+from trainer_modules.training.progress import progress
 
 LEARNING_RATE = "learning_rate"
 WEIGHT_DECAY = "weight_decay"
@@ -120,7 +121,7 @@ class Search(BaseTuner):
         chosen = dict(trial.hyperparameters.values)
         number = len(self.oracle.start_order)
         name = f"candidate {number}/{len(self._listed)}"
-        loop.progress(
+        progress(
             f"{name}: learning rate {chosen[LEARNING_RATE]:.3g}, "
             f"weight decay {chosen[WEIGHT_DECAY]:.3g}"
         )
@@ -129,7 +130,7 @@ class Search(BaseTuner):
             with stage.session(work) as strategy:
                 result = finetune(work, strategy, chosen=chosen, name=name)
         except Diverged as error:
-            loop.progress(f"{name} is left out: {error}")
+            progress(f"{name} is left out: {error}")
             work.checkpoints().delete()
             raise FailedTrialError(str(error)) from error
         except Exception as error:

@@ -15,7 +15,8 @@ from scipy.special import logit
 
 from components.statistics.judged_rows import Records
 from components.statistics.target_auc import divide
-from components.statistics.weighted_metrics import ECE_BINS, SUMS_WIDTH, ratios, target_sums
+from components.statistics.weighted_metrics import SUMS_WIDTH, ratios, target_sums
+from trainer_modules.decisions.calibration_metrics import ECE_BINS
 
 BINS_PER_LOGIT = 500
 _LIMIT = 20  # beyond this logit scores share a bin

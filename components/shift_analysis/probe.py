@@ -7,13 +7,15 @@ the model can take the one for the other.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from schemas import features
+from trainer_modules.decisions.auc import auc
+from trainer_modules.probes.logistic import FOLDS, fit_folds
 
-FOLDS = 3
 MIN_PATIENTS = 10  # of each class, or a fold could be without
 MAX_IMAGES = 20_000
 
@@ -81,30 +83,21 @@ def _out_of_fold(
 
     Rows that are not fitted on get the mean score of the folds' models.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     scores = np.full(len(embedding), np.nan)
     places = np.flatnonzero(fitted)
     for value in (0, 1):
         if len(np.unique(patient[places][truth[places] == value])) < MIN_PATIENTS:
             return scores
     scores[~fitted] = 0.0
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for train, test in folds.split(places, truth[places], patient[places]):
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-        model.fit(embedding[places[train]], truth[places[train]])
-        scores[places[test]] = model.decision_function(embedding[places[test]])
+    for model, held_out in fit_folds(embedding[places], truth[places], patient[places]):
+        scores[places[held_out]] = model.decision_function(embedding[places[held_out]])
         if (~fitted).any():
             scores[~fitted] += model.decision_function(embedding[~fitted]) / FOLDS
     return scores
 
 
 def _auc(scores: np.ndarray, truth: np.ndarray, rows: np.ndarray) -> float | None:
-    from sklearn.metrics import roc_auc_score
-
-    if not rows.any() or not np.isfinite(scores[rows]).all() or len(np.unique(truth[rows])) < 2:
+    if not np.isfinite(scores[rows]).all():
         return None
-    return float(roc_auc_score(truth[rows], scores[rows]))
+    value = auc(truth[rows], scores[rows])
+    return None if math.isnan(value) else value

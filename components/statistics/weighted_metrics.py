@@ -12,8 +12,7 @@ import numpy as np
 
 from components.statistics.judged_rows import Records
 from components.statistics.target_auc import TargetAuc, divide
-
-ECE_BINS = 15
+from trainer_modules.decisions.calibration_metrics import ECE_BINS, ece_bin
 
 Draws = dict[str, np.ndarray]
 
@@ -89,10 +88,8 @@ def target_sums(records: Records, index: int) -> np.ndarray:
         weight * (score - label) ** 2,
     ]
     summed = [np.bincount(records.patient, column, records.patients) for column in columns]
-    bins = np.clip(np.nan_to_num(score) * ECE_BINS, 0, ECE_BINS - 1).astype(np.int64)
-    off = np.bincount(
-        records.patient * ECE_BINS + bins, weight * (score - label), records.patients * ECE_BINS
-    )
+    bins = records.patient * ECE_BINS + ece_bin(score)
+    off = np.bincount(bins, weight * (score - label), records.patients * ECE_BINS)
     return np.concatenate(
         [np.stack(summed, axis=1), off.reshape(records.patients, ECE_BINS)], axis=1
     )
@@ -101,8 +98,8 @@ def target_sums(records: Records, index: int) -> np.ndarray:
 def ratios(sums: np.ndarray) -> Draws:
     """Metrics of one target from its sums, shape [width, resamples].
 
-    The expected calibration error has 15 bins of equal width over [0, 1]: the mean over records
-    of |mean score - mean label| of the record's bin.
+    The expected calibration error is the mean over records of |mean score - mean label| in the
+    record's bin.
     """
     weight, positive, true_positive, negative, true_negative, called, squared = sums[:7]
     return {

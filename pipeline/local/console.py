@@ -13,7 +13,8 @@ from typing import IO
 from rich.console import Console
 from rich.text import Text
 
-PROGRESS_PREFIX = "[progress] "
+from trainer_modules.training import progress
+
 _MARKS = {"ran": ("ran", "green"), "cached": ("cached", "cyan"), "failed": ("failed", "red")}
 
 
@@ -74,8 +75,8 @@ class _ProgressStream(io.TextIOBase):
         self._log.write(text)
         *lines, self._pending = (self._pending + text).split("\n")
         for line in lines:
-            if line.startswith(PROGRESS_PREFIX):
-                self._show(line.removeprefix(PROGRESS_PREFIX))
+            if line.startswith(progress.PREFIX):
+                self._show(line.removeprefix(progress.PREFIX))
         return len(text)
 
     def flush(self) -> None:

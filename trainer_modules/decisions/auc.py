@@ -1,4 +1,8 @@
-"""Areas under the ROC and the precision-recall curve, with unknown labels left out."""
+"""Areas under the ROC and the precision-recall curve, with unknown labels left out.
+
+Two other purposes have their own: many resamples at once (`components.statistics.target_auc`) and
+slices that do not fit in memory (`components.evaluator.score_table`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,12 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+
+
+def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """AUC of one target whose labels [N] are all known; NaN where a class is absent."""
+    (value,) = auc_per_target(labels[:, None], np.ones((len(labels), 1)), scores[:, None])
+    return value
 
 
 def auc_per_target(labels: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> list[float]:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-BINS = 15
-"""Bins of equal width over [0, 1], as in the model gate."""
+ECE_BINS = 15
+"""Bins of equal width over [0, 1]."""
 
 
 class CalibrationFigures(NamedTuple):
@@ -32,10 +32,14 @@ def measure(labels: np.ndarray, probabilities: np.ndarray) -> CalibrationFigures
     probabilities = np.asarray(probabilities, np.float64)
     if not len(labels):
         return CalibrationFigures(np.nan, np.nan, 0)
-    bins = np.clip((probabilities * BINS).astype(np.int64), 0, BINS - 1)
-    off = np.bincount(bins, probabilities - labels, BINS)
+    off = np.bincount(ece_bin(probabilities), probabilities - labels, ECE_BINS)
     return CalibrationFigures(
         float(np.abs(off).sum() / len(labels)),
         float(np.mean((probabilities - labels) ** 2)),
         len(labels),
     )
+
+
+def ece_bin(probabilities: np.ndarray) -> np.ndarray:
+    """Bin of each probability; the last one includes 1."""
+    return np.clip(np.nan_to_num(probabilities) * ECE_BINS, 0, ECE_BINS - 1).astype(np.int64)

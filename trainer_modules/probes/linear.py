@@ -7,7 +7,6 @@ The labels never reach the encoder's weights; they choose the epoch whose weight
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -16,14 +15,13 @@ from absl import logging
 from schemas.errors import InputError
 from trainer_modules.decisions import auc
 from trainer_modules.input import records
-from trainer_modules.probes import neighbours
+from trainer_modules.probes import logistic, neighbours
 from trainer_modules.settings import TaskSettings
 
 LINEAR = "probe_auc"
 NEIGHBOURS = "neighbour_auc"
 FIGURES = (LINEAR, NEIGHBOURS)
 MAX_EXAMPLES = 5000
-_ITERATIONS = 300
 
 Embed = Callable[[records.Records], np.ndarray]
 
@@ -86,8 +84,6 @@ def probe_scores(
     train: np.ndarray, train_index: records.Index, validation: np.ndarray
 ) -> np.ndarray:
     """Scores [N, T] of one logistic regression per target; 0 where it saw one class only."""
-    from sklearn import exceptions, linear_model, pipeline, preprocessing
-
     labels, weights = train_index.labels, train_index.weights
     known = np.broadcast_to(weights > 0, labels.shape)
     predicted = np.zeros((len(validation), labels.shape[1]))
@@ -96,11 +92,6 @@ def probe_scores(
         truth = labels[rows, target] > 0.5
         if truth.all() or not truth.any():
             continue
-        classifier = pipeline.make_pipeline(
-            preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=_ITERATIONS)
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
-            classifier.fit(train[rows], truth)
+        classifier = logistic.fit(train[rows], truth)
         predicted[:, target] = classifier.decision_function(validation)
     return predicted

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,9 +19,8 @@ from schemas.errors import Diverged, InputError
 from trainer_modules.training import augmentation_grid, distribution
 from trainer_modules.training.checkpoint import Checkpoint, CheckpointStore
 from trainer_modules.training.event_log import EventLog
+from trainer_modules.training.progress import progress
 
-# A line of stdout that begins with this is meant for the person who started the run.
-PROGRESS_PREFIX = "[progress]"
 # Checkpoints are written at every end of an epoch, and this often within long ones.
 CHECKPOINT_SECONDS = 600.0
 
@@ -122,12 +120,6 @@ def _train(
         verbose=0,
         callbacks=callbacks,
     )
-
-
-def progress(text: str) -> None:
-    """Says something to the person who started the run."""
-    logging.info("%s", text)
-    print(PROGRESS_PREFIX, text, file=sys.stdout, flush=True)
 
 
 class _Recorder(keras.callbacks.Callback):

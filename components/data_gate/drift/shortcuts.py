@@ -11,6 +11,8 @@ import numpy as np
 
 from components.data_gate.index import Index
 from schemas import features
+from trainer_modules.decisions.auc import mean_auc
+from trainer_modules.probes.logistic import fit_folds
 from trainer_modules.settings import TaskSettings
 
 _FIGURES = {
@@ -19,7 +21,6 @@ _FIGURES = {
     "image border": ("border_mean", "border_std"),
 }
 _IMAGES = 20_000
-_FOLDS = 3
 _MIN_IMAGES = 20
 # Fewer might all fall into one fold, and leave none to learn from.
 _MIN_PATIENTS = 10
@@ -96,12 +97,6 @@ def _columns(index: Index, task: TaskSettings) -> dict[str, np.ndarray]:
 def _predicted(
     figures: np.ndarray, values: np.ndarray, columns: dict[str, np.ndarray]
 ) -> dict[str, object] | None:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     names, counts = np.unique(values[values != ""], return_counts=True)
     names = names[np.argsort(-counts, kind="stable")][:_MAX_CLASSES]
     names = [name for name in names if (values == name).sum() >= _MIN_IMAGES]
@@ -114,17 +109,11 @@ def _predicted(
     if not np.ptp(figures[chosen], axis=0).any():
         return None
     truth = np.searchsorted(np.sort(names), values[chosen])
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
-    # Whole patients are left out: their images share a size.
-    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
-    scores = cross_val_predict(
-        model,
-        figures[chosen],
-        truth,
-        groups=patients[chosen],
-        cv=folds,
-        method="predict_proba",
-    )
-    auc = [roc_auc_score(truth == place, scores[:, place]) for place in range(len(names))]
+    scores = np.zeros((len(truth), len(names)))
+    # Whole patients are held out: their images share a size.
+    for model, held_out in fit_folds(figures[chosen], truth, patients[chosen]):
+        places = np.ix_(held_out, model.classes_)
+        scores[places] = model.predict_proba(figures[chosen][held_out])
     # The two classes of a binary target have the same area.
-    return {"auc": float(np.mean(auc)), "images": int(chosen.sum())}
+    area = mean_auc(np.eye(len(names))[truth], np.ones((len(truth), 1)), scores)
+    return {"auc": area, "images": int(chosen.sum())}

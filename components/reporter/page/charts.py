@@ -24,6 +24,7 @@ from components.reporter.page.svg import (
 )
 from components.reporter.page.wording import MINUS, title, words
 from schemas import features
+from trainer_modules.decisions.auc import auc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,7 @@ def training_curves(history: HistoryPart) -> str | None:
 
 def roc_curves(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None:
     """ROC of each target in both domains, with the point at which the model decides."""
-    from sklearn.metrics import roc_auc_score, roc_curve
+    from sklearn.metrics import roc_curve
 
     panels = [(target, _scored(predictions, target)) for target in targets[:MAX_PANELS]]
     panels = [(target, domains) for target, domains in panels if domains]
@@ -79,7 +80,7 @@ def roc_curves(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None:
                     continue
                 color = DOMAIN_COLORS[domain]
                 false_positive, true_positive, _ = roc_curve(truth, score)
-                label = f"{DOMAIN_NAMES[domain]} {roc_auc_score(truth, score):.3f}"
+                label = f"{DOMAIN_NAMES[domain]} {auc(truth, score):.3f}"
                 axis.plot(false_positive, true_positive, color=color, label=label)
                 if decision is not None:
                     axis.plot(

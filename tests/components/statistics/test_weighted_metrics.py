@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics as sk
 
 from components.statistics.judged_rows import Records
-from components.statistics.weighted_metrics import ECE_BINS, PatientMetrics
+from components.statistics.weighted_metrics import PatientMetrics
 
 
 def table(patients, labels, scores, decisions=None, weights=None, target="t") -> pd.DataFrame:
@@ -101,7 +101,7 @@ def test_against_scikit_learn_with_ties_and_masked_labels():
 def ece(label, score, weight) -> float:
     """Bin by bin, as the definition says."""
     total = 0.0
-    edges = np.linspace(0, 1, ECE_BINS + 1)
+    edges = np.linspace(0, 1, 15 + 1)
     for low, high in itertools.pairwise(edges):
         inside = (score >= low) & ((score < high) | ((high == 1) & (score == 1)))
         if (mass := weight[inside].sum()) > 0:

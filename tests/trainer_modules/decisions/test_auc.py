@@ -37,3 +37,11 @@ def test_multiclass_is_the_macro_mean_of_one_against_the_rest():
     expected = roc_auc_score(classes, predicted, multi_class="ovr", average="macro")
     found = auc.mean_auc(np.eye(3)[classes], np.ones((90, 1)), predicted)
     assert found == pytest.approx(expected)
+
+
+def test_one_target_by_pairs():
+    labels, predicted = np.array([1, 1, 0, 0, 0.0]), np.array([0.9, 0.4, 0.4, 0.6, 0.1])
+    # Of six pairs four are in order and one is a tie.
+    assert auc.auc(labels, predicted) == pytest.approx(4.5 / 6)
+    assert math.isnan(auc.auc(labels[:2], predicted[:2]))
+    assert math.isnan(auc.auc(labels[:0], predicted[:0]))
