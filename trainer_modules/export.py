@@ -16,16 +16,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from schemas import features
+from schemas import features, model_files
 from trainer_modules.backbones import registry
 from trainer_modules.backbones.frozen_saved_model import FrozenModule
 from trainer_modules.decisions.calibration import Calibration
 from trainer_modules.input import batches
 from trainer_modules.settings import ModelSettings, TaskSettings
 
-EXTRA = "assets.extra"
-WEIGHTS = "encoder.weights.h5"
-CARD = "card.json"
 TARGETS = "targets.json"
 
 
@@ -208,7 +205,7 @@ def export_classifier(
 
 
 def _write_extra(network: keras.Model, folder: pathlib.Path, card: dict[str, Any]) -> None:
-    extra = folder / EXTRA
-    extra.mkdir(parents=True, exist_ok=True)
-    network.save_weights(extra / WEIGHTS)
-    (extra / CARD).write_text(json.dumps(card, indent=1))
+    path = folder / model_files.CARD
+    path.parent.mkdir(parents=True, exist_ok=True)
+    network.save_weights(folder / model_files.WEIGHTS)
+    path.write_text(json.dumps(card, indent=1))

@@ -12,11 +12,9 @@ import tensorflow as tf
 from components.predictor.embedding_table import EMBEDDING, TEXTS
 from components.predictor.inference import BATCH_SIZE, Columns
 from components.predictor.signatures import load_signature
-from schemas import features
+from schemas import features, model_files
 from schemas.errors import InputError
 from trainer_modules.input.batches import evaluation_image
-
-_CARD = Path("assets.extra", "card.json")
 
 
 class EmbeddingModel:
@@ -52,10 +50,12 @@ class EmbeddingModel:
 
     def _image_size(self, model_dir: str) -> int:
         try:
-            return int(json.loads((Path(model_dir) / _CARD).read_text("utf-8"))["image_size"])
+            return int(
+                json.loads((Path(model_dir) / model_files.CARD).read_text("utf-8"))["image_size"]
+            )
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(
-                f"{self._where} takes images as floats, and has no {_CARD} with their 'image_size'"
+                f"{self._where} takes images as floats, and has no {model_files.CARD} with their 'image_size'"
             ) from None
 
 

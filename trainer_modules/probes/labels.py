@@ -17,9 +17,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from schemas import features
+from schemas import features, model_files
 from schemas.errors import InputError
-from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.decisions.auc import mean_auc
 from trainer_modules.input import batches as input_batches
@@ -169,7 +168,7 @@ def _embed(network: keras.Model, size: int, source: records.Records) -> np.ndarr
 
 
 def _card(encoder: Path) -> dict:
-    path = encoder / export.EXTRA / export.CARD
+    path = encoder / model_files.CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         return {"model": card["model"], "trained_on": card["trained_on"]}

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from schemas import model_files
 from schemas.errors import InputError
-from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.input import batches as input_batches
 from trainer_modules.input import class_weights, records
@@ -148,7 +148,7 @@ def _build(work: stage.Stage, plan: recipe.Recipe) -> Classifier:
     if not work.base_model:
         raise InputError(
             "base_model is empty: finetuning starts from the Pretrainer's exported encoder, a "
-            f"folder with {export.EXTRA}/{export.WEIGHTS}"
+            f"folder with {model_files.WEIGHTS}"
         )
     initialization.initialize(encoder, InitSettings(source="encoder", path=work.base_model))
     choose_trained_layers(encoder, settings)

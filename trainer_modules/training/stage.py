@@ -17,6 +17,7 @@ import tensorflow as tf
 from absl import logging
 from pydantic import ValidationError
 
+from schemas import model_files
 from schemas.errors import InputError
 from trainer_modules.settings import (
     DistributionSettings,
@@ -95,7 +96,7 @@ class Stage:
     def _base_digests(self) -> list[str]:
         """Content of the weights that training starts from: theirs all have the same size."""
         digests = []
-        extra = pathlib.Path(self.base_model) / "assets.extra"
+        extra = (pathlib.Path(self.base_model) / model_files.WEIGHTS).parent
         for path in sorted(extra.glob("*.h5")) if self.base_model else ():
             with path.open("rb") as file:
                 digests.append(hashlib.file_digest(file, "sha256").hexdigest())

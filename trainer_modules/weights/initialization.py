@@ -13,16 +13,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from schemas import model_files
 from schemas.errors import InputError
 from trainer_modules.settings import InitSettings
 from trainer_modules.weights.bit_npz import load_bit_npz
 from trainer_modules.weights.encoder import load_encoder
 from trainer_modules.weights.saved_model import load_saved_model
 
-ENCODER_FILE = "encoder.weights.h5"
 _NEEDS = {
     "bit_npz": "a BiT .npz file",
-    "encoder": f"an {ENCODER_FILE}",
+    "encoder": f"an {Path(model_files.WEIGHTS).name}",
     "saved_model": "the folder of a TF2 SavedModel",
 }
 
@@ -81,14 +81,14 @@ def initialize_from_upstream(backbone: keras.Model, folder: str) -> dict[str, An
         Provenance: as `initialize`, and what the card beside the weights says they learnt from.
     """
     found = initialize(backbone, InitSettings(source="encoder", path=folder))
-    card = json.loads((Path(folder) / "assets.extra" / "card.json").read_text(encoding="utf-8"))
+    card = json.loads((Path(folder) / model_files.CARD).read_text(encoding="utf-8"))
     return found | {"source": "upstream", "trained_on": card.get("trained_on")}
 
 
 def _existing_file(settings: InitSettings) -> Path:
     path = Path(settings.path).expanduser()
     if settings.source == "encoder" and path.is_dir():
-        candidates = (path / ENCODER_FILE, path / "assets.extra" / ENCODER_FILE)
+        candidates = (path / Path(model_files.WEIGHTS).name, path / model_files.WEIGHTS)
         path = next((file for file in candidates if file.is_file()), candidates[0])
     needed = path / "saved_model.pb" if settings.source == "saved_model" else path
     if not needed.is_file():

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from components.model_gate.baseline import PushedModel, last_pushed
 from components.model_gate.standalone.prediction_table import MAX_GROUPS, without_small_groups
-from schemas import features
+from schemas import features, model_files
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CARD = Path("assets.extra", "card.json")
 _PEEKED = 256
 # Splits on which a model was made or its threshold chosen: evidence from them would flatter it.
 _NOT_JUDGED = tuple(
@@ -173,7 +172,7 @@ def _task(
 
 def _card_targets(model_dir: str) -> tuple[str, ...]:
     try:
-        card = json.loads((Path(model_dir) / _CARD).read_text(encoding="utf-8"))
+        card = json.loads((Path(model_dir) / model_files.CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return ()
     targets = card.get("targets", ()) if isinstance(card, dict) else ()

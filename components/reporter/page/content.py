@@ -24,6 +24,7 @@ from components.reporter.page.parts import (
     Verdict,
 )
 from components.reporter.sources import Source, Sources
+from schemas import model_files
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
         pretrain=reader.part(HistoryPart, sources.pretrain_run, "history.json"),
         finetune=reader.part(HistoryPart, sources.finetune_run, "history.json"),
         views=views,
-        card=reader.part(CardPart, sources.model, "assets.extra/card.json"),
+        card=reader.part(CardPart, sources.model, model_files.CARD),
         slices=_slices(sources.evaluation, reader),
         predictions=reader.predictions(sources.predictions),
         image_statistics=reader.image_statistics(sources.ingest_report),
