@@ -98,9 +98,9 @@ def evaluator(folder: Path, predictions: Path, task: Any) -> Callable[[], None]:
 
 def judge(predictions: Path, task: Any) -> None:
     """The gate's statistics and rules, against a baseline that scores a little worse."""
-    from components.model_gate import inputs
     from components.model_gate.rules import domain_rules, evidence
     from components.model_gate.rules.settings import GateSettings, SubgroupRules
+    from components.model_gate.serving import inputs
 
     settings = GateSettings(resamples=2000, subgroups=SubgroupRules(max_regression=0.1))
     table = inputs.judged_predictions(str(predictions))
@@ -155,8 +155,8 @@ def main() -> None:
         if arguments.part != "gate":
             total += timed("Evaluator (TFMA)", evaluator(Path(folder), predictions, task))[0]
         if arguments.part != "evaluator":
-            from components.model_gate import inputs  # noqa: F401
             from components.model_gate.rules import domain_rules, evidence  # noqa: F401
+            from components.model_gate.serving import inputs  # noqa: F401
 
             total += timed("gate, 2,000 resamples", lambda: judge(predictions, task))[0]
     print(f"{'together':<22} {total:7.1f} s elapsed")

@@ -10,7 +10,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from components.data_gate.checks import Anomaly
+from components.data_gate.checks.findings import Anomaly
 
 _LOOKED_AT = 8
 

@@ -24,7 +24,7 @@ class Executor(base_executor.BaseExecutor):
         Raises:
             DataGateStopped: the data are not fit for training.
         """
-        from components.data_gate import checks
+        from components.data_gate.checks.outcomes import reasons, to_report
         from components.data_gate.errors import DataGateStopped
         from components.data_gate.gate import Inputs, Judge
         from components.data_gate.settings import DataGateSettings
@@ -39,7 +39,7 @@ class Executor(base_executor.BaseExecutor):
             exec_properties["passed_data"],
         )
         outcomes, reported = judge.report()
-        report = checks.to_report(outcomes, reported)
+        report = to_report(outcomes, reported)
         folder = artifact_utils.get_single_uri(output_dict["data_gate_report"])
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "report.json"), "w", encoding="utf-8") as file:
@@ -47,7 +47,6 @@ class Executor(base_executor.BaseExecutor):
         for outcome in outcomes:
             level = logging.INFO if outcome.passed else logging.WARNING
             logging.log(level, "DataGate %s: %s", outcome.name, outcome.message)
-        reasons = checks.reasons(outcomes)
-        if reasons:
-            raise DataGateStopped(reasons, report)
+        if stopping := reasons(outcomes):
+            raise DataGateStopped(stopping, report)
         judge.keep_passed()

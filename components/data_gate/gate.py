@@ -8,13 +8,14 @@ import json
 import os
 from collections.abc import Sequence
 
-from components.data_gate import artifacts, checks, pictures
-from components.data_gate.checks import Check, Distance
-from components.data_gate.drift.distances import drift
-from components.data_gate.drift.feature_drift import feature_distances, label_distances
-from components.data_gate.drift.shortcuts import shortcuts
-from components.data_gate.index import Index
-from components.data_gate.near import near_duplicates
+from components.data_gate import artifacts, pictures
+from components.data_gate.checks import outcomes
+from components.data_gate.checks.distances import drift
+from components.data_gate.checks.feature_drift import feature_distances, label_distances
+from components.data_gate.checks.findings import Check, Distance
+from components.data_gate.checks.index import Index
+from components.data_gate.checks.near import near_duplicates
+from components.data_gate.checks.shortcuts import shortcuts
 from components.data_gate.passed_data import PassedData
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.writing.contract import record_features, task_features
@@ -66,49 +67,50 @@ class Judge:
         settings = self._settings
         made = {
             "anomalies": self._anomalies,
-            "patient_overlap": lambda: self._overlap(checks.patient_overlap, features.PATIENT_ID),
-            "study_overlap": lambda: self._overlap(checks.study_overlap, features.STUDY_ID),
-            "slide_overlap": lambda: self._overlap(checks.slide_overlap, features.SLIDE_ID),
-            "duplicates": lambda: self._overlap(checks.duplicates, "digest"),
-            "near_duplicates": lambda: checks.near_duplicates(
+            "patient_overlap": lambda: self._overlap(outcomes.patient_overlap, features.PATIENT_ID),
+            "study_overlap": lambda: self._overlap(outcomes.study_overlap, features.STUDY_ID),
+            "slide_overlap": lambda: self._overlap(outcomes.slide_overlap, features.SLIDE_ID),
+            "duplicates": lambda: self._overlap(outcomes.duplicates, "digest"),
+            "near_duplicates": lambda: outcomes.near_duplicates(
                 near_duplicates(self._index, settings.near_duplicate_bits),
                 settings.near_duplicates,
             ),
-            "class_counts": lambda: checks.class_counts(
+            "class_counts": lambda: outcomes.class_counts(
                 self._labels, self._examples, settings.min_per_class, settings.class_counts
             ),
-            "subgroup_counts": lambda: checks.subgroup_counts(
+            "subgroup_counts": lambda: outcomes.subgroup_counts(
                 self._index.subgroup_counts((features.TEST, features.SHIFTED)),
                 settings.min_per_subgroup,
                 settings.subgroup_counts,
             ),
             "identifying_metadata": self._identifying_metadata,
-            "shortcuts": lambda: checks.shortcuts(
+            "shortcuts": lambda: outcomes.shortcuts(
                 self._shortcuts, settings.shortcut_auc, settings.shortcuts
             ),
-            "domain_drift": lambda: checks.drift(
+            "domain_drift": lambda: outcomes.drift(
                 "domain_drift", self._domain_distances, "train", settings.domain_drift
             ),
-            "previous_drift": lambda: checks.drift(
+            "previous_drift": lambda: outcomes.drift(
                 "previous_drift",
                 self._previous_distances,
                 "the last passed run",
                 settings.previous_drift,
             ),
         }
-        outcomes = [
-            checks.looked_for(name, getattr(settings, name), check) for name, check in made.items()
+        found = [
+            outcomes.looked_for(name, getattr(settings, name), check)
+            for name, check in made.items()
         ]
-        return outcomes, self._shown(outcomes)
+        return found, self._shown(found)
 
     def keep_passed(self) -> None:
         """Leaves the statistics for the next run to be compared with."""
         if self._passed:
             self._passed.keep(self._inputs.statistics, self._inputs.splits, self._labels)
 
-    def _shown(self, outcomes: Sequence[Check]) -> dict[str, object]:
-        looked = {check.name for check in outcomes if check.action != "ignore"}
-        pairs = pictures.pairs(outcomes, self._settings.pictured_pairs)
+    def _shown(self, found: Sequence[Check]) -> dict[str, object]:
+        looked = {check.name for check in found if check.action != "ignore"}
+        pairs = pictures.pairs(found, self._settings.pictured_pairs)
         names = pictures.named(pairs)
         distances = {
             name: [dataclasses.asdict(d) for d in found or ()]
@@ -133,7 +135,7 @@ class Judge:
         return check(found, getattr(self._settings, check.__name__))
 
     def _anomalies(self) -> Check:
-        return checks.anomalies(
+        return outcomes.anomalies(
             artifacts.read_anomalies(self._inputs.anomalies, self._inputs.splits),
             set(task_features(self._task, self._index.subgroups)),
             {split for split, count in self._examples.items() if not count},
@@ -146,7 +148,7 @@ class Judge:
         names |= artifacts.read_statistics_features(self._inputs.statistics, self._inputs.splits)
         accepted = {feature.name for feature in self._schema.feature}
         accepted.update(record_features(self._task, self._index.subgroups))
-        return checks.identifying_metadata(
+        return outcomes.identifying_metadata(
             names, accepted, self._index.raw_identities(), self._settings.identifying_metadata
         )
 

@@ -18,7 +18,7 @@ from schemas.errors import InputError
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-    from components.data_gate.drift.feature_drift import LabelCounts
+    from components.data_gate.checks.feature_drift import LabelCounts
 
 _LAST = "last"
 _COUNTS = "label_counts.json"

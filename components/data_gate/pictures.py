@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
-from components.data_gate.checks import Check
-from components.data_gate.index import Index
+from components.data_gate.checks.findings import Check
+from components.data_gate.checks.index import Index
 from components.image_example_gen.writing.shards import records_of_index
 from schemas import features
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from typing import Literal
 
 from pydantic import Field, field_validator
 
+from components.data_gate.checks.findings import Severity
 from trainer_modules.settings import Settings
-
-Severity = Literal["stop", "report", "ignore"]
 
 
 class DataGateSettings(Settings):

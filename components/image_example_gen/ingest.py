@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 
-from components.image_example_gen import spans
-from components.image_example_gen.plan import Unit, plan_units
+from components.image_example_gen.plan import plan_units
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
+from components.image_example_gen.rows.units import Unit
 from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.sources import spans
 from components.image_example_gen.sources.registry import open_source
 from components.image_example_gen.writing import report as reports
 from components.image_example_gen.writing.shards import write_shard

@@ -8,59 +8,17 @@ Patient ids are replaced by pseudonyms here, so the key never leaves the process
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-import json
-import zlib
-from collections.abc import Iterator
 
 from components.image_example_gen.decoding import images
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
-from components.image_example_gen.rows import Row, Source
+from components.image_example_gen.rows.row import Row, Source
+from components.image_example_gen.rows.splits import plan_splits, uniform
+from components.image_example_gen.rows.units import Blocks, PlannedImage, Unit
 from components.image_example_gen.settings import DataSettings
-from components.image_example_gen.splits import plan_splits, uniform
 from schemas import features
 
-_BLOCK = 64
 _SAMPLED = 16
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PlannedImage:
-    """A row as the worker needs it: `image` is the source's reference, ids are pseudonyms."""
-
-    number: int
-    image: str
-    image_id: str
-    patient_id: str
-    study_id: str
-    slide_id: str
-    site: str
-    domain: str
-    labels: tuple[float | None, ...]
-    subgroups: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Unit:
-    """One shard of one split."""
-
-    split: str
-    shard: int
-    shards: int
-    blocks: tuple[bytes, ...]
-
-    @property
-    def name(self) -> str:
-        """Shard part of file names."""
-        return f"{self.shard:05d}-of-{self.shards:05d}"
-
-    def images(self) -> Iterator[PlannedImage]:
-        """Yields the unit's rows."""
-        for block in self.blocks:
-            for fields in json.loads(zlib.decompress(block)):
-                *head, labels, subgroups = fields
-                yield PlannedImage(*head, tuple(labels), tuple(subgroups))
 
 
 def plan_units(
@@ -84,7 +42,7 @@ def plan_units(
     splitter, counts = plan_splits(source.rows(), data.split, seed)
     most = _images_per_shard(source, data, sum(counts.values()))
     shards = {s: max(1, -(-counts[s] // most)) for s in features.SPLITS}
-    dealt = {(s, n): _Blocks() for s in features.SPLITS for n in range(shards[s])}
+    dealt = {(s, n): Blocks() for s in features.SPLITS for n in range(shards[s])}
     for row in source.rows():
         split = splitter.split(row)
         shard = int(uniform(seed, "shard", row.image, row.number) * shards[split])
@@ -137,25 +95,3 @@ def _planned(row: Row, split: str, pseudonyms: Pseudonyms) -> PlannedImage:
         labels=(None,) * len(row.labels) if masked else row.labels,
         subgroups=row.subgroups,
     )
-
-
-class _Blocks:
-    """A unit's rows while they are dealt, compressed a block at a time."""
-
-    def __init__(self) -> None:
-        self._blocks: list[bytes] = []
-        self._open: list[tuple] = []
-
-    def add(self, image: PlannedImage) -> None:
-        self._open.append(tuple(getattr(image, f.name) for f in dataclasses.fields(image)))
-        if len(self._open) == _BLOCK:
-            self._flush()
-
-    def close(self) -> tuple[bytes, ...]:
-        if self._open:
-            self._flush()
-        return tuple(self._blocks)
-
-    def _flush(self) -> None:
-        self._blocks.append(zlib.compress(json.dumps(self._open).encode()))
-        self._open = []

@@ -33,8 +33,7 @@ class Executor(base_executor.BaseExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Judges the model; one that can't be judged is not blessed, which is no error here."""
-        from components.model_gate import report
-        from components.model_gate.rules import domain_rules
+        from components.model_gate.rules import domain_rules, report
 
         settings = GateSettings.model_validate_json(exec_properties["settings"])
         evidence = None
@@ -58,8 +57,8 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
         settings: GateSettings,
     ) -> Evidence:
-        from components.model_gate import inputs
         from components.model_gate.rules import evidence
+        from components.model_gate.serving import inputs
 
         task = TaskSettings.model_validate_json(exec_properties["task"])
         subgroups = json.loads(exec_properties["subgroups"])

@@ -55,7 +55,8 @@ class EmbeddingModel:
             )
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(
-                f"{self._where} takes images as floats, and has no {model_files.CARD} with their 'image_size'"
+                f"{self._where} takes images as floats, and has no {model_files.CARD} with their "
+                "'image_size'"
             ) from None
 
 

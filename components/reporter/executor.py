@@ -20,9 +20,9 @@ class Executor(base_executor.BaseExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Renders the page, the model card and `report.json`."""
+        from components.reporter.page.sources import Sources
         from components.reporter.page.tfma_slices import read_slices
         from components.reporter.render import render_report
-        from components.reporter.sources import Sources
 
         folders = {name: artifacts[0].uri for name, artifacts in input_dict.items() if artifacts}
         parts: dict[str, Any] = folders | {

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.reporter.page.content import Content, read_content
 from components.reporter.page.page import render_card, render_page
-from components.reporter.sources import Sources
+from components.reporter.page.sources import Sources
 
 PACKAGES = (
     "tfx",

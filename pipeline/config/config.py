@@ -22,7 +22,6 @@ from pipeline.config.evaluation_settings import EvaluationSettings
 from pipeline.config.kubernetes_settings import KubernetesSettings
 from pipeline.config.upstream_settings import UpstreamSettings
 from schemas.errors import InputError
-from trainer_modules import settings_files
 from trainer_modules.settings import (
     DistributionSettings,
     FinetuneSettings,
@@ -31,6 +30,7 @@ from trainer_modules.settings import (
     Settings,
     TaskSettings,
 )
+from trainer_modules.settings import files as settings_files
 
 PRESETS = Path(__file__).parent / "presets"
 

@@ -23,7 +23,7 @@ from pipeline.graph.trainer_config import trainer_config
 from schemas import features
 from trainer_modules.settings import TaskSettings
 
-CONTRACT = ("schemas/features.py", "trainer_modules/settings.py")
+CONTRACT = ("schemas/features.py", "trainer_modules/settings")
 
 
 @dataclasses.dataclass(frozen=True)

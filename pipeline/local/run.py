@@ -22,7 +22,7 @@ from pipeline.local.console import RunConsole, captured_output
 from pipeline.local.node_summaries import headline
 from pipeline.local.run_folder import RunFolder, require_writable
 from schemas.errors import InputError, mistake_behind
-from trainer_modules import settings_files
+from trainer_modules.settings import files as settings_files
 from trainer_modules.training.kernels import prefer_onednn
 
 STUDIES = ("label_efficiency",)
@@ -267,8 +267,8 @@ def _publish_report(run: _Run) -> dict[str, Any]:
     if made is not None:
         shutil.copytree(made.uri, run.folder.report)
         return json.loads((run.folder.report / "report.json").read_text(encoding="utf-8"))
+    from components.reporter.page.sources import Sources
     from components.reporter.render import render_report
-    from components.reporter.sources import Sources
 
     parts: dict[str, Any] = {
         part: artifact.uri

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.image_example_gen.splits import uniform
+from components.image_example_gen.rows.splits import uniform
 
 if TYPE_CHECKING:
     import openslide

@@ -7,7 +7,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 
-from components.image_example_gen.rows import Row
+from components.image_example_gen.rows.row import Row
 
 _BLOCK = 256
 

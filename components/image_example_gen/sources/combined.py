@@ -18,7 +18,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.rows import Offer, Row, Source
+from components.image_example_gen.rows.row import Offer, Row, Source
 from components.image_example_gen.settings import DataSettings, PartSettings
 from components.image_example_gen.tables.columns import UNKNOWN
 from schemas import features

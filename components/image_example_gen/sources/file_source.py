@@ -17,7 +17,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import SourceSettings
 from schemas.errors import InputError
 

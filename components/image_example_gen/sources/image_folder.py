@@ -19,7 +19,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.file_source import FileSource, files_below
 from components.image_example_gen.tables.columns import UNKNOWN, SubgroupColumn

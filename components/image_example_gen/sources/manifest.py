@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.file_source import FileSource, relative_image
 from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 
-from components.image_example_gen import spans
-from components.image_example_gen.rows import Source
+from components.image_example_gen.rows.row import Source
 from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.sources import spans
 from components.image_example_gen.sources.selected_sites import SelectedSites
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.rows import Offer, Row, Source
+from components.image_example_gen.rows.row import Offer, Row, Source
 from components.image_example_gen.settings import SourceSettings
 from schemas import features
 from schemas.errors import InputError

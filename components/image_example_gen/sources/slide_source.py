@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from components.image_example_gen.decoding import slides
 from components.image_example_gen.decoding.polygons import Outlines, read_asap
-from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
 from components.image_example_gen.tables.columns import UNKNOWN, SubgroupColumn

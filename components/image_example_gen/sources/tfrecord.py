@@ -25,7 +25,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
 from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.synthetic.film import VERSION, draw
 from components.image_example_gen.synthetic.findings import FINDINGS

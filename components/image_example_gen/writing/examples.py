@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from components.image_example_gen.decoding.images import StoredImage
-from components.image_example_gen.plan import PlannedImage
+from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.writing.tf_records import Value, serialize_example
 from schemas import features
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from components.image_example_gen.decoding.images import Rejected
-from components.image_example_gen.plan import PlannedImage
+from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from schemas import features
 from schemas.errors import InputError

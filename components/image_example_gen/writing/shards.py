@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.image_example_gen.decoding import images
-from components.image_example_gen.plan import Unit
-from components.image_example_gen.rows import Source
+from components.image_example_gen.rows.row import Source
+from components.image_example_gen.rows.units import Unit
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing import examples as tf_examples
 from components.image_example_gen.writing.report import Summary

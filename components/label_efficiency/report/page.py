@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from markupsafe import Markup
 
+from components.label_efficiency.cell.cell import CellResult
+from components.label_efficiency.cell.settings import StudySettings
 from components.label_efficiency.report import charts, wording
-from components.label_efficiency.report.curves import JUDGED
+from components.label_efficiency.report.curves import JUDGED, Curve
+from components.label_efficiency.report.headlines import Headline
 from components.reporter.page.page import TEMPLATES, shown_config, template_environment
 
-if TYPE_CHECKING:
-    from components.label_efficiency.report.report import Study
-
 _TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Everything that the page shows."""
+
+    curves: tuple[Curve, ...]
+    headlines: tuple[Headline, ...]
+    cells: tuple[CellResult, ...]
+    left_out: Mapping[str, str]
+    settings: StudySettings
+    run_settings: Mapping[str, Any]
+    ingest: Mapping[str, Any]
+    versions: Mapping[str, str]
 
 
 def render_study(study: Study) -> str:

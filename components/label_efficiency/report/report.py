@@ -12,10 +12,10 @@ from typing import Any
 from components.label_efficiency.cell.cell import CELL_FILE, SPLIT_COLUMN, TABLE_FILE, CellResult
 from components.label_efficiency.cell.settings import StudySettings
 from components.label_efficiency.report import wording
-from components.label_efficiency.report.curves import ADAPTED, CURVES, LABELS_ID, Curve, build_curve
+from components.label_efficiency.report.curves import ADAPTED, CURVES, LABELS_ID, build_curve
 from components.label_efficiency.report.curves import LABELS_SHIFTED as ZERO_SHOT
-from components.label_efficiency.report.headlines import Headline, headline
-from components.label_efficiency.report.page import render_study
+from components.label_efficiency.report.headlines import headline
+from components.label_efficiency.report.page import Study, render_study
 from components.reporter.render import installed_versions
 from components.statistics.judged_rows import Records
 from trainer_modules.settings import TaskSettings
@@ -23,20 +23,6 @@ from trainer_modules.settings import TaskSettings
 FIGURES_FILE, PAGE_FILE, REPORT_FILE = "study.json", "index.html", "report.json"
 # Forgetting is shown as a curve; nothing is claimed of it.
 _ASKED = (LABELS_ID, ZERO_SHOT, ADAPTED)
-
-
-@dataclasses.dataclass(frozen=True)
-class Study:
-    """Everything that the page shows."""
-
-    curves: tuple[Curve, ...]
-    headlines: tuple[Headline, ...]
-    cells: tuple[CellResult, ...]
-    left_out: Mapping[str, str]
-    settings: StudySettings
-    run_settings: Mapping[str, Any]
-    ingest: Mapping[str, Any]
-    versions: Mapping[str, str]
 
 
 def read_cells(

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 JUDGED = "judged"
 NOT_ENOUGH_DATA = "not_enough_data"
+# A column of more values than this is no grouping but an identifier or a measurement.
+MAX_GROUPS = 50
+# Smaller groups are put together, so that no output names one that could be a single patient.
+MIN_NAMED_PATIENTS = 5
+FEW = f"(fewer than {MIN_NAMED_PATIENTS} patients)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,3 +147,10 @@ def _corrected(differences: Sequence[GroupDifference]) -> list[GroupDifference]:
         dataclasses.replace(one, p_value=next(adjusted)) if one.auc.judged else one
         for one in differences
     ]
+
+
+def without_small_groups(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Puts groups of very few patients together, so that no output tells of one."""
+    patients = table.groupby(column)[features.PATIENT_ID].nunique()
+    small = patients.index[patients < MIN_NAMED_PATIENTS]
+    return table.assign(**{column: table[column].where(~table[column].isin(small), FEW)})

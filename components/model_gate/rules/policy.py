@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.model_gate.rules.settings import GateSettings
-from trainer_modules import settings_files
+from trainer_modules.settings import files as settings_files
 
 DEFAULT = Path(__file__).with_name("default_policy.yaml")
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.model_gate.baseline import PushedModel, last_pushed
-from components.model_gate.standalone.prediction_table import MAX_GROUPS, without_small_groups
+from components.model_gate.rules.groups import MAX_GROUPS, without_small_groups
+from components.model_gate.serving.baseline import PushedModel, last_pushed
 from schemas import features, model_files
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from components.model_gate.baseline import folder_size
 from components.model_gate.rules.evidence import Serving
+from components.model_gate.serving.baseline import folder_size
 
 TIMEOUT_SECONDS = 300
 _PROBE = Path(__file__).with_name("serving_probe.py")

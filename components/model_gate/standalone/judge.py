@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.model_gate import report
-from components.model_gate.rules import domain_rules
+from components.model_gate.rules import domain_rules, report
 from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.rules.policy import load_policy
 from components.model_gate.standalone import prediction_file, prediction_table
@@ -73,8 +72,7 @@ def judge_model(
     """
     settings = load_policy(policy, serves=True)
     import_tensorflow()
-    from components.model_gate import inputs
-    from components.model_gate.serving import called_model
+    from components.model_gate.serving import called_model, inputs
 
     other = called_model.baseline_model(baseline, model_dir) if baseline else None
     called = called_model.call_model(model_dir, examples, subgroups, classes)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.model_gate.rules.groups import MAX_GROUPS, without_small_groups
 from schemas import features
 from schemas.errors import InputError
-from trainer_modules import settings_files
 from trainer_modules.decisions import operating_point
 from trainer_modules.settings import OperatingPointSettings, TaskSettings
+from trainer_modules.settings import files as settings_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,11 +26,6 @@ REQUIRED = (features.PATIENT_ID, features.DOMAIN, LABEL, SCORE)
 OPTIONAL = (features.SITE, SPLIT, BASELINE)
 TASK = TaskSettings(kind="binary", labels=(LABEL,))
 DEFAULT_THRESHOLD = 0.5
-# A column of more values than this is no grouping but an identifier or a measurement.
-MAX_GROUPS = 50
-# Smaller groups are put together, so that no output names one that could be a single patient.
-MIN_NAMED_PATIENTS = 5
-FEW = f"(fewer than {MIN_NAMED_PATIENTS} patients)"
 
 _SPLITS = (features.VALIDATION, features.TEST, features.SHIFTED)
 _UNKNOWN = "unknown"
@@ -97,13 +93,6 @@ def prepare(
         baseline = others[~validation]
     unscored = int(np.isnan(scores[validation]).sum())
     return Predictions(table, baseline, named, ignored, threshold, chosen, unscored)
-
-
-def without_small_groups(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Puts groups of very few patients together, so that no output tells of one."""
-    patients = table.groupby(column)[features.PATIENT_ID].nunique()
-    small = patients.index[patients < MIN_NAMED_PATIENTS]
-    return table.assign(**{column: table[column].where(~table[column].isin(small), FEW)})
 
 
 def _check_columns(raw: pd.DataFrame, subgroups: Sequence[str]) -> None:

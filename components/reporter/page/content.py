@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pydantic
 
-from components.image_example_gen.spans import expression
+from components.image_example_gen.sources.spans import expression
 from components.reporter.page.parts import (
     CardPart,
     DataGatePart,
@@ -23,7 +23,7 @@ from components.reporter.page.parts import (
     SliceMetric,
     Verdict,
 )
-from components.reporter.sources import Source, Sources
+from components.reporter.page.sources import Source, Sources
 from schemas import model_files
 from schemas.errors import InputError
 

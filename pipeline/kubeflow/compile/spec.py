@@ -10,7 +10,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from components.image_example_gen import spans
+from components.image_example_gen.sources import spans
 from pipeline.config.config import RunConfig
 from pipeline.config.kubernetes_settings import KubernetesSettings, StepSettings
 from pipeline.kubeflow.compile.parameters import PARAMETERS, Place, value_of

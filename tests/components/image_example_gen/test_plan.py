@@ -11,7 +11,7 @@ import pytest
 from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.plan import plan_units
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
-from components.image_example_gen.rows import Row
+from components.image_example_gen.rows.row import Row
 from components.image_example_gen.settings import DataSettings
 from schemas import features
 

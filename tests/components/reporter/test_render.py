@@ -10,8 +10,8 @@ import pytest
 from components.reporter.page.content import Content
 from components.reporter.page.page import render_page
 from components.reporter.page.parts import ShiftPart
+from components.reporter.page.sources import Sources
 from components.reporter.render import render_report
-from components.reporter.sources import Sources
 
 HOSTILE = "<script>alert('x')</script>$a$"
 VOID = {"meta", "br", "img", "link", "path", "use"}

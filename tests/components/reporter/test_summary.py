@@ -6,8 +6,8 @@ from pathlib import Path
 import pydantic
 import pytest
 
+from components.reporter.page.sources import Sources
 from components.reporter.render import render_report
-from components.reporter.sources import Sources
 from components.reporter.summary import build_summary, write_summary
 
 FIGURE = {"value": 0.9, "lower": 0.8, "upper": 0.95, "patients": 40, "examples": 80}

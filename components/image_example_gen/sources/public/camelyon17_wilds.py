@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from components.image_example_gen.rows import Row
+from components.image_example_gen.rows.row import Row
 from components.image_example_gen.sources.public.public_table import PublicTable
 from components.image_example_gen.tables.reader import Table
 from schemas import features

@@ -23,7 +23,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from components.image_example_gen.rows import Row
+from components.image_example_gen.rows.row import Row
 from components.image_example_gen.sources.file_source import relative_image
 from components.image_example_gen.sources.public.public_table import PublicTable
 from components.image_example_gen.tables import demographics

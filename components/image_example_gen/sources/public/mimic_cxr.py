@@ -22,7 +22,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from components.image_example_gen.rows import Row
+from components.image_example_gen.rows.row import Row
 from components.image_example_gen.sources.public.chexpert import FINDINGS
 from components.image_example_gen.sources.public.public_table import PublicTable
 from components.image_example_gen.tables import demographics

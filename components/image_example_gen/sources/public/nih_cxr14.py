@@ -21,7 +21,7 @@ import glob
 import os
 from collections.abc import Iterator
 
-from components.image_example_gen.rows import Row
+from components.image_example_gen.rows.row import Row
 from components.image_example_gen.sources.public.public_table import PublicTable
 from components.image_example_gen.tables import demographics
 from components.image_example_gen.tables.joins import Lookup

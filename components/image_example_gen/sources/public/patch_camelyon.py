@@ -22,7 +22,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.rows import Offer, Row
+from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.tables.columns import UNKNOWN
 from components.image_example_gen.tables.label_names import LabelNames

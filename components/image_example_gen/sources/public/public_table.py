@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 
-from components.image_example_gen.rows import Offer
+from components.image_example_gen.rows.row import Offer
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.file_source import FileSource
 from components.image_example_gen.tables.columns import LabelColumn, SubgroupColumn

@@ -195,7 +195,7 @@ def test_open_slides_are_few(write_slide, tmp_path):
 
 LARGE = """
 import resource, sys
-from components.image_example_gen import slides
+from components.image_example_gen.decoding import slides
 
 with slides.open_slide(sys.argv[1]) as slide:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

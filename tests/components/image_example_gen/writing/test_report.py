@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from components.image_example_gen.decoding.images import Rejected
-from components.image_example_gen.plan import PlannedImage
+from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing.report import Summary, build_report, refuse_broken
 from schemas.errors import InputError

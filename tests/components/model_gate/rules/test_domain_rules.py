@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.model_gate import report
-from components.model_gate.rules import domain_rules
+from components.model_gate.rules import domain_rules, report
 from components.model_gate.rules.evidence import Baseline, Evidence, Serving, collect
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA, Group
 from components.model_gate.rules.settings import DomainRules, GateSettings, SubgroupRules

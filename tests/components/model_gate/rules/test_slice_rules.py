@@ -6,8 +6,7 @@ import pandas as pd
 import pydantic
 import pytest
 
-from components.model_gate import report
-from components.model_gate.rules import domain_rules
+from components.model_gate.rules import domain_rules, report
 from components.model_gate.rules.evidence import Evidence, Serving, collect
 from components.model_gate.rules.settings import GateSettings, SliceRule
 from trainer_modules.settings import TaskSettings

@@ -44,7 +44,7 @@ def judge(monkeypatch, tmp_path, capsys, examples):
 
     def answer(*arguments: str):
         tried = Serving(True, "serving check: fine", 1.0, 1000, 0.0)
-        monkeypatch.setattr("components.model_gate.inputs.serving", lambda *_: tried)
+        monkeypatch.setattr("components.model_gate.serving.inputs.serving", lambda *_: tried)
         policy = tmp_path / "policy.yaml"
         policy.write_text(POLICY)
         status = main([*arguments, "--examples", examples, "--policy", str(policy)])

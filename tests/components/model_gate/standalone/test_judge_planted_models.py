@@ -126,7 +126,7 @@ def pushed(tmp_path_factory) -> str:
 def judge(monkeypatch, tmp_path, capsys, examples, pushed):
     """Judges against the pushed model; the clean process has tests of its own."""
     served = Serving(True, "serving check: fine", 1.0, 1000, 0.0)
-    monkeypatch.setattr("components.model_gate.inputs.serving", lambda *_: served)
+    monkeypatch.setattr("components.model_gate.serving.inputs.serving", lambda *_: served)
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
 

@@ -12,7 +12,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-from components.image_example_gen.rows import Row
+from components.image_example_gen.rows.row import Row
 from components.image_example_gen.settings import SplitSettings
 from schemas import features
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.model_gate.baseline import folder_size, last_pushed, model_digest
+from components.model_gate.serving.baseline import folder_size, last_pushed, model_digest
 
 
 def saved_model(folder, graph=b"graph", variables=b"variables"):

@@ -4,7 +4,7 @@ import pytest
 
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.registry import check_source, data_fingerprint
-from components.image_example_gen.spans import newest, resolved
+from components.image_example_gen.sources.spans import newest, resolved
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 

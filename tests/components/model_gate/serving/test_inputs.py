@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.model_gate import inputs
+from components.model_gate.serving import inputs
 from trainer_modules.settings import TaskSettings
 
 TASK = TaskSettings(kind="binary", labels=("edema",))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.data_gate.index import Index
+from components.data_gate.checks.index import Index
 from schemas import features
 from trainer_modules.settings import TaskSettings
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.data_gate.index import Index
+from components.data_gate.checks.index import Index
 from schemas import features
 from trainer_modules.decisions.auc import mean_auc
 from trainer_modules.probes.logistic import fit_folds

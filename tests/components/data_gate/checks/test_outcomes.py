@@ -7,8 +7,9 @@ import pickle
 
 import pytest
 
-from components.data_gate import checks
-from components.data_gate.checks import NEW_COLUMN, Anomaly, Distance, Shared
+from components.data_gate.checks import outcomes
+from components.data_gate.checks.findings import Anomaly, Distance, Shared
+from components.data_gate.checks.outcomes import NEW_COLUMN
 from components.data_gate.errors import DataGateStopped
 
 TASK_FEATURES = {"label/a", "label/a/weight", "subgroup/sex"}
@@ -30,7 +31,7 @@ LOW = ("FLOAT_TYPE_SMALL_FLOAT",)
     ],
 )
 def test_anomalies(anomaly, passes):
-    check = checks.anomalies([anomaly], TASK_FEATURES, {"shifted"}, "stop", {})
+    check = outcomes.anomalies([anomaly], TASK_FEATURES, {"shifted"}, "stop", {})
     assert check.passed is passes
     assert check.stops is not passes
     if not passes:
@@ -41,11 +42,11 @@ def test_anomalies(anomaly, passes):
 
 def test_reported_anomalies_do_not_stop():
     found = [Anomaly("train", "site", LOW, "Odd")]
-    check = checks.anomalies(found, TASK_FEATURES, set(), "report", {})
+    check = outcomes.anomalies(found, TASK_FEATURES, set(), "report", {})
     assert not check.passed
     assert not check.stops
-    assert checks.to_report([check], {})["passed"] is True
-    assert checks.reasons([check]) == []
+    assert outcomes.to_report([check], {})["passed"] is True
+    assert outcomes.reasons([check]) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_severity_is_by_kind_of_anomaly(severity, by_kind, expected):
         Anomaly("train", "low", LOW, "Below zero"),
         Anomaly("train", "odd", ("ENUM_TYPE_UNEXPECTED_STRING_VALUES",), "Odd"),
     ]
-    check = checks.anomalies(found, (), (), severity, by_kind)
+    check = outcomes.anomalies(found, (), (), severity, by_kind)
     assert (check.action, [d["feature"] for d in check.details]) == expected
     assert check.passed is (not expected[1])
     assert check.stops is (expected[0] == "stop")
@@ -74,18 +75,18 @@ def test_severity_is_by_kind_of_anomaly(severity, by_kind, expected):
 def test_the_worst_kind_of_an_anomaly_counts():
     both = Anomaly("train", "x", (NEW_COLUMN, *LOW), "Several")
     kinds = {NEW_COLUMN: "ignore", LOW[0]: "report"}
-    assert checks.anomalies([both], (), (), "stop", kinds).action == "report"
+    assert outcomes.anomalies([both], (), (), "stop", kinds).action == "report"
 
 
 def test_what_is_ignored_is_not_even_looked_for():
     def never():
         raise AssertionError
 
-    check = checks.looked_for("duplicates", "ignore", never)
+    check = outcomes.looked_for("duplicates", "ignore", never)
     assert check.passed
     assert not check.stops
     assert check.message == "not looked at: data_gate.duplicates is ignore"
-    made = checks.looked_for("duplicates", "report", lambda: checks.duplicates([], "report"))
+    made = outcomes.looked_for("duplicates", "report", lambda: outcomes.duplicates([], "report"))
     assert made.message == "no image is in two splits"
 
 
@@ -94,32 +95,32 @@ def test_shortcuts_from_an_auc_on():
         {"target": "site", "figures": "image border", "auc": 0.95, "images": 9},
         {"target": "label/a", "figures": "image size", "auc": 0.6, "images": 9},
     ]
-    check = checks.shortcuts(found, 0.9, "stop")
+    check = outcomes.shortcuts(found, 0.9, "stop")
     assert check.stops
     assert check.message == "1 column gives itself away: site by image border (AUC 0.950)"
     assert check.details == (found[0],)
-    assert checks.shortcuts(found, 0.96, "stop").passed
-    assert not checks.shortcuts(found, 0.5, "report").stops
+    assert outcomes.shortcuts(found, 0.96, "stop").passed
+    assert not outcomes.shortcuts(found, 0.5, "report").stops
 
 
 def test_drift_beyond_its_threshold():
     near = Distance("test", "site", "L-infinity", 0.1, 0.2)
     far = Distance("test", "image/mean", "Jensen-Shannon", 0.4, 0.3)
-    check = checks.drift("previous_drift", [near, far], "the last passed run", "stop")
+    check = outcomes.drift("previous_drift", [near, far], "the last passed run", "stop")
     assert check.stops
     assert check.message == (
         "1 distance is beyond the threshold, against the last passed run: "
         "test: image/mean (Jensen-Shannon 0.400)"
     )
-    assert checks.drift("previous_drift", [near], "it", "stop").passed
-    nothing = checks.drift("domain_drift", None, "train", "stop")
+    assert outcomes.drift("previous_drift", [near], "it", "stop").passed
+    nothing = outcomes.drift("domain_drift", None, "train", "stop")
     assert nothing.passed
     assert nothing.message == "not compared with train: nothing is there"
 
 
 @pytest.mark.parametrize(
     "check",
-    [checks.patient_overlap, checks.study_overlap, checks.slide_overlap, checks.duplicates],
+    [outcomes.patient_overlap, outcomes.study_overlap, outcomes.slide_overlap, outcomes.duplicates],
 )
 def test_shared_values_stop_and_are_named(check):
     assert check([], "stop").passed
@@ -153,9 +154,9 @@ def counts(train, validation, test, shifted):
     ],
 )
 def test_class_counts(given, minimum, failing):
-    check = checks.class_counts(*counts(*given), minimum, "stop")
+    check = outcomes.class_counts(*counts(*given), minimum, "stop")
     assert check.stops is bool(failing)
-    assert not checks.class_counts(*counts(*given), minimum, "report").stops
+    assert not outcomes.class_counts(*counts(*given), minimum, "report").stops
     assert check.passed is (failing == [])
     assert [(d["split"], d["class"], d["examples"]) for d in check.details] == failing
     for split, name, count in failing:
@@ -164,18 +165,18 @@ def test_class_counts(given, minimum, failing):
 
 def test_subgroup_counts():
     counts = {("test", "sex", "F"): 9, ("test", "sex", "M"): 4, ("shifted", "sex", "F"): 5}
-    check = checks.subgroup_counts(counts, 5, "report")
+    check = outcomes.subgroup_counts(counts, 5, "report")
     assert not check.passed
     assert not check.stops
     assert check.message.endswith("min_per_subgroup 5 examples: test has 4 of sex=M")
     assert len(check.details) == 1
-    assert checks.subgroup_counts(counts, 5, "stop").stops
-    assert checks.subgroup_counts(counts, 4, "stop").passed
+    assert outcomes.subgroup_counts(counts, 5, "stop").stops
+    assert outcomes.subgroup_counts(counts, 4, "stop").passed
 
 
 def test_unknown_labels_are_no_class():
     labels = {s: {"a": {"0": 9, "1": 9, "unknown": 0}} for s in ("train", "validation", "test")}
-    assert checks.class_counts(labels, {}, 5, "stop").passed
+    assert outcomes.class_counts(labels, {}, 5, "stop").passed
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_unknown_labels_are_no_class():
     ],
 )
 def test_identifying_metadata(names, raw, words):
-    check = checks.identifying_metadata(names, {"site", "domain"}, raw, "stop")
+    check = outcomes.identifying_metadata(names, {"site", "domain"}, raw, "stop")
     assert check.passed is (not words)
     assert check.stops is bool(words)
     for word in words:
@@ -197,15 +198,15 @@ def test_identifying_metadata(names, raw, words):
 
 def test_report_is_json_and_names_every_check():
     found = [
-        checks.patient_overlap([Shared("x", {"train": 1, "test": 1}, (1, 2))], "stop"),
-        checks.duplicates([], "stop"),
+        outcomes.patient_overlap([Shared("x", {"train": 1, "test": 1}, (1, 2))], "stop"),
+        outcomes.duplicates([], "stop"),
     ]
-    report = json.loads(json.dumps(checks.to_report(found, {"drift": [{"feature": "f"}]})))
+    report = json.loads(json.dumps(outcomes.to_report(found, {"drift": [{"feature": "f"}]})))
     assert report["passed"] is False
     assert [c["name"] for c in report["checks"]] == ["patient_overlap", "duplicates"]
     assert set(report["checks"][0]) == {"name", "passed", "action", "message", "details"}
     assert report["drift"] == [{"feature": "f"}]
-    (reason,) = checks.reasons(found)
+    (reason,) = outcomes.reasons(found)
     assert reason.startswith("patient_overlap: 1 patient is")
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from components.data_gate.checks import Look, NearDuplicates, Pair
-from components.data_gate.index import Index
+from components.data_gate.checks.findings import Look, NearDuplicates, Pair
+from components.data_gate.checks.index import Index
 from schemas import features
 
 _LISTED = 1000

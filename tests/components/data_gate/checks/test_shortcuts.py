@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
-from components.data_gate.drift.shortcuts import shortcuts
-from components.data_gate.index import Index
+from components.data_gate.checks.index import Index
+from components.data_gate.checks.shortcuts import shortcuts
 from components.image_example_gen.writing.examples import index_schema
 from trainer_modules.settings import TaskSettings
 
@@ -112,7 +112,7 @@ def test_unknown_labels_and_rare_sites_are_left_out(tmp_path):
 
 
 def test_a_large_index_is_thinned(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.data_gate.drift.shortcuts._IMAGES", 400)
+    monkeypatch.setattr("components.data_gate.checks.shortcuts._IMAGES", 400)
     (entry, *_) = shortcuts(index_of(tmp_path), TASK)
     assert entry["images"] == 400
 

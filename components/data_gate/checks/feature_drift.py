@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from components.data_gate.checks import Distance
+from components.data_gate.checks.findings import Distance
 from schemas import features
 
 if TYPE_CHECKING:

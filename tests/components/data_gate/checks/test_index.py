@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
-from components.data_gate.drift.distances import drift
-from components.data_gate.index import Index
+from components.data_gate.checks.distances import drift
+from components.data_gate.checks.index import Index
 from components.image_example_gen.writing.examples import index_schema
 from trainer_modules.settings import TaskSettings
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.spatial import distance
 
 from components.data_gate.artifacts import read_schema, statistics_file
-from components.data_gate.drift.feature_drift import feature_distances, label_distances
+from components.data_gate.checks.feature_drift import feature_distances, label_distances
 from components.data_gate.passed_data import PassedData
 from schemas.errors import InputError
 from tests.components.data_gate.test_artifacts import SCHEMA

@@ -7,9 +7,9 @@ import collections
 import numpy as np
 import pytest
 
-from components.image_example_gen.rows import Row
+from components.image_example_gen.rows.row import Row
+from components.image_example_gen.rows.splits import Splitter, plan_splits, uniform
 from components.image_example_gen.settings import SplitSettings
-from components.image_example_gen.splits import Splitter, plan_splits, uniform
 
 SHARES = SplitSettings(unlabeled=0.4, train=0.3, validation=0.1, test=0.2)
 

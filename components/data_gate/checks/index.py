@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.data_gate.checks import Shared
+from components.data_gate.checks.findings import Shared
 from schemas import features
 
 _PSEUDONYM = re.compile(r"[0-9a-f]{32}")

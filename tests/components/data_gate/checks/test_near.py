@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.data_gate import checks
-from components.data_gate.index import Index
-from components.data_gate.near import candidates, near_duplicates
+from components.data_gate.checks import outcomes
+from components.data_gate.checks.findings import Look, NearDuplicates, Pair
+from components.data_gate.checks.index import Index
+from components.data_gate.checks.near import candidates, near_duplicates
 from components.image_example_gen.writing.examples import index_schema
 
 
@@ -92,13 +93,13 @@ def test_equal_hashes_are_near_but_equal_pixels_are_another_checks_matter(tmp_pa
 
 def test_blank_images_are_left_out(tmp_path):
     rows = [("train", b"", 1 << 240), ("test", b"", 2 << 240)]
-    assert near_duplicates(index_of(tmp_path, rows), 16) == checks.NearDuplicates(0)
+    assert near_duplicates(index_of(tmp_path, rows), 16) == NearDuplicates(0)
 
 
 def test_the_check_names_rows_and_acts_as_told():
-    looks = (checks.Look("train", 1, (3,), ("a",)), checks.Look("test", 2, (60, 61)))
-    found = checks.NearDuplicates(5, (checks.Pair(4, looks),) * 4)
-    check = checks.near_duplicates(found, "stop")
+    looks = (Look("train", 1, (3,), ("a",)), Look("test", 2, (60, 61)))
+    found = NearDuplicates(5, (Pair(4, looks),) * 4)
+    check = outcomes.near_duplicates(found, "stop")
     assert check.stops
     assert check.message.startswith(
         "5 pairs look alike across splits: train (row 3) and test (rows 60, 61), 4 bits apart;"
@@ -110,5 +111,5 @@ def test_the_check_names_rows_and_acts_as_told():
         "rows": (3,),
         "images": ("a",),
     }
-    assert not checks.near_duplicates(found, "report").stops
-    assert checks.near_duplicates(checks.NearDuplicates(0), "stop").passed
+    assert not outcomes.near_duplicates(found, "report").stops
+    assert outcomes.near_duplicates(NearDuplicates(0), "stop").passed

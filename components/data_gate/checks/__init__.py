@@ -1,0 +1,1 @@
+"""What is looked for in the data, and what follows from it. Imports schemas and task settings."""

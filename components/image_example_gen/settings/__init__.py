@@ -1,0 +1,29 @@
+"""Settings of the sources and of how their images become records."""
+
+from components.image_example_gen.settings.data import (
+    DataSettings,
+    DicomSettings,
+    ImageFolderSettings,
+    PartSettings,
+    SlideSettings,
+    SourceName,
+    SourceSettings,
+    SplitSettings,
+    SyntheticSettings,
+    TfdsSettings,
+    TfrecordSettings,
+)
+
+__all__ = [
+    "DataSettings",
+    "DicomSettings",
+    "ImageFolderSettings",
+    "PartSettings",
+    "SlideSettings",
+    "SourceName",
+    "SourceSettings",
+    "SplitSettings",
+    "SyntheticSettings",
+    "TfdsSettings",
+    "TfrecordSettings",
+]
