@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from trainer_modules.settings import Settings
 
@@ -79,20 +86,19 @@ class StepSettings(Settings):
     retries: int = Field(0, ge=0, le=10, description="a gate's refusal would be retried too")
 
 
-class StepOverrides(Settings):
-    """What one node has different from `kubernetes.step`; unset: the same."""
+class StepOverrides(StepSettings):
+    """What one node has different from `kubernetes.step`; unset (or null): the same."""
 
-    cpu: _Cpu | None = None
-    memory: _Memory | None = None
-    gpus: Annotated[int, Field(ge=0)] | None = None
-    gpu_type: str | None = None
-    node_selector: dict[str, _Text] | None = None
-    tolerations: tuple[Toleration, ...] | None = None
-    volumes: tuple[VolumeMount, ...] | None = None
-    secret_mounts: tuple[SecretMount, ...] | None = None
-    secret_variables: tuple[SecretVariable, ...] | None = None
-    environment: dict[_Variable, _Text] | None = None
-    retries: Annotated[int, Field(ge=0, le=10)] | None = None
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_unset(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
+
+    @model_serializer(mode="wrap")
+    def _set_only(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in serialize(self).items() if k in self.model_fields_set}
 
 
 _ID_KEY = {"secret": "remedis", "key": "id-key", "variable": "REMEDIS_ID_KEY", "optional": True}
@@ -140,9 +146,5 @@ class KubernetesSettings(Settings):
     def of_node(self, name: str) -> StepSettings:
         """The settings of one node's pod."""
         overrides = self.nodes.get(name, StepOverrides())
-        given = {
-            field: value
-            for field in StepOverrides.model_fields
-            if (value := getattr(overrides, field)) is not None
-        }
+        given = {field: getattr(overrides, field) for field in overrides.model_fields_set}
         return self.step.model_copy(update=given)

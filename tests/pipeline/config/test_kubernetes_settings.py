@@ -34,6 +34,11 @@ def test_default_of_a_node_can_be_taken_away():
     assert settings.of_node("ImageExampleGen").secret_variables == ()
 
 
+def test_null_leaves_the_step_as_it_is():
+    settings = _kubernetes("nodes.Finetuner.gpus=null", "step.gpus=1")
+    assert settings.of_node("Finetuner").gpus == 1
+
+
 def test_numbers_are_text_to_kubernetes():
     settings = _kubernetes("step.cpu=4", "step.environment.WORKERS=2")
     assert (settings.step.cpu, settings.step.environment) == ("4", {"WORKERS": "2"})
@@ -43,6 +48,11 @@ def test_saved_configuration_reads_back(tmp_path):
     config = load_config(preset="demo", overrides=["kubernetes.nodes.Finetuner.gpus=1"])
     (tmp_path / "config.yaml").write_text(dump_config(config))
     assert load_config(path=str(tmp_path / "config.yaml")) == config
+    assert config.model_dump(mode="json")["kubernetes"]["nodes"]["Finetuner"] == {
+        "cpu": "4",
+        "memory": "16Gi",
+        "gpus": 1,
+    }
 
 
 @pytest.mark.parametrize(
