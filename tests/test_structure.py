@@ -1,8 +1,12 @@
 """Who may import whom, and what must stay light."""
 
 import ast
+import fnmatch
+import graphlib
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,43 +15,125 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"tensorflow", "tfx", "keras", "tensorflow_model_analysis", "tensorflow_data_validation"}
 
 
-def _imports(path, *, top_level_only):
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level_only else ast.walk(tree)
-    for node in nodes:
+PARTS = ("schemas", "trainer_modules", "components", "pipeline")
+RUNNERS = ("local_runner", "kubeflow_runner")
+# Who can't find a file in a glance at its folder has to search.
+MOST_MODULES = 12
+
+
+def _modules() -> dict[str, Path]:
+    """Path of every module of ours, by its dotted name; a package by the name of its folder."""
+    paths = [path for part in PARTS for path in (ROOT / part).rglob("*.py")]
+    paths += [ROOT / f"{runner}.py" for runner in RUNNERS]
+    dotted = {path: path.relative_to(ROOT).with_suffix("").parts for path in paths}
+    return {".".join(p[:-1] if p[-1] == "__init__" else p): path for path, p in dotted.items()}
+
+
+MODULES = _modules()
+PACKAGES = sorted(name for name, path in MODULES.items() if path.name == "__init__.py")
+
+
+def _imported(path: Path) -> set[str]:
+    """Full names of what a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.relative_to(ROOT)}: import by the full name"
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            names.update(a.value for a in node.args if isinstance(a, ast.Constant))
+    return names
 
 
-def _modules(package):
-    return sorted((ROOT / package).rglob("*.py"))
+def _home(name: str) -> str | None:
+    """The package that a name is of; a runner is its own; None for other people's modules."""
+    while name and name not in PACKAGES and name not in RUNNERS:
+        name = name.rpartition(".")[0]
+    return name or None
 
 
-@pytest.mark.parametrize(
-    ("package", "forbidden"),
-    [
-        ("trainer_modules", {"pipeline", "components", "tfx"}),
-        ("components", {"pipeline"}),
-    ],
-)
-def test_packages_import_only_downwards(package, forbidden):
+def _package_imports() -> dict[str, dict[str, list[str]]]:
+    """Package -> package that it imports -> the modules that do it."""
+    found: dict[str, dict[str, list[str]]] = {name: {} for name in (*PACKAGES, *RUNNERS)}
+    for name, path in MODULES.items():
+        for other in {_home(imported) for imported in _imported(path)} - {None, _home(name)}:
+            found[_home(name)].setdefault(other, []).append(name)
+    return found
+
+
+def _table() -> dict[str, set[str]]:
+    """CONTRIBUTING's table: package -> packages that it may import, patterns written out."""
+    lines = (ROOT / "CONTRIBUTING.md").read_text().split("| May import |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| `([\w.]+)` \| (.*) \|$", lines, re.MULTILINE)
+    assert len(rows) == len(dict(rows)), "CONTRIBUTING.md: a package has two rows"
+    table = {}
+    for package, allowed in rows:
+        table[package] = {"schemas"} - {package}
+        for pattern in re.findall(r"`([^`]+)`", allowed):
+            matching = fnmatch.filter(PACKAGES, pattern)
+            assert matching, f"CONTRIBUTING.md: `{pattern}` is not a package"
+            table[package].update(matching)
+    return table
+
+
+def test_table_of_imports_names_every_package():
+    assert sorted(_table()) == sorted((*PACKAGES, *RUNNERS))
+
+
+def test_packages_import_what_the_table_allows():
+    table = _table()
     wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in _modules(package)
-        for name in _imports(path, top_level_only=False)
-        if name.split(".")[0] in forbidden
+        f"{module} imports {other}, which CONTRIBUTING.md's table does not allow {package}"
+        for package, imports in _package_imports().items()
+        for other, modules in imports.items()
+        if other not in table.get(package, set())
+        for module in modules
     ]
-    assert not wrong
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("runner", ["local_runner.py", "kubeflow_runner.py"])
-def test_runners_are_short_and_reach_only_the_pipeline(runner):
-    path = ROOT / runner
-    assert len(path.read_text().splitlines()) < 100
-    own = {name.split(".")[0] for name in _imports(path, top_level_only=False)}
-    assert "components" not in own
+@pytest.mark.parametrize("graph", [_table, _package_imports], ids=["table", "code"])
+def test_no_packages_import_each_other_in_a_circle(graph):
+    graphlib.TopologicalSorter(graph()).prepare()  # raises CycleError, which names the circle
+
+
+def test_packages_say_in_three_lines_what_lives_in_them():
+    said = {p: ast.get_docstring(ast.parse(MODULES[p].read_text())) or "" for p in PACKAGES}
+    assert [p for p, text in said.items() if not 1 <= len(text.splitlines()) <= 3] == []
+
+
+def test_folders_hold_few_modules():
+    paths = [*MODULES.values(), *(ROOT / "benchmarks").rglob("*.py")]
+    paths += (ROOT / "tests").rglob("test_*.py")
+    held = Counter(str(path.parent.relative_to(ROOT)) for path in paths if path.stem != "__init__")
+    assert {folder: n for folder, n in held.items() if n > MOST_MODULES} == {}
+
+
+def test_every_folder_with_modules_is_a_package():
+    folders = {path.parent for path in MODULES.values()} - {ROOT}
+    assert [str(f.relative_to(ROOT)) for f in folders if not (f / "__init__.py").exists()] == []
+
+
+def test_tests_mirror_the_modules():
+    """tests/<folder>/test_<module>[_<aspect>].py; a package's own tests may bear its name."""
+    astray = []
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        package = ".".join(path.relative_to(ROOT / "tests").parent.parts)
+        if package.split(".")[0] not in PARTS:
+            continue
+        known = {name.rpartition(".")[2] for name in MODULES if name.rpartition(".")[0] == package}
+        known.add(package.rpartition(".")[2])
+        subject = path.stem.removeprefix("test_")
+        if package not in PACKAGES or not any(f"{subject}_".startswith(f"{n}_") for n in known):
+            astray.append(str(path.relative_to(ROOT)))
+    assert astray == []
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_runners_are_short(runner):
+    assert len(MODULES[runner].read_text().splitlines()) < 100
 
 
 def test_settings_and_configuration_load_nothing_heavy():
