@@ -49,6 +49,44 @@ def test_specificity_at_least(floor, threshold, sensitivity, specificity):
     assert point == pytest.approx((threshold, sensitivity, specificity))
 
 
+def hundred(label):
+    """100 examples of a class at scores of 0.01 to 1, and one of the other class below them all."""
+    labels = np.array([1 - label] + [label] * 100)
+    return labels, np.concatenate([[0.001], np.arange(1, 101) / 100])
+
+
+@pytest.mark.parametrize("caught", range(1, 101))
+def test_a_sensitivity_that_equals_the_floor_reaches_it(caught):
+    labels, scores = hundred(1)
+    point = operating_point.sensitivity_at_least(labels, scores, caught / 100)
+    assert point.sensitivity == caught / 100
+    # Halfway between the lowest score that is caught and the next below it.
+    below = 0.001 if caught == 100 else (100 - caught) / 100
+    assert point.threshold == pytest.approx((below + (101 - caught) / 100) / 2)
+
+
+@pytest.mark.parametrize("rejected", range(1, 101))
+def test_a_specificity_that_equals_the_floor_reaches_it(rejected):
+    labels, scores = hundred(0)
+    point = operating_point.specificity_at_least(labels, scores, rejected / 100)
+    assert point.specificity == rejected / 100
+    above = 1 + 1e-6 if rejected == 100 else (rejected + 1) / 100
+    assert point.threshold == pytest.approx((above + rejected / 100) / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("sensitivity", (0.5, 2 / 3, 1)),  # 0.6: two of three are enough
+        ("specificity", (0.25, 1, 2 / 3)),
+        ("youden", (0.25, 1, 2 / 3)),
+    ],
+)
+def test_the_rule_and_the_floor_of_the_settings_are_applied(rule, expected):
+    settings = OperatingPointSettings(rule=rule, at_least=0.6)
+    assert operating_point.choose(LABELS, SCORES, settings) == pytest.approx(expected)
+
+
 def test_rejecting_everything_is_a_possible_cut():
     point = operating_point.specificity_at_least(np.array([0, 1]), np.array([1.0, 0.2]), 0.9)
     assert point.threshold > 1.0

@@ -30,6 +30,62 @@ def test_classes_keep_their_shares(share, positives, negatives):
     assert (held, len(drawn) - held) == (positives, negatives)
 
 
+@pytest.mark.parametrize(
+    ("patients", "positive", "share", "positives", "negatives"),
+    [
+        (70, 34, 0.1, 3, 4),  # 3.4 and 3.6 patients: to the nearest
+        (70, 36, 0.1, 4, 3),
+        (70, 34, 0.01, 1, 1),  # 0.34 and 0.36: at least one
+        (70, 34, 0.99, 34, 36),  # 33.66 and 35.64
+    ],
+)
+def test_a_share_is_rounded_to_the_nearest_patient(patients, positive, share, positives, negatives):
+    drawn = choose_patients(*cohort(patients, positive), share, 5)
+    held = sum(int(name[1:]) < positive for name in drawn)
+    assert (held, len(drawn) - held) == (positives, negatives)
+
+
+def test_a_patient_belongs_to_the_rarest_of_the_findings():
+    # Everyone has the first finding, 20 of 100 the second as well, 10 of them the third: strata of
+    # 80, 10 and 10, of which a tenth is 8, 1 and 1. Counted by the first finding it would be 10.
+    names = np.array([b"p%03d" % number for number in range(100)])
+    labels = np.stack([np.ones(100), np.arange(100) < 20, np.arange(100) < 10], 1).astype(float)
+    for seed in range(10):
+        drawn = [int(name[1:]) for name in choose_patients(names, labels, labels, 0.1, seed)]
+        assert [sum(low <= n < high for n in drawn) for low, high in ((0, 10), (10, 20))] == [1, 1]
+        assert len(drawn) == 10
+
+
+def test_other_patients_do_not_change_the_order():
+    names, labels, weights = cohort()
+    first = choose_patients(names, labels, weights, 0.25, 5)
+    # Without half of those that were not drawn, the same share of the rest is among the first.
+    left_out = sorted(set(names.tolist()) - first)[::2]
+    kept = ~np.isin(names, left_out)
+    second = choose_patients(names[kept], labels[kept], weights[kept], 0.25, 5)
+    assert second < first
+
+
+def test_an_unknown_label_is_neither_positive_nor_negative():
+    names = np.array([b"p%02d" % number for number in range(40)])
+    labels = (np.arange(40) < 20).astype(float)[:, None]
+    weights = (np.arange(40) % 20 < 10).astype(float)[:, None]
+    drawn = [int(n[1:]) for n in choose_patients(names, labels, weights, 0.1, 0)]
+    # Ten known positives are a stratum, the other thirty one: 1 and 3, and a known negative.
+    assert sum(number < 10 for number in drawn) == 1
+    assert any(20 <= number < 30 for number in drawn)
+    assert len(drawn) in (4, 5)
+
+
+def test_a_probability_counts_from_above_a_half():
+    names = np.array([b"a", b"b", b"c", b"d"])
+    labels = np.array([[0.5], [0.4], [0.6], [0.5]])
+    for seed in range(10):
+        drawn = choose_patients(names, labels, np.ones((4, 1)), 0.01, seed)
+        assert b"c" in drawn
+        assert len(drawn) == 2
+
+
 def test_same_seed_same_draw_whatever_the_order_of_the_images():
     names, labels, weights = cohort()
     order = np.random.default_rng(0).permutation(len(names))
