@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks import machine
-from trainer_modules.training.kernels import prefer_onednn
+from trainer_modules.training.tensorflow_start import prefer_onednn
 
 FOLDER = Path(__file__).parent
 

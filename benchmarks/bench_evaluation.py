@@ -138,7 +138,7 @@ def main() -> None:
     from importlib.metadata import version
 
     from trainer_modules.settings import TaskSettings
-    from trainer_modules.training.quiet_import import import_tensorflow
+    from trainer_modules.training.tensorflow_start import import_tensorflow
 
     import_tensorflow()
     findings = tuple(f"finding {index}" for index in range(arguments.findings))

@@ -102,7 +102,7 @@ def main() -> int:
     parser.add_argument("--units", type=int, nargs="+", default=[2, 2, 2, 2])
     parser.add_argument("--repeats", type=int, default=2, help="how often the two alternate")
     args = parser.parse_args()
-    from trainer_modules.training.quiet_import import import_tensorflow
+    from trainer_modules.training.tensorflow_start import import_tensorflow
 
     import_tensorflow()
     data = made_batches(args)

@@ -18,8 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.bench_augmentation import VIEW, synthetic_jpegs
-from trainer_modules.training.kernels import prefer_onednn
-from trainer_modules.training.quiet_import import import_tensorflow
+from trainer_modules.training.tensorflow_start import import_tensorflow, prefer_onednn
 
 MEMORY_LIMIT = 12 << 30
 _PIPELINE_BATCHES = 8

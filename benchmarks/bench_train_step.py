@@ -21,8 +21,7 @@ from benchmarks import peers
 from benchmarks.peer import timing
 from trainer_modules.settings import ModelSettings
 from trainer_modules.training import precision
-from trainer_modules.training.kernels import prefer_onednn
-from trainer_modules.training.quiet_import import import_tensorflow
+from trainer_modules.training.tensorflow_start import import_tensorflow, prefer_onednn
 
 MODEL = ModelSettings(depth=50)
 POLICIES = {"fp32": precision.FULL, "bf16": precision.MIXED}

@@ -1,4 +1,4 @@
-"""Errors with a meaning of their own: the user's input is at fault, or a training diverged."""
+"""Errors with a meaning of their own. Plain Python, so that runners catch them without TFX."""
 
 from __future__ import annotations
 
@@ -37,6 +37,21 @@ def mistake_behind(error: BaseException | None) -> InputError | None:
 
 class Diverged(RuntimeError):
     """Training ended because its loss was no longer a finite number."""
+
+
+class DataGateStopped(Exception):
+    """The data are not fit for training (exit status 3).
+
+    TFX deletes the artifacts of a failed execution, so the report travels on the exception.
+    """
+
+    def __init__(self, reasons: Sequence[str], report: dict):
+        super().__init__(list(reasons), report)
+        self.reasons = list(reasons)
+        self.report = report
+
+    def __str__(self) -> str:
+        return "DataGate stopped the run: " + "; ".join(self.reasons)
 
 
 def some_of(items: Sequence[object], most: int = 5, total: int | None = None) -> str:

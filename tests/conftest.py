@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from trainer_modules.training.kernels import prefer_onednn
+from trainer_modules.training.tensorflow_start import prefer_onednn
 
 # Before any test imports TensorFlow: its start-up notes would bury the results.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

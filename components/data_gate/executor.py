@@ -25,9 +25,9 @@ class Executor(base_executor.BaseExecutor):
             DataGateStopped: the data are not fit for training.
         """
         from components.data_gate.checks.outcomes import reasons, to_report
-        from components.data_gate.errors import DataGateStopped
         from components.data_gate.gate import Inputs, Judge
         from components.data_gate.settings import DataGateSettings
+        from schemas.errors import DataGateStopped
         from trainer_modules.settings import TaskSettings
 
         artifacts = {n: artifact_utils.get_single_instance(a) for n, a in input_dict.items()}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import InputError
-from trainer_modules.training.quiet_import import import_tensorflow
+from trainer_modules.training.tensorflow_start import import_tensorflow
 
 BAD_INPUT = 2
 

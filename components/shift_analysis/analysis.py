@@ -16,13 +16,12 @@ from schemas import features
 from schemas.errors import InputError
 
 PREDICTIONS = "predictions.parquet"
+CONFIDENCE = 0.95  # of DeLong's intervals
 INDEX = "index-*.parquet"
 _SPLIT = "split"
 
 
-def analyse(
-    predictions: str, images: str = "", embeddings: str = "", confidence: float = 0.95
-) -> dict[str, Any]:
+def analyse(predictions: str, images: str = "", embeddings: str = "") -> dict[str, Any]:
     """Slices, image figures and probes of the test data of both domains.
 
     Args:
@@ -30,7 +29,6 @@ def analyse(
         images: The ingest report's folder (its index); empty: performance by image figures is
             left out.
         embeddings: A folder of `embeddings-*.parquet`; empty: that of the predictions.
-        confidence: Of DeLong's intervals.
 
     Returns:
         {"worst_slices", "image_figures", "probes"}; a part without its input is None.
@@ -56,7 +54,7 @@ def analyse(
         names = ["image_id", *image_drift.FIGURES]
         index = pd.concat([_read(path, names) for path in _index(images)], ignore_index=True)
         document["image_figures"] = image_drift.performance_by_figure(
-            table, index, targets, confidence
+            table, index, targets, CONFIDENCE
         )
     if files := embedding_table.files(embeddings or predictions):
         document["probes"] = _probes(table, targets, embedding_table.read(files))

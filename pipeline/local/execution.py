@@ -109,11 +109,6 @@ def _result(
     return NodeResult(name, state, seconds, outputs)
 
 
-def node_names(pipeline: tfx.dsl.Pipeline) -> list[str]:
-    """Names accepted by `from_nodes` and `to_nodes`, in order of execution."""
-    return [component.id for component in pipeline.components]
-
-
 def _mark_partial_run(
     ir: pipeline_pb2.Pipeline, from_nodes: Sequence[str], to_nodes: Sequence[str]
 ) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.errors import InputError
-from trainer_modules.training.quiet_import import import_tensorflow
+from trainer_modules.training.tensorflow_start import import_tensorflow
 
 if TYPE_CHECKING:
     from trainer_modules.probes.labels import Figure

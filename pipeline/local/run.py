@@ -23,7 +23,7 @@ from pipeline.local.node_summaries import headline
 from pipeline.local.run_folder import RunFolder, require_writable
 from schemas.errors import InputError, mistake_behind
 from trainer_modules.settings import files as settings_files
-from trainer_modules.training.kernels import prefer_onednn
+from trainer_modules.training.tensorflow_start import prefer_onednn
 
 STUDIES = ("label_efficiency",)
 _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
@@ -142,7 +142,7 @@ def _run(
     to_nodes: Sequence[str],
 ) -> None:
     """Executes the graph and notes whatever ended it early."""
-    from components.data_gate.errors import DataGateStopped
+    from schemas.errors import DataGateStopped
 
     try:
         _execute(run, console, fingerprints, from_nodes, to_nodes)

@@ -8,19 +8,18 @@ from keras import ops
 SELF_LOGIT = -1e9
 
 
-def nt_xent(z1, z2, temperature: float, *, across_replicas: bool = True):
+def nt_xent(z1, z2, temperature: float):
     """Contrasts each projection with its other view against all other images of the batch.
 
     As in the reference, the loss is the *sum* of the two directions (view 1 to 2, view 2 to 1):
-    twice the mean over the 2B views. It is the mean over this replica's examples; averaged over
-    replicas it equals, with its gradients, the loss of the joined batch.
+    twice the mean over the 2B views. Negatives come from all replicas of a tf.distribute strategy.
+    The loss is the mean over this replica's examples; averaged over replicas it equals, with its
+    gradients, the loss of the joined batch.
 
     Args:
         z1: Projections [B, D] of the first views; need not be normalised.
         z2: Projections [B, D] of the second views, in the same order.
         temperature: Divides the cosine similarities.
-        across_replicas: Whether the negatives come from all replicas of a tf.distribute strategy
-            (gradients flow through the gathering). Without a strategy nothing changes.
 
     Returns:
         Scalars: the loss; the share of first views whose second view is nearer than those of all
@@ -29,7 +28,7 @@ def nt_xent(z1, z2, temperature: float, *, across_replicas: bool = True):
     z1 = ops.normalize(ops.cast(z1, "float32"), axis=-1)
     z2 = ops.normalize(ops.cast(z2, "float32"), axis=-1)
     batch = ops.shape(z1)[0]
-    all1, all2, position = _gather(z1, z2) if across_replicas else (z1, z2, 0)
+    all1, all2, position = _gather(z1, z2)
     labels = position + ops.arange(batch, dtype="int32")
     same = ops.one_hot(labels, ops.shape(all1)[0], dtype="float32")
     logits_11 = ops.matmul(z1, ops.transpose(all1)) / temperature + same * SELF_LOGIT

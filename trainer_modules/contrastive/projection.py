@@ -9,9 +9,7 @@ NORM_MOMENTUM = 0.9
 NORM_EPSILON = 1e-5
 
 
-def build_projection_head(
-    input_dim: int, layer_count: int, dim: int, *, synchronized: bool = True
-) -> keras.Model:
+def build_projection_head(input_dim: int, layer_count: int, dim: int) -> keras.Model:
     """Builds a head from features [B, input_dim] to float32 projections, not normalised.
 
     Hidden layers keep the width: dense without bias, BatchNorm, ReLU. The last one is dense to
@@ -21,8 +19,6 @@ def build_projection_head(
         input_dim: Width of the features.
         layer_count: 2 (SimCLR), 3 (SimCLR v2), 1 (linear) or 0 (no head: the identity).
         dim: Width of the projections (ignored by the identity).
-        synchronized: Whether BatchNorm shares its statistics between replicas, as it must where
-            replicas hold parts of one batch: local statistics would tell the two views apart.
     """
     features = keras.Input((input_dim,), name="features", dtype="float32")
     outputs = features
@@ -38,7 +34,8 @@ def build_projection_head(
             momentum=NORM_MOMENTUM,
             epsilon=NORM_EPSILON,
             center=not last,
-            synchronized=synchronized and keras.backend.backend() == "tensorflow",
+            # Replicas hold parts of one batch: local statistics would tell the two views apart.
+            synchronized=keras.backend.backend() == "tensorflow",
             dtype="float32" if last else None,
             name=f"norm{index}",
         )(outputs)

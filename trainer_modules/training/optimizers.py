@@ -266,7 +266,6 @@ def build_optimizer(
     *,
     schedule: keras.optimizers.schedules.LearningRateSchedule | None = None,
     layer_decay: float = 1.0,
-    gradient_accumulation_steps: int | None = None,
 ) -> keras.optimizers.Optimizer:
     """Builds the optimiser that the settings name, with its schedule.
 
@@ -277,14 +276,9 @@ def build_optimizer(
         epochs: Length of the training.
         schedule: Instead of the settings' own.
         layer_decay: Factor of the learning rate from one layer to the one before it.
-        gradient_accumulation_steps: Micro-batches whose gradients are averaged before an update.
     """
     schedule = schedule or build_schedule(settings, batch_size, steps_per_epoch, epochs)
-    common = {
-        "layer_decay": layer_decay,
-        "gradient_accumulation_steps": gradient_accumulation_steps,
-    }
     if settings.name == "adamw":
-        return AdamW(schedule, settings.weight_decay, **common)
+        return AdamW(schedule, settings.weight_decay, layer_decay)
     kind = LARS if settings.name == "lars" else DecayedSGD
-    return kind(schedule, settings.momentum, settings.weight_decay, **common)
+    return kind(schedule, settings.momentum, settings.weight_decay, layer_decay)

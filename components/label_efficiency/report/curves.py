@@ -106,7 +106,7 @@ def build_curve(
     return Curve(name, tuple(points), bootstraps)
 
 
-def over_seeds(by_seed: BySeed, seeds: Sequence[int], resamples: int) -> Bootstrap:
+def over_seeds(by_seed: BySeed, seeds: Sequence[int]) -> Bootstrap:
     """The mean AUC over seeds, as a bootstrap over patients and seeds.
 
     The same seeds give the same draws of seeds, so that differences of two arms are paired in
@@ -149,7 +149,7 @@ def _point(
         # A mean over the seeds that happened to have labels would be another figure.
         status, reason = NOT_ENOUGH_LABELS, missing[0]
     elif by_seed:
-        both = over_seeds(by_seed, sorted(by_seed), settings.resamples)
+        both = over_seeds(by_seed, sorted(by_seed))
         interval = both.interval("auc", settings.confidence)
         value, lower, upper = interval.value, interval.lower, interval.upper
         judged_on = (interval.patients, interval.examples)

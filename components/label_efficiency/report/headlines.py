@@ -74,8 +74,8 @@ def _difference(curve: Curve, fraction: float, baseline: str, settings: StudySet
     theirs = curve.bootstraps[baseline, 1.0]
     seeds = sorted(set(ours) & set(theirs))
     return paired_difference(
-        over_seeds(ours, seeds, settings.resamples),
-        over_seeds(theirs, seeds, settings.resamples),
+        over_seeds(ours, seeds),
+        over_seeds(theirs, seeds),
         "auc",
         settings.confidence,
     )

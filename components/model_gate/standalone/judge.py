@@ -15,7 +15,7 @@ from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.rules.policy import load_policy
 from components.model_gate.standalone import prediction_file, prediction_table
 from schemas.errors import InputError
-from trainer_modules.training.quiet_import import import_tensorflow
+from trainer_modules.training.tensorflow_start import import_tensorflow
 
 BLESSED = 0
 REFUSED = 4

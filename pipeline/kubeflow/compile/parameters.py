@@ -18,7 +18,6 @@ from schemas.errors import InputError
 
 Kind = Literal["STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE"]
 Value = str | int | float
-_PYTHON = {"STRING": (str,), "NUMBER_INTEGER": (int,), "NUMBER_DOUBLE": (int, float)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,9 +17,8 @@ from typing import TypeVar
 from absl import flags, logging
 from google.protobuf import json_format
 
-from components.data_gate.errors import DataGateStopped
-from schemas.errors import mistake_behind
-from trainer_modules.training.kernels import prefer_onednn
+from schemas.errors import DataGateStopped, mistake_behind
+from trainer_modules.training.tensorflow_start import prefer_onednn
 
 Message = TypeVar("Message")
 # Where the launcher's folders (/minio, /s3, ...) lie; set only to replay a step elsewhere.

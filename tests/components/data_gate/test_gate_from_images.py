@@ -11,7 +11,6 @@ import re
 import pytest
 from PIL import Image
 
-from components.data_gate.errors import DataGateStopped
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.privacy import ensure_key_file
 from components.image_example_gen.settings import DataSettings, SyntheticSettings
@@ -19,7 +18,7 @@ from components.image_example_gen.sources import registry
 from components.image_example_gen.writing.contract import statistics_features
 from pipeline.config.beam_settings import InMemory
 from pipeline.graph.beam_options import beam_pipeline_args
-from schemas.errors import InputError
+from schemas.errors import DataGateStopped, InputError
 from tests.components.image_example_gen.data_sets import write_csv, write_png
 from trainer_modules.settings import TaskSettings
 

@@ -10,7 +10,7 @@ import pytest
 from components.data_gate.checks import outcomes
 from components.data_gate.checks.findings import Anomaly, Distance, Shared
 from components.data_gate.checks.outcomes import NEW_COLUMN
-from components.data_gate.errors import DataGateStopped
+from schemas.errors import DataGateStopped
 
 TASK_FEATURES = {"label/a", "label/a/weight", "subgroup/sex"}
 LOW = ("FLOAT_TYPE_SMALL_FLOAT",)

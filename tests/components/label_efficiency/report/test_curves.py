@@ -31,7 +31,7 @@ def test_point_is_the_mean_over_seeds_of_the_auc(cells):
 
 def test_seeds_are_drawn_with_replacement():
     # Two seeds of AUC 0 and 1: the mean of two drawn ones is 0, 1/2, 1 with 1/4, 1/2, 1/4.
-    both = over_seeds({3: constant(0.0), 8: constant(1.0)}, (3, 8), 4000)
+    both = over_seeds({3: constant(0.0), 8: constant(1.0)}, (3, 8))
     values, counts = np.unique(both.draws["auc"], return_counts=True)
     assert values.tolist() == [0, 0.5, 1]
     assert counts / 4000 == pytest.approx([0.25, 0.5, 0.25], abs=0.03)
@@ -40,7 +40,7 @@ def test_seeds_are_drawn_with_replacement():
 
 def test_one_seed_leaves_the_patients_interval():
     alone = bootstrap(records(2.0), 500, seed=0)
-    assert over_seeds({5: alone}, (5,), 500).interval("auc", 0.9) == alone.interval("auc", 0.9)
+    assert over_seeds({5: alone}, (5,)).interval("auc", 0.9) == alone.interval("auc", 0.9)
 
 
 def test_arms_are_paired_in_patients_and_in_seeds():
@@ -53,9 +53,7 @@ def test_arms_are_paired_in_patients_and_in_seeds():
         for seed, one in ours.items()
     }
     seeds = (0, 1, 2)
-    found = paired_difference(
-        over_seeds(ours, seeds, 300), over_seeds(theirs, seeds, 300), "auc", 0.95
-    )
+    found = paired_difference(over_seeds(ours, seeds), over_seeds(theirs, seeds), "auc", 0.95)
     assert (found.value, found.lower, found.upper) == pytest.approx((0.1, 0.1, 0.1))
 
 

@@ -4,11 +4,10 @@ import errno
 
 import pytest
 
-from components.data_gate.errors import DataGateStopped
 from pipeline.config.config import load_config
 from pipeline.graph.beam_options import beam_pipeline_args, file_writer_args
 from pipeline.kubeflow.runtime.entrypoint import explain, remote_schemes
-from schemas.errors import InputError
+from schemas.errors import DataGateStopped, InputError
 
 
 def _wrapped(error):

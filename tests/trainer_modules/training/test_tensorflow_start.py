@@ -1,4 +1,4 @@
-"""TensorFlow's start-up notes: hidden, unless it does not start."""
+"""oneDNN is asked for early enough; start-up notes show only where TensorFlow does not start."""
 
 import os
 import subprocess
@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from trainer_modules.training.tensorflow_start import prefer_onednn
+
 ROOT = Path(__file__).resolve().parents[3]
-CODE = "from trainer_modules.training.quiet_import import import_tensorflow; import_tensorflow()"
+CODE = (
+    "from trainer_modules.training.tensorflow_start import import_tensorflow; import_tensorflow()"
+)
 
 
 def _run(code: str, *path: Path) -> subprocess.CompletedProcess:
@@ -38,3 +42,20 @@ def test_notes_of_a_failed_import_show(tmp_path):
     assert done.returncode == 1
     assert "no such library" in done.stderr
     assert "ImportError: broken" in done.stderr
+
+
+@pytest.mark.parametrize(("given", "asked"), [(None, "1"), ("0", "0")])
+def test_onednn_is_asked_for_unless_it_was_refused(monkeypatch, given, asked):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    if given is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given)
+    prefer_onednn()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == asked
+
+
+def test_the_runners_ask_before_tensorflow_is_imported():
+    code = (
+        "import sys, pipeline.local.run, pipeline.kubeflow.runtime.entrypoint\n"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
