@@ -71,6 +71,8 @@ def _table() -> dict[str, set[str]]:
     table = {}
     for package, allowed in rows:
         table[package] = {"schemas"} - {package}
+        if package.split(".")[0] != "schemas":
+            table[package].add("schemas.documents")
         for pattern in re.findall(r"`([^`]+)`", allowed):
             matching = fnmatch.filter(PACKAGES, pattern)
             assert matching, f"CONTRIBUTING.md: `{pattern}` is not a package"

@@ -152,7 +152,7 @@ def _card(
     initialised: dict[str, Any],
     history: loop.History,
 ) -> dict[str, Any]:
-    kept = history.epochs[history.extra.get("best_epoch", 0) - 1]
+    kept = history.kept
     probes = {name: kept.get(name, math.nan) for name in linear.FIGURES}
     trained_on = {
         "method": "SimCLR",

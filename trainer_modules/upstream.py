@@ -87,7 +87,7 @@ def _card(
     initialised: dict[str, Any],
     history: loop.History,
 ) -> dict[str, Any]:
-    best = history.epochs[history.extra["best_epoch"] - 1]
+    best = history.kept
     auc = best["validation_auc"]
     trained_on = {
         "method": "supervised, natural images",

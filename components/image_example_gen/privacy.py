@@ -6,13 +6,16 @@ the key. The key is a file (or an environment variable) that never enters an art
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import glob
 import hmac
 import os
 import secrets
 from types import TracebackType
 from typing import Self
 
+from schemas.atomic_write import replacing
 from schemas.errors import InputError
 
 KEY_VARIABLE = "REMEDIS_ID_KEY"
@@ -101,17 +104,23 @@ class IdMapping:
                 f"environment variable {KEY_VARIABLE}: name a file in data.id_key_file"
             )
         self.path = f"{id_key_file}.mapping.csv"
-        self._part = f"{self.path}.part"
+        self._closing = contextlib.ExitStack()
         self._seen: set[str] = set()
 
     def __enter__(self) -> Self:
-        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        # File names need not be UTF-8.
-        self._file = os.fdopen(
-            descriptor, "w", newline="", encoding="utf-8", errors="surrogateescape"
-        )
-        self._table = csv.writer(self._file)
-        self._table.writerow(self.COLUMNS)
+        folder, name = os.path.split(self.path)
+        for left in glob.iglob(f".{glob.escape(name)}.*.part", root_dir=folder or "."):
+            os.remove(os.path.join(folder, left))  # a run that was killed left identities there
+        with contextlib.ExitStack() as opening:
+            partial = opening.enter_context(replacing(self.path))
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            # File names need not be UTF-8.
+            file = os.fdopen(
+                descriptor, "w", newline="", encoding="utf-8", errors="surrogateescape"
+            )
+            self._table = csv.writer(opening.enter_context(file))
+            self._table.writerow(self.COLUMNS)
+            self._closing = opening.pop_all()
         return self
 
     def add(self, kind: str, identity: str, pseudonym: str) -> None:
@@ -128,11 +137,7 @@ class IdMapping:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        if kind is None:
-            os.replace(self._part, self.path)
-        else:
-            os.remove(self._part)
+        self._closing.__exit__(kind, error, trace)
 
 
 def ensure_key_file(path: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from schemas.documents.history import TrainingHistory
+
 
 def headline(node: str, outputs: Mapping[str, Any]) -> str:
     """One short phrase about a node's outputs; empty where there is nothing to say.
@@ -41,22 +43,15 @@ def _data_gate(outputs: Mapping[str, Any]) -> str:
     return f"{len(checks) - len(failed)} of {len(checks)} checks passed{found}"
 
 
-def _history(outputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    history = _read(outputs["model_run"], "history.json")
-    return history, history["epochs"]
-
-
 def _pretrainer(outputs: Mapping[str, Any]) -> str:
-    history, epochs = _history(outputs)
-    if not epochs:
+    history = TrainingHistory.read(outputs["model_run"].uri)
+    if not history.epochs:
         return "nothing to train: the encoder is a SavedModel as it is"
-    kept = history.get("best_epoch")
-    probe = f", probe AUC {epochs[kept - 1]['probe_auc']:.3f} of epoch {kept}" if kept else ""
-    resumed = history.get("resumed_from_epoch")
-    note = f", resumed after epoch {resumed}" if resumed else ""
+    last, kept = history.epochs[-1], history.best_epoch
+    probe = f", probe AUC {history.epochs[kept - 1].probe_auc:.3f} of epoch {kept}" if kept else ""
     return (
-        f"{len(epochs)} epochs, loss {epochs[-1]['loss']:.3f}, "
-        f"contrastive top-1 {epochs[-1]['contrastive_top1']:.0%}{probe}{note}"
+        f"{last.epoch} epochs, loss {last.loss:.3f}, "
+        f"contrastive top-1 {last.contrastive_top1:.0%}{probe}{_resumed(history)}"
     )
 
 
@@ -70,11 +65,15 @@ def _tuner(outputs: Mapping[str, Any]) -> str:
 
 
 def _supervised(outputs: Mapping[str, Any]) -> str:
-    history, epochs = _history(outputs)
-    best = max(epoch["validation_auc"] for epoch in epochs)
-    resumed = history.get("resumed_from_epoch")
-    note = f", resumed after epoch {resumed}" if resumed else ""
-    return f"{len(epochs)} epochs, validation AUC {best:.3f}{note}"
+    history = TrainingHistory.read(outputs["model_run"].uri)
+    found = [e.validation_auc for e in history.epochs if e.validation_auc is not None]
+    best = f", validation AUC {max(found):.3f}" if found else ""
+    return f"{len(history.epochs)} epochs{best}{_resumed(history)}"
+
+
+def _resumed(history: TrainingHistory) -> str:
+    epoch = history.resumed_from_epoch
+    return f", resumed after epoch {epoch}" if epoch else ""
 
 
 def _evaluator(outputs: Mapping[str, Any]) -> str:

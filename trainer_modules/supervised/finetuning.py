@@ -54,7 +54,7 @@ class Finetuned:
     @property
     def best(self) -> dict[str, float]:
         """The best epoch's figures."""
-        return self.history.epochs[self.history.extra["best_epoch"] - 1]
+        return self.history.kept
 
 
 def finetune(

@@ -6,14 +6,15 @@ import math
 
 import numpy as np
 
+from schemas.documents.history import VALIDATION
 from trainer_modules.decisions import auc
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
 from trainer_modules.supervised.classifier import entropy_of
 
-AUC = "validation_auc"
-PR_AUC = "validation_pr_auc"
-LOSS = "validation_loss"
+AUC = f"{VALIDATION}auc"
+PR_AUC = f"{VALIDATION}pr_auc"
+LOSS = f"{VALIDATION}loss"
 _FIGURE = {"auc": AUC, "pr_auc": PR_AUC, "loss": LOSS}
 
 

@@ -6,20 +6,20 @@ would have computed the same thing.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import pathlib
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from absl import logging
+
+from schemas.atomic_write import replacing
 
 _KEPT = 2
 _STATE = "state"
@@ -64,17 +64,11 @@ class CheckpointStore:
             for number, array in enumerate(members)
         }
         state = np.frombuffer(json.dumps(checkpoint.state).encode(), np.uint8)
-        handle, temporary = tempfile.mkstemp(suffix=".part", dir=self._folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **{_STATE: state}, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._folder / f"checkpoint-{position:010d}.npz")
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(temporary)
-            raise
+        path = self._folder / f"checkpoint-{position:010d}.npz"
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez(file, **{_STATE: state}, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
         for old in self._existing()[_KEPT:]:
             old.unlink(missing_ok=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import pathlib
 import time
@@ -15,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from schemas.documents.history import Epoch, TrainingHistory
 from schemas.errors import Diverged, InputError
 from trainer_modules.training import augmentation_grid, distribution
 from trainer_modules.training.checkpoint import Checkpoint, CheckpointStore
@@ -44,24 +44,28 @@ class Plan:
 
 @dataclasses.dataclass
 class History:
-    """What happened, epoch by epoch; written to `history.json`."""
+    """What happened, epoch by epoch; `best_epoch` is the one whose weights were kept."""
 
     stage: str
     parameters: int
     epochs: list[dict[str, float]] = dataclasses.field(default_factory=list)
     resumed_from_epoch: int | None = None
-    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    best_epoch: int | None = None
+
+    @property
+    def kept(self) -> dict[str, float]:
+        """Figures of the epoch whose weights were kept: the best, else the last."""
+        return self.epochs[(self.best_epoch or 0) - 1]
 
     def write(self, folder: pathlib.Path) -> None:
-        """Writes `history.json`; figures that are not finite become null."""
-        content = {
-            "stage": self.stage,
-            "epochs": [{k: _finite(v) for k, v in epoch.items()} for epoch in self.epochs],
-            "resumed_from_epoch": self.resumed_from_epoch,
-            "parameters": self.parameters,
-            **self.extra,
-        }
-        (folder / "history.json").write_text(json.dumps(content, indent=1))
+        """Writes `history.json`."""
+        TrainingHistory(
+            stage=self.stage,
+            epochs=tuple(Epoch(**figures) for figures in self.epochs),
+            resumed_from_epoch=self.resumed_from_epoch,
+            parameters=self.parameters,
+            best_epoch=self.best_epoch,
+        ).write(folder)
 
 
 def fit(
@@ -200,7 +204,7 @@ class _Recorder(keras.callbacks.Callback):
         if not self._best:
             return
         _assign(self.model.variables, self._best)
-        self.history.extra["best_epoch"] = self._best_epoch
+        self.history.best_epoch = self._best_epoch
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch_started, self._first_step = time.monotonic(), 0
@@ -309,7 +313,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from components.reporter.page.parts import Figure, HistoryPart, Subgroup
+from components.reporter.page.parts import Figure, Subgroup
 from components.reporter.page.svg import (
     GRID,
     ID_COLOR,
@@ -24,6 +24,7 @@ from components.reporter.page.svg import (
 )
 from components.reporter.page.wording import MINUS, title, words
 from schemas import features
+from schemas.documents.history import VALIDATION, Epoch, TrainingHistory
 from trainer_modules.decisions.auc import auc
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ MAX_PANELS = 12
 MAX_FOREST_ROWS = 48
 
 
-def training_curves(history: HistoryPart) -> str | None:
+def training_curves(history: TrainingHistory) -> str | None:
     """Each figure of a trainer's history against the epoch; train and validation share a panel."""
     groups = _curve_groups(history.epochs)
     if not groups:
@@ -49,12 +50,12 @@ def training_curves(history: HistoryPart) -> str | None:
         for axis, (figure, curves) in zip(axes, panels, strict=True):
             for name, color in zip(curves, (ID_COLOR, SHIFTED_COLOR), strict=False):
                 points = [
-                    (row.get("epoch") or index + 1, row[name])
-                    for index, row in enumerate(history.epochs)
-                    if row.get(name) is not None
+                    (epoch.epoch, value)
+                    for epoch in history.epochs
+                    if (value := epoch.metrics.get(name)) is not None
                 ]
                 marker = "o" if len(points) < 12 else ""
-                label = "validation" if name.startswith("val_") else "training"
+                label = "validation" if name.startswith(VALIDATION) else "training"
                 axis.plot(*zip(*points, strict=True), color=color, marker=marker, label=label)
             axis.set(title=title(figure if len(curves) > 1 else curves[0]), xlabel="epoch")
             axis.locator_params(axis="x", integer=True, nbins=6)
@@ -181,17 +182,17 @@ def image_histograms(statistics: pd.DataFrame) -> str | None:
         return inline(canvas, "histograms", "Image statistics, in distribution and shifted")
 
 
-def _curve_groups(epochs: Sequence[Mapping[str, float | None]]) -> dict[str, list[str]]:
-    hidden = {"epoch", "seconds", "images_per_second"}
-    count = Counter(name for row in epochs for name, value in row.items() if value is not None)
+def _curve_groups(epochs: Sequence[Epoch]) -> dict[str, list[str]]:
+    """Names of the curves of each panel: a metric on training examples, then on validation."""
+    measured = (item for epoch in epochs for item in epoch.metrics.items())
+    count = Counter(name for name, value in measured if value is not None)
     # What was measured once (the linear probe at the end) is a number, not a curve.
     names = [name for name, points in count.items() if points > 1 or len(epochs) == 1]
     groups: dict[str, list[str]] = {}
     for name in sorted(names, key=lambda name: name == "learning_rate"):
-        if name not in hidden:
-            groups.setdefault(name.removeprefix("val_"), []).append(name)
+        groups.setdefault(name.removeprefix(VALIDATION), []).append(name)
     return {
-        figure: sorted(curves, key=lambda n: n.startswith("val_"))
+        figure: sorted(curves, key=lambda name: name.startswith(VALIDATION))
         for figure, curves in groups.items()
     }
 

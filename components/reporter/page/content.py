@@ -15,7 +15,6 @@ from components.reporter.page.parts import (
     CardPart,
     DataGatePart,
     GatePart,
-    HistoryPart,
     IngestPart,
     Node,
     Part,
@@ -25,12 +24,15 @@ from components.reporter.page.parts import (
 )
 from components.reporter.page.sources import Source, Sources
 from schemas import model_files
+from schemas.documents.document import Damaged, Document
+from schemas.documents.history import TrainingHistory
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PartType = TypeVar("PartType", bound=Part)
+DocumentType = TypeVar("DocumentType", bound=Document)
 
 # A contact sheet is shrunk to this width: enough to see the views, small enough for one page.
 VIEWS_WIDTH = 960
@@ -48,9 +50,9 @@ class Content:
     ingest: IngestPart | None = None
     data_gate: DataGatePart | None = None
     upstream_ingest: IngestPart | None = None
-    upstream: HistoryPart | None = None
-    pretrain: HistoryPart | None = None
-    finetune: HistoryPart | None = None
+    upstream: TrainingHistory | None = None
+    pretrain: TrainingHistory | None = None
+    finetune: TrainingHistory | None = None
     views: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     card: CardPart | None = None
     slices: tuple[SliceMetric, ...] = ()
@@ -82,6 +84,25 @@ class Reader:
             return shape.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError):
             self.unreadable.append(file_name)
+            return None
+
+    def document(
+        self, kind: type[DocumentType], source: str | Path | DocumentType | None
+    ) -> DocumentType | None:
+        """A document of an artifact's folder (or as it is), None when absent.
+
+        Raises:
+          InputError: It is of another version or has other fields: the page would say less than
+            was found.
+        """
+        if source is None or isinstance(source, Document):
+            return source
+        try:
+            return kind.read(source)
+        except FileNotFoundError:
+            return None
+        except (OSError, Damaged):
+            self.unreadable.append(kind.FILE)
             return None
 
     def views(self, folder: str | Path | None) -> bytes | None:
@@ -180,9 +201,9 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
         ingest=reader.part(IngestPart, sources.ingest_report, "report.json"),
         data_gate=data_gate,
         upstream_ingest=reader.part(IngestPart, sources.upstream_ingest_report, "report.json"),
-        upstream=reader.part(HistoryPart, sources.upstream_run, "history.json"),
-        pretrain=reader.part(HistoryPart, sources.pretrain_run, "history.json"),
-        finetune=reader.part(HistoryPart, sources.finetune_run, "history.json"),
+        upstream=reader.document(TrainingHistory, sources.upstream_run),
+        pretrain=reader.document(TrainingHistory, sources.pretrain_run),
+        finetune=reader.document(TrainingHistory, sources.finetune_run),
         views=views,
         card=reader.part(CardPart, sources.model, model_files.CARD),
         slices=_slices(sources.evaluation, reader),

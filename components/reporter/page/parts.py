@@ -132,16 +132,6 @@ class DataGatePart(Part):
     thumbnails: dict[str, str] = {}
 
 
-class HistoryPart(Part):
-    """A trainer's history.json: one mapping of figures an epoch."""
-
-    stage: str = ""
-    epochs: tuple[dict[str, Number], ...] = ()
-    resumed_from_epoch: int | None = None
-    parameters: int | None = None
-    best_epoch: int | None = None
-
-
 class Rule(Part):
     """One rule of the model gate, with what it saw."""
 

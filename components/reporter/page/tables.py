@@ -200,7 +200,6 @@ def distances(content: Content) -> list[tuple[str, Distance]]:
 
 def training(content: Content) -> list[dict[str, Any]]:
     """Size, speed and last figures of each stage that was trained."""
-    hidden = ("epoch", "seconds", "images_per_second", "learning_rate")
     stages = []
     for stage, history in (
         ("Upstream training, on natural images", content.upstream),
@@ -209,14 +208,15 @@ def training(content: Content) -> list[dict[str, Any]]:
     ):
         if history is None or not history.epochs:
             continue
-        speeds = sorted(row.get("images_per_second") or 0 for row in history.epochs)
-        last = history.epochs[-1]
+        speeds = sorted(epoch.images_per_second for epoch in history.epochs)
+        last = history.epochs[-1].metrics
+        del last["learning_rate"]
         stages.append(
             {
                 "title": stage,
                 "history": history,
-                "last": {name: value for name, value in last.items() if name not in hidden},
-                "seconds": sum(row.get("seconds") or 0 for row in history.epochs),
+                "last": last,
+                "seconds": sum(epoch.seconds for epoch in history.epochs),
                 "images_per_second": speeds[len(speeds) // 2],
             }
         )

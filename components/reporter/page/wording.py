@@ -20,9 +20,9 @@ DOMAIN_TITLES = {features.IN_DISTRIBUTION: "In distribution", features.SHIFTED: 
 METRIC_NAMES = {
     "auc": "AUC",
     "pr_auc": "PR AUC",
-    "val_auc": "validation AUC",
+    "validation_auc": "validation AUC",
     "validation_pr_auc": "validation PR AUC",
-    "val_loss": "validation loss",
+    "validation_loss": "validation loss",
     "probe_auc": "linear probe AUC on validation",
     "neighbour_auc": "nearest neighbours' AUC on validation",
     "contrastive_top1": "contrastive top-1 accuracy",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pipeline.graph import beam_options
 from pipeline.kubeflow.compile import check
 from pipeline.kubeflow.compile import spec as spec_edits
 from pipeline.kubeflow.compile.targets import KUBEFLOW, Target
+from schemas.atomic_write import replacing
 from schemas.errors import InputError
 
 # Where the container image keeps the repository (see the Dockerfile).
@@ -199,11 +199,9 @@ def _passed_data(config: RunConfig, target: Target) -> str:
 
 
 def _write(output: str, documents: list[dict[str, Any]]) -> None:
-    part = f"{output}.part"
     try:
-        with open(part, "w", encoding="utf-8") as file:
+        with replacing(output) as partial, partial.open("w", encoding="utf-8") as file:
             yaml.safe_dump_all(documents, file, sort_keys=True)
-        os.replace(part, output)
     except OSError as error:
         raise InputError(f"--output '{output}' can't be written: {error.strerror}") from None
 

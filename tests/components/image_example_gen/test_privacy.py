@@ -74,6 +74,22 @@ def test_the_mapping_lies_beside_the_key_for_its_owner_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["key.mapping.csv"]
 
 
+def test_a_mapping_that_ends_badly_leaves_no_identities(tmp_path):
+    (tmp_path / ".key.mapping.csv.0a1b.part").write_text("of a run that was killed")
+    path = tmp_path / "key.mapping.csv"
+    path.write_text("older")
+
+    def break_off():
+        with privacy.IdMapping(str(tmp_path / "key")) as mapping:
+            mapping.add("patient", "MRN-1", "p")
+            raise RuntimeError("broken off")
+
+    with pytest.raises(RuntimeError, match="broken off"):
+        break_off()
+    assert [p.name for p in tmp_path.iterdir()] == ["key.mapping.csv"]
+    assert path.read_text() == "older"
+
+
 def test_without_a_key_file_there_is_no_place_for_the_mapping():
     with pytest.raises(InputError, match=r"name a file in data\.id_key_file"):
         privacy.IdMapping("")

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from schemas.documents.history import Epoch, TrainingHistory
+
 HOSTILE = "<script>alert('x')</script>$a$"
 DOMAINS = {"validation": "in_distribution", "test": "in_distribution", "shifted": "shifted"}
 
@@ -261,6 +263,18 @@ def data_gate_report(*, passed: bool = True) -> dict:
     }
 
 
+def history(stage: str, measured: list[dict[str, float]]) -> TrainingHistory:
+    """A training of 2.5 s and 750 images an epoch."""
+    speed = {"learning_rate": 0.1, "seconds": 2.5, "images_per_second": 300.0}
+    return TrainingHistory(
+        stage=stage,
+        epochs=tuple(Epoch(epoch=e, **m, **speed) for e, m in enumerate(measured, start=1)),
+        resumed_from_epoch=None,
+        parameters=912345,
+        best_epoch=None,
+    )
+
+
 def settings() -> dict:
     """The resolved configuration, as far as the report looks into it."""
     return {
@@ -298,23 +312,9 @@ def write_run(folder: Path, *, synthetic: bool = False) -> dict:
         }
     ).to_parquet(places["ingest"] / "index-00000.parquet")
     dump("data_gate", "report.json", data_gate_report())
-    for stage in ("pretrain", "finetune"):
-        metric = "contrastive_top1" if stage == "pretrain" else "val_auc"
-        epochs = [
-            {
-                "epoch": e,
-                "loss": 4 / e,
-                metric: 1 - 0.6 / e,
-                "learning_rate": 0.1 / e,
-                "seconds": 2.5,
-                "images_per_second": 300.0,
-            }
-            for e in range(1, 6)
-        ]
-        dump(
-            stage,
-            "history.json",
-            {"stage": stage, "epochs": epochs, "resumed_from_epoch": None, "parameters": 912345},
+    for stage, metric in (("pretrain", "contrastive_top1"), ("finetune", "validation_auc")):
+        history(stage, [{"loss": 4 / e, metric: 1 - 0.6 / e} for e in range(1, 6)]).write(
+            places[stage]
         )
     pixels = random.integers(0, 255, (64, 2000), dtype=np.uint8)
     Image.fromarray(pixels).save(places["pretrain"] / "views.png")

@@ -12,6 +12,7 @@ from components.reporter.page.page import render_page
 from components.reporter.page.parts import ShiftPart
 from components.reporter.page.sources import Sources
 from components.reporter.render import render_report
+from tests.components.reporter.conftest import history
 
 HOSTILE = "<script>alert('x')</script>$a$"
 VOID = {"meta", "br", "img", "link", "path", "use"}
@@ -265,12 +266,7 @@ def test_unreadable_parts_are_named_not_fatal(run: dict, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_the_upstream_training_and_its_images_are_shown(run: dict, tmp_path: Path) -> None:
-    history = {
-        "stage": "upstream",
-        "epochs": [{"epoch": 1, "loss": 2.0, "validation_accuracy": 0.4375}],
-        "best_epoch": 1,
-    }
-    (tmp_path / "history.json").write_text(json.dumps(history))
+    history("upstream", [{"loss": 2.0, "validation_accuracy": 0.4375}]).write(tmp_path)
     natural = {
         "source": "tfds",
         "images": 5003,

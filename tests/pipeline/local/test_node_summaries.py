@@ -6,6 +6,8 @@ import types
 import pytest
 
 from pipeline.local.node_summaries import headline
+from schemas.documents.document import Document
+from schemas.documents.history import Epoch, TrainingHistory
 
 
 class Artifact(types.SimpleNamespace):
@@ -19,8 +21,19 @@ class Artifact(types.SimpleNamespace):
 
 
 def written(folder, name, content):
-    (folder / name).write_text(json.dumps(content))
+    if isinstance(content, Document):
+        content.write(folder)
+    else:
+        (folder / name).write_text(json.dumps(content))
     return Artifact(uri=str(folder))
+
+
+def history(*measured, **known):
+    """A training of which each epoch measured this."""
+    speed = {"learning_rate": 0.1, "seconds": 2.5, "images_per_second": 300.0}
+    epochs = [Epoch(epoch=e, **{"loss": 6.0} | m | speed) for e, m in enumerate(measured, start=1)]
+    known = {"resumed_from_epoch": None, "best_epoch": None} | known
+    return TrainingHistory(stage="pretrain", epochs=epochs, parameters=7, **known)
 
 
 CHECKS = [{"name": "anomalies", "passed": True}, {"name": "near_duplicates", "passed": False}]
@@ -28,7 +41,7 @@ PRETRAINED = [
     {"loss": 6.0, "contrastive_top1": 0.1, "probe_auc": 0.8},
     {"loss": 5.0, "contrastive_top1": 0.2, "probe_auc": 0.7},
 ]
-FINETUNED = [{"validation_auc": 0.7}, {"validation_auc": 0.9}, {"validation_auc": 0.8}]
+FINETUNED = [{"validation_auc": auc} for auc in (0.7, 0.9, float("nan"), 0.8)]
 SEARCHED = [
     {"trial_id": "0", "score": 0.9, "learning_rate": 0.1, "weight_decay": 0},
     {"trial_id": "1", "score": 0.91, "learning_rate": 0.01, "weight_decay": 1e-4},
@@ -57,7 +70,7 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "Pretrainer",
             "model_run",
             "history.json",
-            {"epochs": PRETRAINED, "best_epoch": 1, "resumed_from_epoch": 1},
+            history(*PRETRAINED, best_epoch=1, resumed_from_epoch=1),
             "2 epochs, loss 5.000, contrastive top-1 20%, probe AUC 0.800 of epoch 1, "
             "resumed after epoch 1",
         ),
@@ -65,7 +78,7 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "Pretrainer",
             "model_run",
             "history.json",
-            {"epochs": []},
+            history(),
             "nothing to train: the encoder is a SavedModel as it is",
         ),
         (
@@ -79,8 +92,8 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "Upstream",
             "model_run",
             "history.json",
-            {"epochs": FINETUNED},
-            "3 epochs, validation AUC 0.900",
+            history(*FINETUNED),
+            "4 epochs, validation AUC 0.900",
         ),
         (
             "FinetuneTuner",
@@ -114,8 +127,8 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "Finetuner",
             "model_run",
             "history.json",
-            {"epochs": FINETUNED},
-            "3 epochs, validation AUC 0.900",
+            history(*FINETUNED),
+            "4 epochs, validation AUC 0.900",
         ),
         (
             "ModelGate",

@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 
 from components.reporter.page import charts
-from components.reporter.page.parts import Figure, HistoryPart, Subgroup
+from components.reporter.page.parts import Figure, Subgroup
+from schemas.documents.history import TrainingHistory
+from tests.components.reporter.conftest import history
+from tests.components.reporter.drawn import heights_follow, panels
 
 
 def texts(svg: str) -> list[str]:
@@ -51,15 +54,18 @@ def test_forest_rows_put_each_group_under_its_domain() -> None:
     assert charts.forest({"in_distribution": Figure(value=0.9)}, [], None) is None
 
 
-def test_training_curves_pair_training_with_validation() -> None:
-    epochs = (
-        {"epoch": 1, "loss": 2.0, "val_loss": 3.0},
-        {"epoch": 2, "loss": 1.0, "val_loss": 2.5, "probe_auc": 0.9},
-    )
-    svg = charts.training_curves(HistoryPart(stage="finetune", epochs=epochs))
+def test_training_curves_pair_training_with_validation(tmp_path) -> None:
+    measured = [
+        {"loss": 2.0, "validation_loss": 3.0},
+        {"loss": 1.0, "validation_loss": 2.5, "probe_auc": 0.9},
+    ]
+    history("finetune", measured).write(tmp_path)
+    svg = charts.training_curves(TrainingHistory.read(tmp_path))
     assert {"Loss", "training", "validation"} <= set(texts(svg))
+    assert heights_follow(panels(svg)["Loss"], [[2.0, 1.0], [3.0, 2.5]])
     assert "Linear probe AUC on validation" not in texts(svg)  # one point is not a curve
-    assert charts.training_curves(HistoryPart()) is None
+    history("finetune", []).write(tmp_path)
+    assert charts.training_curves(TrainingHistory.read(tmp_path)) is None
 
 
 def test_histograms_skip_what_does_not_vary() -> None:

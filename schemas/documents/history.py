@@ -1,0 +1,58 @@
+"""history.json: what a trainer measured, epoch by epoch. Written by the trainers' loop."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from schemas.documents.document import Document, Number, Part
+
+# `validation_loss` is on validation examples what `loss` is on training examples.
+VALIDATION = "validation_"
+
+
+class Epoch(Part):
+    """One epoch. What was not measured in it is absent; what was but is undefined is null."""
+
+    epoch: int
+    loss: Number
+    contrastive_top1: Number = None
+    entropy: Number = None
+    learning_rate: Number
+    seconds: float
+    images_per_second: float
+    validation_auc: Number = None
+    validation_pr_auc: Number = None
+    validation_loss: Number = None
+    validation_accuracy: Number = None
+    probe_auc: Number = None
+    neighbour_auc: Number = None
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """What the network was measured by: neither the epoch's number nor its speed."""
+        speed = ("epoch", "seconds", "images_per_second")
+        return {name: getattr(self, name) for name in self.measured() if name not in speed}
+
+    def measured(self) -> list[str]:
+        """Names of the fields that this epoch has, in order."""
+        return [name for name in type(self).model_fields if name in self.model_fields_set]
+
+    @model_serializer(mode="wrap")
+    def _measured_alone(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = serialize(self)
+        return {name: content[name] for name in self.measured()}
+
+
+class TrainingHistory(Document):
+    """A whole training. Without any epoch there was nothing to train."""
+
+    FILE: ClassVar[str] = "history.json"
+
+    version: Literal[1] = 1
+    stage: str
+    epochs: tuple[Epoch, ...]
+    resumed_from_epoch: int | None
+    parameters: int
+    best_epoch: int | None
