@@ -4,7 +4,7 @@
 
 `tf.image` is the recipe of the SimCLR reference as anyone would write it: crop, bicubic resize,
 flip, jitter in random order, grayscale, blur by two depthwise convolutions, one operation at a
-time. Decoding is included in both. Images are synthetic: smooth colour with noise.
+time. Decoding is included in both. Images are synthetic: smooth color with noise.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def main() -> int:
         ("simclr", {}),
         ("simclr, no blur", {"blur_probability": 0.0}),
         ("+ rotation", rotation),
-        ("+ equalisation", equalize),
+        ("+ equalization", equalize),
         ("+ elastic", elastic),
         ("+ all three", rotation | equalize | elastic),
     ):

@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/bench_finetune_step.py
 
-Ours is `training_loop.fit` with the Finetuner's network, masked loss and optimiser, as a run uses
+Ours is `training_loop.fit` with the Finetuner's network, masked loss and optimizer, as a run uses
 them. Plain is `model.fit` of the same backbone with a dense layer, Keras' own binary cross-entropy
 and SGD. Both take the same batches from memory. Epochs of the two alternate; the ratio is that of
 the medians, and above 1 when ours is slower.

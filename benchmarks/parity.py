@@ -91,10 +91,10 @@ def _write_released_layout(path: Path, shapes: dict[str, tuple[int, ...]], width
     rng = np.random.default_rng(0)
 
     def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
-        centre, spread = {"gamma": (1.0, 0.2), "beta": (0.0, 0.2)}.get(
+        center, spread = {"gamma": (1.0, 0.2), "beta": (0.0, 0.2)}.get(
             key.rsplit("/", 1)[1], (0.01, 0.05)
         )
-        return (centre + spread * rng.standard_normal(shape)).astype("float32")
+        return (center + spread * rng.standard_normal(shape)).astype("float32")
 
     arrays = {f"resnet/{key}": values(key, shape) for key, shape in shapes.items()}
     arrays["resnet/head/conv2d/kernel"] = np.zeros((1, 1, width, 1000), "float32")

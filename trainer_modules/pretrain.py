@@ -70,12 +70,12 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         return
     with stage.session(work) as strategy:
         settings: PretrainSettings = work.settings
-        source = records.open_unlabelled(work.train_files, work.task, "pretraining splits")
+        source = records.open_unlabeled(work.train_files, work.task, "pretraining splits")
         pairs = patient_pairs.open_cases(source) if settings.pairs == "patient" else source
         batch_size = stage.batch_size(settings.batch_size, pairs.count, strategy)
         steps = input_batches.steps_per_epoch(pairs, batch_size)
         with strategy.scope():
-            model, initialised = _build(work, batch_size, steps)
+            model, initialized = _build(work, batch_size, steps)
 
         def batches(epochs: range, skipped: int) -> tf.data.Dataset:
             size, seed = work.model.image_size, work.seed
@@ -96,7 +96,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         network = export.serving_network(model.encoder, work.model)
         export.export_encoder(
-            network, work.serving_model_dir, _card(work, source.count, pairs, initialised, history)
+            network, work.serving_model_dir, _card(work, source.count, pairs, initialized, history)
         )
         store.delete()
 
@@ -120,9 +120,9 @@ def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict
     if settings.micro_batch:
         micro_batches.check(encoder, f"pretrain.micro_batch {settings.micro_batch}")
     if work.base_model:
-        initialised = initialization.initialize_from_upstream(encoder, work.base_model)
+        initialized = initialization.initialize_from_upstream(encoder, work.base_model)
     else:
-        initialised = initialization.initialize(encoder, work.model.init)
+        initialized = initialization.initialize(encoder, work.model.init)
     head = projection.build_projection_head(
         registry.feature_dim(work.model), settings.projection_layers, settings.projection_dim
     )
@@ -131,7 +131,7 @@ def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict
         optimizers.build_optimizer(settings.optimizer, batch_size, steps, settings.epochs),
         jit_compile=stage.JIT_COMPILE,
     )
-    return model, initialised
+    return model, initialized
 
 
 def _merit(epoch: dict[str, float]) -> tuple[float, float] | None:
@@ -149,7 +149,7 @@ def _card(
     work: stage.Stage,
     images: int,
     pairs: records.Records | patient_pairs.Cases,
-    initialised: dict[str, Any],
+    initialized: dict[str, Any],
     history: loop.History,
 ) -> dict[str, Any]:
     kept = history.kept
@@ -162,7 +162,7 @@ def _card(
         "epochs": len(history.epochs),
         "kept_epoch": kept["epoch"],
         "seed": work.seed,
-        "initialised": initialised,
+        "initialised": initialized,
         **{name: None if math.isnan(auc) else auc for name, auc in probes.items()},
     }
     if isinstance(pairs, patient_pairs.Cases):

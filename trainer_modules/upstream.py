@@ -1,4 +1,4 @@
-"""The Upstream Trainer's `run_fn`: the backbone's first weights from labelled natural images.
+"""The Upstream Trainer's `run_fn`: the backbone's first weights from labeled natural images.
 
 Step 1 of REMEDIS, for when no released weights are at hand. It exports an encoder as the
 Pretrainer does, and the Pretrainer starts from it.
@@ -31,14 +31,14 @@ def run_fn(fn_args: stage.FnArgs) -> None:
     with stage.session(work) as strategy:
         settings: UpstreamTraining = work.settings
         size = settings.image_size or work.model.image_size
-        source, index = records.open_labelled(work.train_files, work.task, "upstream train split")
-        validation, truth = records.open_labelled(
+        source, index = records.open_labeled(work.train_files, work.task, "upstream train split")
+        validation, truth = records.open_labeled(
             work.eval_files, work.task, "upstream validation split"
         )
         batch_size = stage.batch_size(settings.batch_size, source.count, strategy)
         steps = input_batches.steps_per_epoch(source, batch_size)
         with strategy.scope():
-            model, initialised = _build(work, batch_size, steps)
+            model, initialized = _build(work, batch_size, steps)
 
         def batches(epochs: range, skipped: int) -> tf.data.Dataset:
             return input_batches.finetuning_batches(
@@ -56,7 +56,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         export.export_encoder(
             export.serving_network(model.encoder, work.model),
             work.serving_model_dir,
-            _card(work, index, initialised, history),
+            _card(work, index, initialized, history),
         )
         store.delete()
 
@@ -64,13 +64,13 @@ def run_fn(fn_args: stage.FnArgs) -> None:
 def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[Classifier, dict[str, Any]]:
     settings = work.settings
     encoder = registry.build_backbone(work.model, synchronized=True)
-    initialised = initialization.initialize(encoder, work.model.init)
+    initialized = initialization.initialize(encoder, work.model.init)
     model = Classifier(encoder, work.task)
     model.compile(
         optimizers.build_optimizer(settings.optimizer, batch_size, steps, settings.epochs),
         jit_compile=stage.JIT_COMPILE,
     )
-    return model, initialised
+    return model, initialized
 
 
 def _accuracy(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:
@@ -84,7 +84,7 @@ def _accuracy(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> d
 def _card(
     work: stage.Stage,
     index: records.Index,
-    initialised: dict[str, Any],
+    initialized: dict[str, Any],
     history: loop.History,
 ) -> dict[str, Any]:
     best = history.kept
@@ -98,6 +98,6 @@ def _card(
         "validation_auc": None if math.isnan(auc) else auc,
         "validation_accuracy": best.get("validation_accuracy"),
         "seed": work.seed,
-        "initialised": initialised,
+        "initialised": initialized,
     }
     return export.encoder_card(work.model, trained_on)

@@ -46,7 +46,7 @@ class ModelGateSpec(component_spec.ComponentSpec):
 class ModelGate(base_component.BaseComponent):
     """Blesses a model on patient-clustered evidence, or says why not.
 
-    The blessing has the form of TFX's Evaluator's, so the stock Pusher honours it.
+    The blessing has the form of TFX's Evaluator's, so the stock Pusher honors it.
     """
 
     SPEC_CLASS = ModelGateSpec

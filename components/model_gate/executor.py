@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Executor(base_executor.BaseExecutor):
-    """Writes the blessing that Pusher honours, and the verdict with its reasons."""
+    """Writes the blessing that Pusher honors, and the verdict with its reasons."""
 
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]

@@ -23,9 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             rows = embed(arguments.model, arguments.examples, arguments.output)
             print(f"{rows} embeddings in {arguments.output}", file=sys.stderr)
         else:
-            from components.shift_analysis.analysis import analyse
+            from components.shift_analysis.analysis import analyze
 
-            document = analyse(arguments.predictions, arguments.images, arguments.embeddings)
+            document = analyze(arguments.predictions, arguments.images, arguments.embeddings)
             print(json.dumps(document, indent=1, allow_nan=False))
         return 0
     except InputError as error:
@@ -75,16 +75,18 @@ def _parser() -> argparse.ArgumentParser:
         help="GZIP TFRecords of images; may be repeated",
     )
     embedder.add_argument("--output", required=True, metavar="FILE")
-    analyser = commands.add_parser(
-        "analyse", help="worst slices, performance by image figures, probes; JSON on stdout"
+    analyzer = commands.add_parser(
+        "analyze",
+        aliases=["analyse"],  # its name in earlier versions
+        help="worst slices, performance by image figures, probes; JSON on stdout",
     )
-    analyser.add_argument(
+    analyzer.add_argument(
         "--predictions", required=True, metavar="DIR", help="what a run's Predictor wrote"
     )
-    analyser.add_argument(
+    analyzer.add_argument(
         "--images", default="", metavar="DIR", help="the run's ingest report, for image figures"
     )
-    analyser.add_argument(
+    analyzer.add_argument(
         "--embeddings",
         default="",
         metavar="DIR",

@@ -21,7 +21,7 @@ INDEX = "index-*.parquet"
 _SPLIT = "split"
 
 
-def analyse(predictions: str, images: str = "", embeddings: str = "") -> dict[str, Any]:
+def analyze(predictions: str, images: str = "", embeddings: str = "") -> dict[str, Any]:
     """Slices, image figures and probes of the test data of both domains.
 
     Args:

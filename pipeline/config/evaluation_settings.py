@@ -10,7 +10,7 @@ from trainer_modules.settings import Settings
 class EvaluationSettings(Settings):
     """Point-value thresholds that TFMA checks for every target; null: not checked.
 
-    They are a first, coarse judgement. The intervals, which count patients and not images, are
+    They are a first, coarse judgment. The intervals, which count patients and not images, are
     judged by the model gate.
     """
 

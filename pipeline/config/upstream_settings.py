@@ -1,4 +1,4 @@
-"""Settings of the optional first training: on which labelled natural images, and how."""
+"""Settings of the optional first training: on which labeled natural images, and how."""
 
 from __future__ import annotations
 

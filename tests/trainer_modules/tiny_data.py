@@ -1,4 +1,4 @@
-"""A tiny labelled set of 32-pixel images as TFRecords, and the arguments TFX would pass."""
+"""A tiny labeled set of 32-pixel images as TFRecords, and the arguments TFX would pass."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Flip, stain and colour jitter, grayscale and blur of a view, compiled into one function by XLA.
+"""Flip, stain and color jitter, grayscale and blur of a view, compiled into one function by XLA.
 
-The view is handled as three planes: its operations then vectorise, which makes them several times
+The view is handled as three planes: its operations then vectorize, which makes them several times
 faster than TensorFlow's image kernels. They only ever run in the input pipeline, never in an
 exported model.
 """

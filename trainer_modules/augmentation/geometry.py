@@ -1,4 +1,4 @@
-"""Equalisation, and the geometry of a view: elastic deformation, rotation, random resized crop.
+"""Equalization, and the geometry of a view: elastic deformation, rotation, random resized crop.
 
 The geometric operations move no pixels until all of them are known. A crop alone is a bicubic
 resize, as in the reference; together with rotation or elastic deformation it is one bilinear
@@ -77,7 +77,7 @@ def to_uint8(image: tf.Tensor) -> tf.Tensor:
 
 
 def equalize(image: tf.Tensor) -> tf.Tensor:
-    """Equalises each channel's histogram over the full range: uint8 [H, W, 3] to the same.
+    """Equalizes each channel's histogram over the full range: uint8 [H, W, 3] to the same.
 
     A level's new value is (cdf - cdf_min) / (N - cdf_min) of 255: the darkest level present
     becomes 0 and the brightest 255. A channel of one level stays as it is.

@@ -2,7 +2,7 @@
 
 Every draw comes from the seed, so a view is a function of (image, seed, settings, size) alone,
 eagerly and inside tf.data. What costs is kept off the large image: geometry is one resampling
-straight to the view (`augment_geometry`), colour and blur work on the small view in one
+straight to the view (`augment_geometry`), color and blur work on the small view in one
 XLA-compiled function (`augment_color`).
 """
 

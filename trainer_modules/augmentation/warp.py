@@ -30,7 +30,7 @@ def warp(
         [size, size, 3] float32 in [0, 1].
     """
     height, width = tf.unstack(tf.shape(image)[:2])
-    return _blend(*_neighbours(pixel_buffer(image), height, width, affine, displacement, size))
+    return _blend(*_neighbors(pixel_buffer(image), height, width, affine, displacement, size))
 
 
 def pixel_buffer(image: tf.Tensor) -> tf.Tensor:
@@ -47,8 +47,8 @@ def pixel_buffer(image: tf.Tensor) -> tf.Tensor:
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _neighbours(buffer, height, width, affine, displacement, size: int):
-    """The pixels, and where each view pixel's four neighbours are in them, with their weights.
+def _neighbors(buffer, height, width, affine, displacement, size: int):
+    """The pixels, and where each view pixel's four neighbors are in them, with their weights.
 
     The three bytes of a pixel become one integer, so that one fetch brings all.
     """
@@ -86,7 +86,7 @@ def _blend(packed, places, weights):
 
 
 def rotated_box(shape: tf.Tensor, box: tf.Tensor, angle: tf.Tensor, size: int) -> tf.Tensor:
-    """The affine map of a view: rotate the image about its centre, then cut the box.
+    """The affine map of a view: rotate the image about its center, then cut the box.
 
     Args:
         shape: [H, W, ...] of the image.
@@ -95,14 +95,14 @@ def rotated_box(shape: tf.Tensor, box: tf.Tensor, angle: tf.Tensor, size: int) -
         size: Side of the view.
 
     Returns:
-        [2, 3], for `warp`; 0 is the centre of the first pixel.
+        [2, 3], for `warp`; 0 is the center of the first pixel.
     """
     origin, extent = tf.cast(box[:2], tf.float32), tf.cast(box[2:], tf.float32)
-    centre = (tf.cast(shape[:2], tf.float32) - 1) / 2
+    center = (tf.cast(shape[:2], tf.float32) - 1) / 2
     cosine, sine = tf.cos(angle), tf.sin(angle)
     turn = tf.stack([tf.stack([cosine, sine]), tf.stack([-sine, cosine])])
-    first = origin + extent * (0.5 / size) - 0.5 - centre
-    offset = centre + tf.linalg.matvec(turn, first)
+    first = origin + extent * (0.5 / size) - 0.5 - center
+    offset = center + tf.linalg.matvec(turn, first)
     return tf.concat([offset[:, None], turn * (extent / size)], axis=1)
 
 

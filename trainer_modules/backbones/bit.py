@@ -1,4 +1,4 @@
-"""Big Transfer (BiT) ResNet-v2: GroupNorm and weight standardisation, any depth and width.
+"""Big Transfer (BiT) ResNet-v2: GroupNorm and weight standardization, any depth and width.
 
 After Kolesnikov et al., "Big Transfer (BiT): General Visual Representation Learning"
 (arXiv 1912.11370). Written in `keras.ops`, so that the network runs on every Keras backend. A
@@ -26,9 +26,9 @@ every step, which pays for long trainings only."""
 def standardize(kernel):
     """Gives every output filter of an HWIO kernel zero mean and unit (biased) variance."""
     mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
-    centred = kernel - mean
-    variance = ops.mean(ops.square(centred), axis=(0, 1, 2), keepdims=True)
-    return centred * ops.rsqrt(variance + STD_EPSILON)
+    centered = kernel - mean
+    variance = ops.mean(ops.square(centered), axis=(0, 1, 2), keepdims=True)
+    return centered * ops.rsqrt(variance + STD_EPSILON)
 
 
 def norm_groups(channels: int) -> int:
@@ -44,9 +44,9 @@ def norm_groups(channels: int) -> int:
 
 @keras.saving.register_keras_serializable("remedis")
 class StdConv2D(keras.layers.Layer):
-    """Convolution with a standardised kernel, zero padding of half the kernel, no bias.
+    """Convolution with a standardized kernel, zero padding of half the kernel, no bias.
 
-    `fused`: in training the kernel is standardised by `xla_norm` where the backend is TensorFlow.
+    `fused`: in training the kernel is standardized by `xla_norm` where the backend is TensorFlow.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class StdConv2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("remedis")
 class GroupNormRelu(keras.layers.Layer):
-    """GroupNorm followed by ReLU, as every normalisation of the network is.
+    """GroupNorm followed by ReLU, as every normalization of the network is.
 
     The statistics are float32 whatever the compute dtype, and the affine map is applied as one
     multiplication and one addition per element. `fused`: as for `StdConv2D`.
@@ -289,7 +289,7 @@ class BitRoot(keras.layers.Layer):
 
 
 def bit_features(images, units: Sequence[int], root_filters: int, stem: str = "imagenet"):
-    """Last feature map (normalised, float32 or the policy's dtype) of images in [-1, 1].
+    """Last feature map (normalized, float32 or the policy's dtype) of images in [-1, 1].
 
     Args:
         images: Symbolic [B, H, W, 3].

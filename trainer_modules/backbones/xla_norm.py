@@ -1,4 +1,4 @@
-"""GroupNorm with ReLU, and weight standardisation, for training with TensorFlow.
+"""GroupNorm with ReLU, and weight standardization, for training with TensorFlow.
 
 Both are bound by memory, and TensorFlow would pass over the activations once per operation. Here
 each direction is one function that XLA fuses, with a gradient written by hand, around convolutions

@@ -17,7 +17,7 @@ def nt_xent(z1, z2, temperature: float):
     gradients, the loss of the joined batch.
 
     Args:
-        z1: Projections [B, D] of the first views; need not be normalised.
+        z1: Projections [B, D] of the first views; need not be normalized.
         z2: Projections [B, D] of the second views, in the same order.
         temperature: Divides the cosine similarities.
 

@@ -70,28 +70,28 @@ def fit(
 
 
 def sigmoid_temperature(labels: np.ndarray, logits: np.ndarray) -> float:
-    """Temperature that minimises the binary cross-entropy of [N] logits."""
+    """Temperature that minimizes the binary cross-entropy of [N] logits."""
     labels = np.asarray(labels, np.float64)
     logits = np.asarray(logits, np.float64)
-    return _minimise(
+    return _minimize(
         lambda t: np.mean(np.logaddexp(0.0, logits / t) - labels * logits / t),
         _binary_counts(labels),
     )
 
 
 def softmax_temperature(classes: np.ndarray, logits: np.ndarray) -> float:
-    """Temperature that minimises the cross-entropy of [N, T] logits; classes are [N] indices."""
+    """Temperature that minimizes the cross-entropy of [N, T] logits; classes are [N] indices."""
     logits = np.asarray(logits, np.float64)
     classes = np.asarray(classes, np.int64)
     rows = np.arange(len(classes))
-    return _minimise(
+    return _minimize(
         lambda t: np.mean(special.logsumexp(logits / t, axis=1) - logits[rows, classes] / t),
         np.bincount(classes, minlength=logits.shape[1]).tolist(),
     )
 
 
 def sigmoid_vector(labels: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
-    """Scale and offset that minimise the binary cross-entropy of [N] logits."""
+    """Scale and offset that minimize the binary cross-entropy of [N] logits."""
     labels = np.asarray(labels, np.float64)
     logits = np.asarray(logits, np.float64)
     if not _enough(_binary_counts(labels)):
@@ -103,12 +103,12 @@ def sigmoid_vector(labels: np.ndarray, logits: np.ndarray) -> tuple[float, float
         entropy = np.mean(np.logaddexp(0.0, scaled) - labels * scaled)
         return entropy, np.array([error @ logits, error.sum()])
 
-    scale, offset = _minimise_vector(loss, 1)
+    scale, offset = _minimize_vector(loss, 1)
     return float(scale[0]), float(offset[0])
 
 
 def softmax_vector(classes: np.ndarray, logits: np.ndarray) -> Calibration:
-    """Scales and offsets that minimise the cross-entropy of [N, T] logits; offsets sum to 0."""
+    """Scales and offsets that minimize the cross-entropy of [N, T] logits; offsets sum to 0."""
     logits = np.asarray(logits, np.float64)
     classes = np.asarray(classes, np.int64)
     targets = logits.shape[1]
@@ -122,7 +122,7 @@ def softmax_vector(classes: np.ndarray, logits: np.ndarray) -> Calibration:
         entropy = np.mean(special.logsumexp(scaled, axis=1) - (scaled * truth).sum(axis=1))
         return entropy, np.concatenate([(error * logits).sum(axis=0), error.sum(axis=0)])
 
-    scale, offset = _minimise_vector(loss, targets)
+    scale, offset = _minimize_vector(loss, targets)
     return Calibration(scale, offset - offset.mean())
 
 
@@ -141,7 +141,7 @@ def _enough(counts: Sequence[int]) -> bool:
     return False
 
 
-def _minimise(loss: Callable[[float], float], counts: Sequence[int]) -> float:
+def _minimize(loss: Callable[[float], float], counts: Sequence[int]) -> float:
     """The loss is convex in 1/T, hence has one minimum in log T."""
     if not _enough(counts):
         return 1.0
@@ -154,7 +154,7 @@ def _minimise(loss: Callable[[float], float], counts: Sequence[int]) -> float:
     return float(np.exp(found.x))
 
 
-def _minimise_vector(
+def _minimize_vector(
     loss: Callable[[np.ndarray], tuple[float, np.ndarray]], targets: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minimum of a loss that is convex in scales and offsets; scales stay positive."""

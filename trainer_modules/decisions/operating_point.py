@@ -56,7 +56,7 @@ def specificity_at_least(
 def _points(labels: np.ndarray, scores: np.ndarray) -> list[OperatingPoint]:
     """Every distinct cut, by increasing threshold; empty when a class is absent.
 
-    Thresholds lie halfway between neighbouring scores, so that the rounding of a score in another
+    Thresholds lie halfway between neighboring scores, so that the rounding of a score in another
     runtime (the exported float32 graph) does not move an example across.
     """
     positive = np.asarray(labels) > 0.5

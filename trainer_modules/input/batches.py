@@ -119,7 +119,7 @@ def first_image_size(source: records.Records) -> tuple[int, int]:
 
 
 def decode_image(encoded: tf.Tensor) -> tf.Tensor:
-    """PNG or JPEG bytes, gray or colour, to uint8 [H, W, 3]."""
+    """PNG or JPEG bytes, gray or color, to uint8 [H, W, 3]."""
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(image, [None, None, 3])
 

@@ -51,7 +51,7 @@ class Index:
 class Records:
     """Examples of a split: `cached` when they are few, else read from `files` at every use.
 
-    `patients` (None: all) limits a streamed split to the labelled examples of these patients.
+    `patients` (None: all) limits a streamed split to the labeled examples of these patients.
     """
 
     files: tuple[str, ...]
@@ -105,8 +105,8 @@ class Records:
         return stream.filter(wanted)
 
 
-def open_unlabelled(patterns: Iterable[str], task: TaskSettings, what: str) -> Records:
-    """Every example of the files, labelled or not."""
+def open_unlabeled(patterns: Iterable[str], task: TaskSettings, what: str) -> Records:
+    """Every example of the files, labeled or not."""
     files, size = _list_files(patterns, what)
     cached = _cache(files, size)
     count = len(cached) if cached is not None else _count(files)
@@ -115,7 +115,7 @@ def open_unlabelled(patterns: Iterable[str], task: TaskSettings, what: str) -> R
     return Records(files, task, count, size // count, cached)
 
 
-def open_labelled(
+def open_labeled(
     patterns: Iterable[str], task: TaskSettings, what: str, fraction: float = 1.0, seed: int = 0
 ) -> tuple[Records, Index]:
     """Examples with at least one known label, of a share of the patients, and their index."""
@@ -123,15 +123,15 @@ def open_labelled(
     cached = _cache(files, size)
     stream = tf.data.Dataset.from_tensor_slices(cached) if cached is not None else read(files)
     index = _read_index(stream, task)
-    labelled = (index.weights > 0).any(axis=1) if len(index) else np.zeros(0, bool)
-    if not labelled.any():
+    labeled = (index.weights > 0).any(axis=1) if len(index) else np.zeros(0, bool)
+    if not labeled.any():
         raise InputError(
             f"{what}: none of {len(index)} examples has a known label "
             f"({', '.join(task.labels)}); at least one is needed"
         )
-    known = index.select(labelled)
+    known = index.select(labeled)
     if cached is not None:
-        cached = tf.boolean_mask(cached, labelled)
+        cached = tf.boolean_mask(cached, labeled)
     bytes_per_record = size // max(1, len(index))
     everyone = Records(files, task, len(known), bytes_per_record, cached, frozenset())
     patients = label_fraction.choose_patients(
@@ -142,7 +142,7 @@ def open_labelled(
 
 
 def limit(source: Records, index: Index, patients: frozenset[bytes]) -> tuple[Records, Index]:
-    """The labelled examples of these patients; `index` is the source's own."""
+    """The labeled examples of these patients; `index` is the source's own."""
     # Typed, or an empty set would become floats.
     keep = np.isin(index.patients, np.array(sorted(patients), index.patients.dtype))
     cached = source.cached

@@ -1,1 +1,1 @@
-"""What an embedding knows: linear and neighbour probes."""
+"""What an embedding knows: linear and neighbor probes."""

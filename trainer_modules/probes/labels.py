@@ -109,14 +109,14 @@ class Probes:
 
 
 def open_probes(examples: Path, task: TaskSettings) -> Probes:
-    """Opens the labelled examples of an ImageExampleGen's folder; `shifted` may be empty.
+    """Opens the labeled examples of an ImageExampleGen's folder; `shifted` may be empty.
 
     Raises:
-        InputError: The folder has no labelled train or test examples.
+        InputError: The folder has no labeled train or test examples.
     """
 
     def opened(split: str) -> tuple[records.Records, records.Index]:
-        return records.open_labelled([f"{examples}/Split-{split}/*"], task, f"{split} split")
+        return records.open_labeled([f"{examples}/Split-{split}/*"], task, f"{split} split")
 
     judged = {features.TEST: opened(features.TEST)}
     with contextlib.suppress(InputError):  # Not every data set has a shifted part.

@@ -1,6 +1,6 @@
 """How linearly separable the labels are in frozen features: progress of pretraining, in labels.
 
-Logistic regression on labelled training examples, judged on in-distribution validation examples.
+Logistic regression on labeled training examples, judged on in-distribution validation examples.
 The labels never reach the encoder's weights; they choose the epoch whose weights are kept.
 """
 
@@ -15,12 +15,12 @@ from absl import logging
 from schemas.errors import InputError
 from trainer_modules.decisions import auc
 from trainer_modules.input import records
-from trainer_modules.probes import logistic, neighbours
+from trainer_modules.probes import logistic, neighbors
 from trainer_modules.settings import TaskSettings
 
 LINEAR = "probe_auc"
-NEIGHBOURS = "neighbour_auc"
-FIGURES = (LINEAR, NEIGHBOURS)
+NEIGHBORS = "neighbour_auc"
+FIGURES = (LINEAR, NEIGHBORS)
 MAX_EXAMPLES = 5000
 
 Embed = Callable[[records.Records], np.ndarray]
@@ -28,7 +28,7 @@ Embed = Callable[[records.Records], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """Labelled examples of the training and validation splits, for both probes."""
+    """Labeled examples of the training and validation splits, for both probes."""
 
     train: records.Records
     train_index: records.Index
@@ -40,7 +40,7 @@ class Probe:
         features = embed(self.train), self.train_index, embed(self.validation)
         return {
             LINEAR: probe_auc(*features, self.validation_index),
-            NEIGHBOURS: neighbours.neighbour_auc(*features, self.validation_index),
+            NEIGHBORS: neighbors.neighbor_auc(*features, self.validation_index),
         }
 
 
@@ -49,9 +49,9 @@ def open_probe(
 ) -> Probe | None:
     """The probe's examples, or None (with the reason logged) when labels are lacking."""
     try:
-        train, train_index = _open_some(train_files, task, "labelled training examples", seed)
+        train, train_index = _open_some(train_files, task, "labeled training examples", seed)
         validation, validation_index = _open_some(
-            eval_files, task, "labelled validation examples", seed
+            eval_files, task, "labeled validation examples", seed
         )
     except InputError as error:
         logging.warning("No probe of the pretrained encoder: %s", error)
@@ -62,11 +62,11 @@ def open_probe(
 def _open_some(
     files: tuple[str, ...], task: TaskSettings, what: str, seed: int
 ) -> tuple[records.Records, records.Index]:
-    """At most about MAX_EXAMPLES labelled examples, of patients drawn from the seed."""
-    opened, index = records.open_labelled(files, task, what)
+    """At most about MAX_EXAMPLES labeled examples, of patients drawn from the seed."""
+    opened, index = records.open_labeled(files, task, what)
     if len(index) <= MAX_EXAMPLES:
         return opened, index
-    return records.open_labelled(files, task, what, MAX_EXAMPLES / len(index), seed)
+    return records.open_labeled(files, task, what, MAX_EXAMPLES / len(index), seed)
 
 
 def probe_auc(

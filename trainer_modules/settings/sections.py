@@ -87,7 +87,7 @@ class InitSettings(Settings):
 class ModelSettings(Settings):
     """The backbone. Depth and width name a published network; `units` describes one of one's own.
 
-    `bit` is BiT ResNet-v2 (GroupNorm, weight standardisation; arXiv 1912.11370), depth 50, 101,
+    `bit` is BiT ResNet-v2 (GroupNorm, weight standardization; arXiv 1912.11370), depth 50, 101,
     152; `simclr` is the SimCLR ResNet (BatchNorm), depth 18, 34, 50, 101, 152. `saved_model` is the
     SavedModel of `init.path` itself, called on images as it is and never trained.
     """
@@ -132,10 +132,10 @@ class ModelSettings(Settings):
 
 
 class AugmentSettings(Settings):
-    """Random views of one image (method: SimCLR appendix A; REMEDIS adds equalise and elastic).
+    """Random views of one image (method: SimCLR appendix A; REMEDIS adds equalize and elastic).
 
     A probability of 0 (or a range of 0) switches an operation off. Applied in this order:
-    equalise, elastic, rotation, crop, flip, stain, colour jitter, grayscale, blur.
+    equalize, elastic, rotation, crop, flip, stain, color jitter, grayscale, blur.
     """
 
     equalize_probability: float = Field(0.0, ge=0, le=1)
@@ -146,7 +146,7 @@ class AugmentSettings(Settings):
     crop_area: tuple[float, float] | None = (0.08, 1.0)
     crop_aspect: tuple[float, float] = (3 / 4, 4 / 3)
     flip_probability: float = Field(0.5, ge=0, le=1)
-    stain: float = Field(0.0, ge=0, lt=1, description="H&E stain jitter; colours gray images")
+    stain: float = Field(0.0, ge=0, lt=1, description="H&E stain jitter; colors gray images")
     jitter_probability: float = Field(0.8, ge=0, le=1)
     brightness: float = Field(0.8, ge=0, lt=1)
     contrast: float = Field(0.8, ge=0, lt=1)
@@ -168,7 +168,7 @@ class AugmentSettings(Settings):
 
 
 class OptimizerSettings(Settings):
-    """Optimiser and learning-rate schedule: linear warm-up, then cosine to zero or constant."""
+    """Optimizer and learning-rate schedule: linear warm-up, then cosine to zero or constant."""
 
     name: Literal["lars", "sgd", "adamw"] = "lars"
     learning_rate: float = Field(0.3, gt=0)
@@ -182,7 +182,7 @@ class OptimizerSettings(Settings):
 
 
 class UpstreamTraining(Settings):
-    """Supervised training on labelled natural images, step 1 of REMEDIS where no weights are given.
+    """Supervised training on labeled natural images, step 1 of REMEDIS where no weights are given.
 
     The defaults are BiT's recipe: SGD with momentum at 0.03 * batch / 256, cosine, random crops of
     any size and flips (google-research/big_vision, configs/bit_i21k.py).
@@ -300,7 +300,7 @@ class FinetuneSettings(Settings):
     """Supervised finetuning from the pretrained encoder.
 
     With `recipe: bit_hyperrule` the size of the training set decides epochs, batch size,
-    optimiser, learning-rate schedule and mixup; the settings of these names are then not used.
+    optimizer, learning-rate schedule and mixup; the settings of these names are then not used.
     """
 
     mode: Literal["full", "after_block", "linear_probe"] = "full"

@@ -73,10 +73,10 @@ def finetune(
         name: How progress names this training.
     """
     settings: FinetuneSettings = work.settings
-    source, index = records.open_labelled(
+    source, index = records.open_labeled(
         work.train_files, work.task, "train split", settings.label_fraction, work.seed
     )
-    validation, truth = records.open_labelled(work.eval_files, work.task, "validation split")
+    validation, truth = records.open_labeled(work.eval_files, work.task, "validation split")
     work = _at_resolution(work, source)
     batch_size = stage.batch_size(recipe.wanted_batch_size(settings), source.count, strategy)
     per_pass = input_batches.steps_per_epoch(source, batch_size)

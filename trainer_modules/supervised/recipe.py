@@ -1,4 +1,4 @@
-"""Length, batch, optimiser and mixup of a finetuning, once the training set's size is known."""
+"""Length, batch, optimizer and mixup of a finetuning, once the training set's size is known."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def resolve(
 
     Args:
         settings: The stage's settings.
-        examples: Labelled training examples.
+        examples: Labeled training examples.
         batch_size: Examples of an update.
         steps_per_pass: Updates of one pass through the training set.
         chosen: What a search found: `learning_rate`, `weight_decay`; empty without one.

@@ -21,10 +21,10 @@ _FIGURE = {"auc": AUC, "pr_auc": PR_AUC, "loss": LOSS}
 def validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:
     """Figures of an epoch on the validation examples, from their logits [N, T]."""
     losses = np.asarray(entropy_of(task)(truth.labels.astype(np.float64), logits))
-    labelled = (truth.labels, truth.weights, logits)
+    labeled = (truth.labels, truth.weights, logits)
     return {
-        AUC: auc.mean_auc(*labelled),
-        PR_AUC: auc.mean_pr_auc(*labelled),
+        AUC: auc.mean_auc(*labeled),
+        PR_AUC: auc.mean_pr_auc(*labeled),
         LOSS: float(np.sum(losses * truth.weights) / np.sum(truth.weights)),
     }
 

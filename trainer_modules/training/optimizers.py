@@ -267,7 +267,7 @@ def build_optimizer(
     schedule: keras.optimizers.schedules.LearningRateSchedule | None = None,
     layer_decay: float = 1.0,
 ) -> keras.optimizers.Optimizer:
-    """Builds the optimiser that the settings name, with its schedule.
+    """Builds the optimizer that the settings name, with its schedule.
 
     Args:
         settings: Name, learning rate and its scaling, momentum, decay, schedule.

@@ -78,7 +78,7 @@ def initialize_from_upstream(backbone: keras.Model, folder: str) -> dict[str, An
     """Gives the backbone the weights of the Upstream Trainer's export.
 
     Returns:
-        Provenance: as `initialize`, and what the card beside the weights says they learnt from.
+        Provenance: as `initialize`, and what the card beside the weights says they learned from.
     """
     found = initialize(backbone, InitSettings(source="encoder", path=folder))
     card = json.loads((Path(folder) / model_files.CARD).read_text(encoding="utf-8"))

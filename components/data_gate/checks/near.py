@@ -53,7 +53,7 @@ def candidates(
         bits: a pair that shares several bands comes several times.
     """
     columns = np.unpackbits(hashes.view(np.uint8), axis=1)
-    # Neighbouring coefficients are alike; taking every n-th bit makes bands that tell more apart.
+    # Neighboring coefficients are alike; taking every n-th bit makes bands that tell more apart.
     for band in range(bits + 1):
         keys = _numbers(columns[:, band :: bits + 1])
         order = np.argsort(keys, kind="stable")

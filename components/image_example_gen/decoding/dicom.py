@@ -48,7 +48,7 @@ _VALUE_TAGS = ("RescaleSlope", "RescaleIntercept")
 _WINDOW_TAGS = ("WindowCenter", "WindowWidth", "VOILUTFunction")
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _BLOCK = 1 << 20
-# Colour of 16 bits, and room for what is not pixels.
+# Color of 16 bits, and room for what is not pixels.
 _BYTES_A_PIXEL = 8
 
 

@@ -62,7 +62,7 @@ def require_decoder(header: Dataset) -> str:
 
 
 def read_frame(file: BinaryIO, frame: int, syntax: str, deflated: bool) -> np.ndarray:
-    """Returns the values of a frame as they are stored, colours as RGB.
+    """Returns the values of a frame as they are stored, colors as RGB.
 
     Args:
         file: open for reading.

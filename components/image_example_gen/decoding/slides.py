@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CELL = 32
 _BLOCK_CELLS = 512
 _BLOCK_PIXELS = 2048
-# Glass and paper are never this colourful: without it, Otsu would divide the noise of an empty
+# Glass and paper are never this colorful: without it, Otsu would divide the noise of an empty
 # slide in two.
 _LEAST_SATURATION = 12
 _OPEN_SLIDES = 4
@@ -57,7 +57,7 @@ class TileRule:
     Attributes:
         size: pixels of a tile's side as it is stored.
         mpp: microns of a stored pixel.
-        overlap: pixels that neighbours share.
+        overlap: pixels that neighbors share.
         least_tissue: share of tissue from which on a tile is taken.
         most_tiles: of one slide; 0 is all. Fewer are drawn by a hash of their place.
         assumed_mpp: of slides that don't say theirs; 0 refuses them.

@@ -95,7 +95,7 @@ class SlideSettings(Settings):
 
     tile_size: int = Field(256, ge=32, le=4096, description="pixels of a tile's side")
     mpp: float = Field(0.5, ge=0.1, le=20, description="microns per pixel of a tile")
-    overlap: int = Field(0, ge=0, description="pixels that neighbouring tiles share")
+    overlap: int = Field(0, ge=0, description="pixels that neighboring tiles share")
     least_tissue: float = Field(0.5, ge=0, le=1, description="share of tissue that a tile needs")
     least_tumor: float = Field(0.5, gt=0, le=1, description="share from which a tile is tumor")
     most_tiles: int = Field(0, ge=0, description="of one slide, drawn by hash; 0: all")

@@ -15,7 +15,7 @@ Metadata: the patient is PatientID, or the study where that is empty; the study 
 Burnt-in text: pixels are never trusted to be free of names. Files that say BurnedInAnnotation YES,
     or do not say NO, are counted in the ingest report (`flags`); look at them before sharing.
 Official split: the table's `split` column, where it has one.
-Citation, licence: those of the data set.
+Citation, license: those of the data set.
 """
 
 from __future__ import annotations

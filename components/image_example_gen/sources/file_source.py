@@ -173,7 +173,7 @@ def files_below(root: str, folder: str) -> Iterator[str]:
 
 
 def relative_image(where: str, text: str) -> str:
-    """Returns a table's path normalised, after checking that it stays inside its folder.
+    """Returns a table's path normalized, after checking that it stays inside its folder.
 
     Args:
         where: table, row and column, for the message.

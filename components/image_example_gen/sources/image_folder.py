@@ -10,7 +10,7 @@ Metadata: the patient is the first group of `data.image_folder.patient_pattern` 
     root. Without a pattern every image is its own patient, so that two images of one patient may
     end up on both sides of a split: give a pattern wherever file names tell patients.
 Official split: the folders train, val and test, where there are any.
-Citation, licence: those of the data set.
+Citation, license: those of the data set.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ Metadata: `patient_id`, `study_id`, `slide_id`, `site` and subgroups through
     `data.tfds.keys`. Builders rarely tell patients: then every image is its own.
 Official split: train, validation (val, valid), test, unlabeled (unsupervised); others as
     `data.tfds.splits` says.
-Citation, licence: those of the builder (`tfds.builder(NAME).info`).
+Citation, license: those of the builder (`tfds.builder(NAME).info`).
 """
 
 from __future__ import annotations

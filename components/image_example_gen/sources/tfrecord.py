@@ -12,7 +12,7 @@ Keys: `data.tfrecord.keys` maps `image`, `patient_id`, `study_id`, `slide_id`, `
     patient every record is its own: give one wherever there is one.
 Official split: the feature `split`, or the pattern in `data.tfrecord.splits` that a file's path
     matches (`{train: "train-*", test: "test-*"}`).
-Citation, licence: those of the data set.
+Citation, license: those of the data set.
 """
 
 from __future__ import annotations

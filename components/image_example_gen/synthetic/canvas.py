@@ -94,9 +94,9 @@ class Canvas:
         a = self.anatomy
         u = self.x * side
         t = np.clip((self.y - a.apex) / (self.base - a.apex), 0.0, 1.4)
-        centre = 0.33 + 0.11 * np.minimum(t, 1.0)
+        center = 0.33 + 0.11 * np.minimum(t, 1.0)
         half = (a.lung + 0.05 * t) * np.sqrt(np.maximum(0, 1 - np.maximum(0, 1 - t) ** 2.6))
-        inside = smooth(half - np.abs(u - centre), 0.05)
+        inside = smooth(half - np.abs(u - center), 0.05)
         # The right dome (image left) stands higher, over the liver; both fall to the sides.
         dome = self.base - (0.06 if side < 0 else 0.0) + 0.75 * (u - 0.36) ** 2
         return inside * smooth(dome - self.y, 0.05) * smooth(self.y - a.apex, 0.06)
@@ -134,7 +134,7 @@ def smooth(distance: np.ndarray, width: float) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns x and y of the pixels' centres, -1 to 1."""
+    """Returns x and y of the pixels' centers, -1 to 1."""
     axis = ((np.arange(size) + 0.5) * 2 / size - 1).astype(np.float32)
     x, y = np.meshgrid(axis, axis)
     return x, y

@@ -1,8 +1,8 @@
 """TFRecord files and tf.Examples without TensorFlow: read a place in a file at a time, or written.
 
 Listing and checking a data set must take no five seconds of imports, and no worker of an ingestion
-hundreds of megabytes for them, so the framing and the message type, both frozen formats, are spelt
-out here.
+hundreds of megabytes for them, so the framing and the message type, both frozen formats, are
+spelled out here.
 """
 
 from __future__ import annotations

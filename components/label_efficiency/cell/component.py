@@ -65,7 +65,7 @@ class StudyCell(tfx.types.BaseComponent):
           examples: Ingested images.
           task: What is predicted.
           model: The backbone; its `init` gives the first weights where there is no encoder.
-          finetune: Mode, augmentation, optimiser and precision of the training.
+          finetune: Mode, augmentation, optimizer and precision of the training.
           settings: Steps, search, division of the shifted patients.
           division_seed: Seed of that division.
           code_digest: Digest of the code, so that an edit makes cached results stale.

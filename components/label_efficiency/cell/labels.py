@@ -14,7 +14,7 @@ Part = tuple[records.Records, records.Index]
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """Labelled examples of a cell; `shortage` says why there are too few, if there are."""
+    """Labeled examples of a cell; `shortage` says why there are too few, if there are."""
 
     source: records.Records
     index: records.Index
@@ -24,8 +24,8 @@ class Drawn:
 def draw(pool: Part, fraction: float, seed: int, task: TaskSettings) -> Drawn:
     """A share of the pool's patients, nested: the same seed's larger shares hold the smaller."""
     source, index = pool
-    labelled = (index.patients, index.labels, index.weights)
-    patients = label_fraction.choose_patients(*labelled, fraction, seed)
+    labeled = (index.patients, index.labels, index.weights)
+    patients = label_fraction.choose_patients(*labeled, fraction, seed)
     return Drawn(*records.limit(source, index, patients), shortage(index, fraction, task))
 
 
@@ -54,7 +54,7 @@ def divide_shifted(shifted: Part, evaluation_share: float, seed: int) -> tuple[P
     that adapted and unadapted models are judged on the same patients.
     """
     source, index = shifted
-    labelled = (index.patients, index.labels, index.weights)
-    held_out = label_fraction.choose_patients(*labelled, evaluation_share, seed)
+    labeled = (index.patients, index.labels, index.weights)
+    held_out = label_fraction.choose_patients(*labeled, evaluation_share, seed)
     others = frozenset(index.patients.tolist()) - held_out
     return records.limit(source, index, others), records.limit(source, index, held_out)

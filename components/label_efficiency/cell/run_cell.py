@@ -59,7 +59,7 @@ class Inputs:
 
 @dataclasses.dataclass(frozen=True)
 class _Parts:
-    """The labelled examples that a cell may see, by what it may use them for."""
+    """The labeled examples that a cell may see, by what it may use them for."""
 
     train: labels.Part
     validation: labels.Part
@@ -112,7 +112,7 @@ def read_result(folder: str) -> CellResult:
 
 def _open(inputs: Inputs, job: training.Job) -> _Parts:
     def part(split: str) -> labels.Part:
-        return records.open_labelled(inputs.files[split], job.task, f"{split} split")
+        return records.open_labeled(inputs.files[split], job.task, f"{split} split")
 
     adaptation = evaluation = None
     if inputs.files[features.SHIFTED]:

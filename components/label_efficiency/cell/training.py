@@ -62,7 +62,7 @@ class Network:
         )
 
     def fit(self, weights: Weights, batches: tf.data.Dataset, steps: int) -> None:
-        """Trains from these weights, with an optimiser that has seen nothing."""
+        """Trains from these weights, with an optimizer that has seen nothing."""
         self.classifier.set_weights(weights)
         for variable, value in zip(self.classifier.optimizer.variables, self._fresh, strict=True):
             variable.assign(value)

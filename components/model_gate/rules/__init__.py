@@ -1,1 +1,1 @@
-"""What a model must reach, and the judgement. Imports statistics and trainer_modules; no TFX."""
+"""What a model must reach, and the judgment. Imports statistics and trainer_modules; no TFX."""

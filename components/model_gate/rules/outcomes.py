@@ -44,7 +44,7 @@ def lacking_reason(metrics: Mapping[str, Interval], metric: str, min_patients: i
     """Why a metric can't be judged; empty when it can."""
     interval = metrics.get(metric)
     if interval is None:
-        return "there are no labelled images"
+        return "there are no labeled images"
     if interval.patients < min_patients:
         return f"{interval.patients} patients are fewer than the {min_patients} asked for"
     if not interval.judged:

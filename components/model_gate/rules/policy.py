@@ -14,7 +14,7 @@ def load_policy(path: str, *, serves: bool) -> GateSettings:
     """Reads a policy; the default one for an empty path.
 
     Outside the pipeline TFMA gives no verdict, and a table of predictions has no model to serve.
-    A policy that asks for them all the same is honoured: nothing is blessed without them.
+    A policy that asks for them all the same is honored: nothing is blessed without them.
 
     Args:
         path: The YAML file.

@@ -123,10 +123,10 @@ class Reader:
         if sheet.width > VIEWS_WIDTH:
             height = max(1, round(sheet.height * VIEWS_WIDTH / sheet.width))
             sheet = sheet.resize((VIEWS_WIDTH, height), Image.Resampling.LANCZOS)
-        grey = sheet.convert("L")
-        same = all(band.tobytes() == grey.tobytes() for band in sheet.split())
+        gray = sheet.convert("L")
+        same = all(band.tobytes() == gray.tobytes() for band in sheet.split())
         buffer = io.BytesIO()
-        (grey if same else sheet).save(buffer, format="PNG", optimize=True)
+        (gray if same else sheet).save(buffer, format="PNG", optimize=True)
         return buffer.getvalue()
 
     def predictions(self, folder: str | Path | None) -> pd.DataFrame | None:
@@ -155,13 +155,13 @@ class Reader:
 
     def shift(self, predictions: str | Path | None, images: Source) -> ShiftPart | None:
         """What the tables tell of the shift, None without predictions."""
-        from components.shift_analysis.analysis import INDEX, PREDICTIONS, analyse
+        from components.shift_analysis.analysis import INDEX, PREDICTIONS, analyze
 
         if predictions is None or not (Path(predictions) / PREDICTIONS).is_file():
             return None
         indexed = isinstance(images, str | Path) and any(Path(images).glob(INDEX))
         try:
-            found = analyse(str(predictions), str(images) if indexed else "")
+            found = analyze(str(predictions), str(images) if indexed else "")
         except InputError:
             self.unreadable.append("tables of the shift")
             return None

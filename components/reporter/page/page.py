@@ -157,7 +157,7 @@ def _thumbnails(content: Content) -> dict[str, str]:
 
 
 def _safe(svg: str | None) -> Markup | None:
-    """Marks an SVG of `charts` as safe: its text was escaped when it was serialised."""
+    """Marks an SVG of `charts` as safe: its text was escaped when it was serialized."""
     return None if svg is None else Markup(svg)
 
 

@@ -1,4 +1,4 @@
-"""Matplotlib drawings as inline SVG whose colours are CSS variables, so they follow the theme."""
+"""Matplotlib drawings as inline SVG whose colors are CSS variables, so they follow the theme."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-# Matplotlib draws with these stand-in colours; `inline` replaces each by its CSS variable.
+# Matplotlib draws with these stand-in colors; `inline` replaces each by its CSS variable.
 INK, MUTED, GRID = "#010101", "#010102", "#010103"
 ID_COLOR, SHIFTED_COLOR, PAPER = "#010104", "#010105", "#010106"
 CSS_VARIABLES = {

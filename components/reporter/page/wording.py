@@ -24,7 +24,7 @@ METRIC_NAMES = {
     "validation_pr_auc": "validation PR AUC",
     "validation_loss": "validation loss",
     "probe_auc": "linear probe AUC on validation",
-    "neighbour_auc": "nearest neighbours' AUC on validation",
+    "neighbour_auc": "nearest neighbors' AUC on validation",
     "contrastive_top1": "contrastive top-1 accuracy",
     "ppv": "positive predictive value",
     "brier": "Brier score",

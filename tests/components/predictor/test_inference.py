@@ -65,15 +65,15 @@ def test_probabilities_labels_and_groups(tmp_path, model_dir, write_records):
 
 
 def test_classes_become_one_versus_rest_targets(tmp_path, export_classifier, write_records):
-    task = TaskSettings(kind="multiclass", labels=("tissue",), classes=("fat", "tumour", "muscle"))
-    model = export_classifier(tmp_path / "m", {"fat": 1.0, "tumour": 2.0, "muscle": 3.0})
+    task = TaskSettings(kind="multiclass", labels=("tissue",), classes=("fat", "tumor", "muscle"))
+    model = export_classifier(tmp_path / "m", {"fat": 1.0, "tumor": 2.0, "muscle": 3.0})
     label, weight = "label/tissue", "label/tissue/weight"
     values = [(2.0, 1.0), (0.0, 1.0), (1.0, 0.0)]
     rows = [row(i, 100, **{label: v, weight: w}) for i, (v, w) in enumerate(values)]
     columns = predict(model, [write_records(tmp_path / "a.gz", rows)], task, ())
     assert "label/tissue" not in columns
     np.testing.assert_array_equal(columns["label/fat"], [0, 1, 0])
-    np.testing.assert_array_equal(columns["label/tumour"], [0, 0, 0])
+    np.testing.assert_array_equal(columns["label/tumor"], [0, 0, 0])
     np.testing.assert_array_equal(columns["label/muscle"], [1, 0, 0])
     for name in task.classes:
         np.testing.assert_array_equal(columns[f"label/{name}/weight"], [1, 1, 0])

@@ -286,7 +286,7 @@ def test_the_upstream_training_and_its_images_are_shown(run: dict, tmp_path: Pat
     )
     assert "Trained on 4\u202f000, the epoch chosen on 400" in text
     card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
-    assert "First weights: supervised training on labelled images from source tfds" in card
+    assert "First weights: supervised training on labeled images from source tfds" in card
 
 
 def test_what_was_found_under_shift(tmp_path: Path) -> None:

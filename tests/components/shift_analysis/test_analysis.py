@@ -8,7 +8,7 @@ import pytest
 
 from components.predictor import embedding_table
 from components.shift_analysis.__main__ import main
-from components.shift_analysis.analysis import analyse
+from components.shift_analysis.analysis import analyze
 from schemas.errors import InputError
 
 PATIENTS = 80
@@ -56,7 +56,7 @@ def run(tmp_path):
 
 
 def test_the_document(run, capsys):
-    arguments = ["analyse", "--predictions", str(run), "--images", str(run)]
+    arguments = ["analyze", "--predictions", str(run), "--images", str(run)]
     assert main(arguments) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["worst_slices"]["looked_at"] > 4
@@ -70,7 +70,7 @@ def test_the_document(run, capsys):
 def test_parts_without_input_are_none(run):
     for path in run.glob("embeddings-*"):
         path.unlink()
-    document = analyse(str(run))
+    document = analyze(str(run))
     assert (document["image_figures"], document["probes"]) == (None, None)
 
 
@@ -104,7 +104,7 @@ def test_bad_tables_are_bad_input(run, tmp_path, capsys):
         assert expected in capsys.readouterr().err
     (run / "embeddings-test.parquet").write_bytes(b"no table")
     with pytest.raises(InputError, match=r"embeddings .* can't be read"):
-        analyse(str(run))
+        analyze(str(run))
 
 
 @pytest.mark.parametrize(

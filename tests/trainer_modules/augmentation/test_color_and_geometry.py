@@ -62,9 +62,9 @@ def test_resize_box_is_keys_cubic(image, box):
     def matrix(count):
         rows = np.zeros((32, count))
         for out in range(32):
-            centre = (out + 0.5) * count / 32 - 0.5
-            for tap in range(int(np.floor(centre)) - 1, int(np.floor(centre)) + 3):
-                d = abs(centre - tap)
+            center = (out + 0.5) * count / 32 - 0.5
+            for tap in range(int(np.floor(center)) - 1, int(np.floor(center)) + 3):
+                d = abs(center - tap)
                 weight = (
                     1.5 * d**3 - 2.5 * d**2 + 1 if d <= 1 else -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2
                 )

@@ -29,7 +29,7 @@ def finished(view, **settings):
 
 
 def halves(left, right):
-    """A view of two colours, side by side."""
+    """A view of two colors, side by side."""
     view = np.empty((SIDE, SIDE, 3))
     view[:, : SIDE // 2], view[:, SIDE // 2 :] = left, right
     return view
@@ -63,7 +63,7 @@ RED = (0.5, 0.3, 0.3)
 
 @pytest.fixture(scope="module")
 def jitters():
-    """The four changes of each seed. One colour has no contrast, and gray neither hue nor
+    """The four changes of each seed. One color has no contrast, and gray neither hue nor
     saturation, so each shows whatever the order; nothing is clipped."""
     red = finished(halves(RED, RED), **JITTER)[:, 0, 0]
     hue, saturation, value = np.array([colorsys.rgb_to_hsv(*pixel) for pixel in red]).T

@@ -19,7 +19,7 @@ MIDDLE = slice(10, 22)  # in the image at any angle that is drawn
 def drawn():
     """Of a ramp from left to right: its direction, its steepness and its straightness.
 
-    Rotation turns the ramp, equalisation makes it steeper (from 4 to 255 / 31 a column, and still
+    Rotation turns the ramp, equalization makes it steeper (from 4 to 255 / 31 a column, and still
     straight, as every level is as frequent), elastic deformation bends it.
     """
     settings = AugmentSettings(

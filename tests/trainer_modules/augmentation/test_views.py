@@ -24,7 +24,7 @@ OFF = AugmentSettings(
 
 
 def picture(height=50, width=40, seed=0):
-    """A smooth colour image with noise, uint8."""
+    """A smooth color image with noise, uint8."""
     rng = np.random.default_rng(seed)
     coarse = tf.image.resize(rng.random((5, 4, 3)), (height, width), "bicubic").numpy()
     return np.clip(255 * coarse + rng.normal(0, 5, coarse.shape), 0, 255).astype("uint8")
@@ -135,7 +135,7 @@ def test_the_blur_of_every_image_has_its_own_sigma():
         ((50, 40), 1.0, (0, 0, 50, 40)),
     ],
 )
-def test_evaluation_view_cuts_the_centre(shape, fraction, box):
+def test_evaluation_view_cuts_the_center(shape, fraction, box):
     image = picture(*shape)
     top, left, height, width = box
     crop = image[top : top + height, left : left + width] / 255

@@ -62,11 +62,11 @@ def numpy_bit(images, weights, units, root):
     return norm(x, "").mean((1, 2))
 
 
-def randomise(backbone, seed=0):
+def randomize(backbone, seed=0):
     rng = np.random.default_rng(seed)
     for weight in backbone.weights:
-        centre = 1.0 if weight.path.endswith("gamma") else 0.0
-        weight.assign(centre + 0.3 * rng.standard_normal(weight.shape))
+        center = 1.0 if weight.path.endswith("gamma") else 0.0
+        weight.assign(center + 0.3 * rng.standard_normal(weight.shape))
     return {weight.path: np.array(weight) for weight in backbone.weights}
 
 
@@ -108,7 +108,7 @@ def test_norm_groups_divide_and_hold_at_least_two_channels(channels, groups):
 @pytest.mark.parametrize("side", [(32, 32), (33, 47)])
 def test_network_matches_numpy(side):
     backbone = build_backbone(TINY)
-    weights = randomise(backbone)
+    weights = randomize(backbone)
     images = np.random.default_rng(2).random((2, *side, 3)).astype("float32")
     expected = numpy_bit(images, weights, TINY.units, TINY.root_filters)
     found = np.array(backbone(images))
@@ -161,7 +161,7 @@ def test_variable_paths_are_the_keys_of_the_released_files():
 def test_features_are_float32_and_close_in_mixed_precision():
     images = np.random.default_rng(3).random((2, 32, 32, 3)).astype("float32")
     plain = build_backbone(TINY)
-    randomise(plain)
+    randomize(plain)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         mixed = build_backbone(TINY)
@@ -175,7 +175,7 @@ def test_features_are_float32_and_close_in_mixed_precision():
 
 def test_weights_survive_a_file(tmp_path):
     first, second = build_backbone(TINY), build_backbone(TINY)
-    randomise(first)
+    randomize(first)
     first.save_weights(tmp_path / "encoder.weights.h5")
     second.load_weights(tmp_path / "encoder.weights.h5")
     images = np.random.default_rng(4).random((1, 40, 40, 3))

@@ -46,7 +46,7 @@ def test_units_start_as_their_shortcut():
     np.testing.assert_array_equal(np.array(before(images)), np.array(after(images)))
 
 
-def test_batch_norm_has_the_reference_constants_and_can_be_synchronised():
+def test_batch_norm_has_the_reference_constants_and_can_be_synchronized():
     model = ModelSettings(family="simclr", depth=18, units=(1,), root_filters=8)
     norms = [
         layer

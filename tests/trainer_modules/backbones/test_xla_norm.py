@@ -21,7 +21,7 @@ def values_and_gradients(function, arguments, upstream):
 def test_group_norm_relu_and_its_gradient(dtype, tolerance, mean):
     rng = np.random.default_rng(0)
     inputs, upstream = (
-        tf.cast(rng.normal(centre, 2, (3, 5, 4, 12)), dtype) for centre in (mean, 0)
+        tf.cast(rng.normal(center, 2, (3, 5, 4, 12)), dtype) for center in (mean, 0)
     )
     gamma, beta = (tf.constant(rng.normal(c, 0.5, 12), tf.float32) for c in (1, 0))
     groups = 4

@@ -1,4 +1,4 @@
-"""Temperatures and vectors against general optimisers, and against known truths."""
+"""Temperatures and vectors against general optimizers, and against known truths."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_a_class_without_examples_leaves_the_logits_alone():
     assert calibration.softmax_temperature(classes, np.zeros((60, 3))) == 1.0
 
 
-def test_sigmoid_vector_is_an_unpenalised_logistic_regression():
+def test_sigmoid_vector_is_an_unpenalized_logistic_regression():
     rng = np.random.default_rng(3)
     truth = rng.normal(0, 2, 600)
     labels = (rng.random(600) < special.expit(truth)).astype(float)

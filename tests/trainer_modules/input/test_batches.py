@@ -19,7 +19,7 @@ AUGMENT = AugmentSettings(
 def source(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "Split-train"
     pattern = tiny_data.write_split(folder, tiny_data.BINARY, 20)
-    return records.open_labelled([pattern], BINARY, "train")[0]
+    return records.open_labeled([pattern], BINARY, "train")[0]
 
 
 def views(source, epochs, seed=0):

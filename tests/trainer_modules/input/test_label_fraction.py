@@ -1,4 +1,4 @@
-"""Draws of labelled patients: nested, stratified, deterministic, every class kept."""
+"""Draws of labeled patients: nested, stratified, deterministic, every class kept."""
 
 import itertools
 

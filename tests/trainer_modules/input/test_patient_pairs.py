@@ -52,7 +52,7 @@ def pattern(tmp_path_factory):
 def cases(request, pattern, monkeypatch):
     if request.param == "streamed":
         monkeypatch.setattr(records, "CACHE_BYTES", 0)
-    return patient_pairs.open_cases(records.open_unlabelled([pattern], TASK, "unlabeled"))
+    return patient_pairs.open_cases(records.open_unlabeled([pattern], TASK, "unlabeled"))
 
 
 def drawn(cases, seed, epoch):
@@ -90,7 +90,7 @@ def test_pairs_depend_on_seed_and_epoch_alone(cases, pattern):
     first = drawn(cases, 3, 0)
     np.testing.assert_array_equal(first, drawn(cases, 3, 0))
     # The same whether the records are in memory or not.
-    kept = patient_pairs.open_cases(records.open_unlabelled([pattern], TASK, "unlabeled"))
+    kept = patient_pairs.open_cases(records.open_unlabeled([pattern], TASK, "unlabeled"))
     np.testing.assert_array_equal(first, drawn(kept, 3, 0))
     for other in (drawn(cases, 3, 1), drawn(cases, 4, 0)):
         assert not np.array_equal(first, other)
@@ -128,12 +128,12 @@ def test_views_of_a_pair_are_of_its_two_images_and_continue_where_told(cases):
 
 def test_images_without_a_patient_are_cases_of_their_own(tmp_path):
     pattern = write(tmp_path / "Split-unlabeled", [b"", b"p", b"", b"p"])
-    cases = patient_pairs.open_cases(records.open_unlabelled([pattern], TASK, "unlabeled"))
+    cases = patient_pairs.open_cases(records.open_unlabeled([pattern], TASK, "unlabeled"))
     assert sorted(map(tuple, np.sort(drawn(cases, 0, 0)))) == [(0, 0), (1, 3), (2, 2)]
 
 
 def test_patients_of_one_image_each_are_refused(tmp_path):
     pattern = write(tmp_path / "Split-unlabeled", [b"p", b"q"])
-    source = records.open_unlabelled([pattern], TASK, "unlabeled")
+    source = records.open_unlabeled([pattern], TASK, "unlabeled")
     with pytest.raises(InputError, match=r"pretrain\.pairs 'patient': none of 2 patients"):
         patient_pairs.open_cases(source)

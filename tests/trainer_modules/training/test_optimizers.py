@@ -148,7 +148,7 @@ def distance(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lars", "sgd", "adamw"])
 def test_layer_decay_scales_the_step_of_each_layer(kind):
-    """Two steps of the decayed optimiser, layer by layer, are those at that layer's own rate."""
+    """Two steps of the decayed optimizer, layer by layer, are those at that layer's own rate."""
     decay = 0.7
     settings = OptimizerSettings(
         name=kind,
@@ -230,7 +230,7 @@ def test_the_cifar10_recipe_of_simclr_peaks_at_two():
 
 
 @pytest.mark.parametrize("name", ["lars", "sgd", "adamw"])
-def test_optimizer_survives_serialisation(name):
+def test_optimizer_survives_serialization(name):
     settings = OptimizerSettings(name=name, weight_decay=0.1, momentum=0.8)
     first = optimizers.build_optimizer(settings, 256, 7, 20, layer_decay=0.9)
     second = keras.optimizers.deserialize(keras.optimizers.serialize(first))

@@ -99,7 +99,7 @@ def test_files_and_python_are_refused_by_name_of_the_operation(tmp_path, before,
 
 
 class WrittenAtLoading(tf.lookup.StaticHashTable):
-    """Its initialiser, which `tf.saved_model.load` runs, writes a file."""
+    """Its initializer, which `tf.saved_model.load` runs, writes a file."""
 
     def __init__(self, path):
         self.path = path

@@ -14,7 +14,7 @@ Layout: `data.root` holds training/normal/*.tif, training/tumor/*.tif, testing/i
     outlines as *.xml in training/lesion_annotations and testing/lesion_annotations (or beside the
     slides), and testing/reference.csv where there is one.
 Citation: Ehteshami Bejnordi et al., JAMA 2017; Litjens et al., GigaScience 2018.
-Licence: CC0.
+License: CC0.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Layout: `data.root` holds the slides at any depth (`training/`, `training/center
     `images/`), the outlines as patient_NNN_node_M.xml (`lesion_annotations/`, `annotations/`), and
     stage_labels.csv (or stages.csv).
 Citation: Bandi et al., IEEE TMI 2018; Litjens et al., GigaScience 2018.
-Licence: CC0.
+License: CC0.
 """
 
 from __future__ import annotations

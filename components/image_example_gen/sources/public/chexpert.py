@@ -13,7 +13,7 @@ Layout: `data.root` is the folder of train.csv. Paths in it start with the relea
     (`CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg`), whatever it is called now.
     The full-size release's folders `CheXpert-v1.0 batch 2 (train 1)` ... may stay beside it.
 Citation: Irvin et al., CheXpert, AAAI 2019 (arXiv 1901.07031).
-Licence: Stanford University dataset research use agreement; no redistribution.
+License: Stanford University dataset research use agreement; no redistribution.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Official split: mimic-cxr-2.0.0-split.csv.gz: train, validate, test.
 Layout: `data.root` holds the three tables (gzip or unpacked, of any 2.x version) and
     `files/p10/p10000032/s50414267/<dicom_id>.jpg`.
 Citation: Johnson et al., MIMIC-CXR-JPG (arXiv 1901.07042); PhysioNet, doi 10.13026/8360-t248.
-Licence: PhysioNet credentialed health data licence 1.5.0; no redistribution.
+License: PhysioNet credentialed health data license 1.5.0; no redistribution.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class MimicCxrSource(PublicTable):
             raise table.bad_value(number, "split", cells["split"], ", ".join(_SPLITS))
         subject, study = cells[_SUBJECT], cells[_STUDY]
         sex, age = (self._people.get(subject) if self._people else None) or ("", "")
-        unlabelled = (None,) * len(self._task.labels)
+        unlabeled = (None,) * len(self._task.labels)
         return Row(
             number=number,
             image=f"files/p{subject[:2]}/p{subject}/s{study}/{cells[_IMAGE]}.jpg",
@@ -78,7 +78,7 @@ class MimicCxrSource(PublicTable):
             site=SITE,
             domain=features.IN_DISTRIBUTION,
             split=split if self._data.official_split else None,
-            labels=self._studies.get(study) or unlabelled,
+            labels=self._studies.get(study) or unlabeled,
             subgroups=self._subgroups({"sex": sex, "age": age, "view": view}),
             study_id=study,
         )

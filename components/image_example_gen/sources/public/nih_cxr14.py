@@ -11,7 +11,7 @@ Official split: test_list.txt is `test`; train_val_list.txt is `train`, out of w
 Layout: `data.root` holds Data_Entry_2017*.csv, the lists, and the images in `images/`,
     `images_001/images/` ... `images_012/images/` or `images*/`.
 Citation: Wang et al., ChestX-ray8, CVPR 2017 (arXiv 1705.02315).
-Licence: free to use with citation and a link to the NIH download site.
+License: free to use with citation and a link to the NIH download site.
 """
 
 from __future__ import annotations

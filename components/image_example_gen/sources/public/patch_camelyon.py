@@ -3,14 +3,14 @@
 Input: 327,680 RGB patches of 96 x 96 pixels from 400 lymph-node slides of two Dutch hospitals, as
     `camelyonpatch_level_2_split_{train,valid,test}_x.h5`. The prepared TFDS copy is read by
     source `tfds`.
-Labels: `tumor` (0/1): tumour in the central 32 x 32 region, from `..._y.h5`.
+Labels: `tumor` (0/1): tumor in the central 32 x 32 region, from `..._y.h5`.
 Metadata: `..._meta.csv` gives each patch's slide (`wsi`), which stands for the patient. Without
     the tables every patch is its own patient, and only the official split can be used. Site
     `camelyon16`.
 Official split: train, valid, test, of different slides.
 Citation: Veeling et al., Rotation equivariant CNNs for digital pathology, MICCAI 2018; Bejnordi et
     al., JAMA 2017.
-Licence: CC0. It is cut out of CAMELYON16: don't combine the two.
+License: CC0. It is cut out of CAMELYON16: don't combine the two.
 """
 
 from __future__ import annotations

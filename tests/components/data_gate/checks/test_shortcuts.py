@@ -101,7 +101,7 @@ def test_three_sites_and_two_domains(tmp_path):
     domain = ["shifted" if n // 2 % 3 == 2 else "in_distribution" for n in range(1200)]
     areas = found(index_of(tmp_path, sites=sites, width=width, domain=domain))
     assert areas["domain", "image size"] == 1
-    # A line cannot set the middle site apart from both others, its neighbours it can.
+    # A line cannot set the middle site apart from both others, its neighbors it can.
     assert areas["site", "image size"] > 0.95
 
 

@@ -222,12 +222,12 @@ def test_the_same_scan_in_every_syntax(name):
      "SC_rgb_jls_lossy_line.dcm", "SC_rgb_jpeg_dcmtk.dcm", "SC_rgb_jpeg_gdcm.dcm",
      "SC_rgb_rle_16bit.dcm", "SC_ybr_full_422_uncompressed.dcm"],
 )  # fmt: skip
-def test_the_same_colours_in_every_syntax(name):
+def test_the_same_colors_in_every_syntax(name):
     with open(get_testdata_file("SC_rgb_rle.dcm"), "rb") as one:
         expected = dicom.decode(one, None, LIMIT).astype(int)
     with open(get_testdata_file(name), "rb") as other:
         shown = dicom.decode(other, None, LIMIT).astype(int)
-    # JPEG blurs the edges between the ten bars; the bars themselves keep their colour.
+    # JPEG blurs the edges between the ten bars; the bars themselves keep their color.
     assert np.median(np.abs(shown - expected)) <= 3
 
 

@@ -48,7 +48,7 @@ def _rule(**more):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_otsu_maximises_the_variance_between(seed):
+def test_otsu_maximizes_the_variance_between(seed):
     rng = np.random.default_rng(seed)
     values = np.concatenate([rng.normal(40, 12, 3000), rng.normal(150, 30, 1000)])
     values = np.clip(values, 0, 255).astype(int)
@@ -115,7 +115,7 @@ def test_overlap_minimum_and_most(write_slide):
 
 
 def test_tile_has_the_pixels_at_the_wanted_resolution(write_slide):
-    # Each 128-pixel square of the slide has a colour of its own.
+    # Each 128-pixel square of the slide has a color of its own.
     x, y = np.meshgrid(np.arange(1536) // 128, np.arange(1024) // 128)
     image = np.stack([x * 20, y * 30, np.full_like(x, 90)], axis=-1).astype(np.uint8)
     with slides.open_slide(write_slide(image)) as slide:

@@ -11,7 +11,7 @@ import tifffile
 
 @pytest.fixture
 def camelyon17_wilds(tmp_path, write_image) -> Path:
-    """WILDS's metadata.csv, whose first column has no name; two patients of each centre."""
+    """WILDS's metadata.csv, whose first column has no name; two patients of each center."""
     root = tmp_path / "camelyon17_v1.0"
     lines = [",patient,node,x_coord,y_coord,tumor,slide,center,split"]
     for number in range(10):

@@ -124,7 +124,7 @@ STRICT = GateSettings(
             replaced("shifted", "auc", None),
             "auc floor",
             "not_enough_data",
-            "there are no labelled images",
+            "there are no labeled images",
         ),
         (
             evidence(gap=interval(0.2, 0.1, 0.26)),
@@ -320,7 +320,7 @@ def test_nan_predictions_are_refused_and_shown_as_null(good):
     assert group["status"] == "fail"
 
 
-def test_nan_on_an_unlabelled_image_is_refused_too(good):
+def test_nan_on_an_unlabeled_image_is_refused_too(good):
     bad = good.copy()
     bad.loc[0, ["prediction/edema", "label/edema/weight"]] = [NAN, 0.0]
     verdict, found = judged(bad)

@@ -42,8 +42,8 @@ def outcome(found, **rule) -> tuple[str, str]:
         ({"metric": "auc/effusion", "group": "sex=M", "at_least": 0.9}, "pass", "at least 0.9"),
         ({"metric": "brier/effusion", "group": "site=a", "at_most": 0.1}, "fail", "upper bound"),
         ({"metric": "ece/edema", "at_most": 0.5}, "pass", "ece/edema: value"),
-        ({"metric": "auc", "group": "sex=X", "at_least": 0}, "not_enough_data", "no labelled"),
-        ({"metric": "auc", "group": "age=5", "at_least": 0}, "not_enough_data", "no labelled"),
+        ({"metric": "auc", "group": "sex=X", "at_least": 0}, "not_enough_data", "no labeled"),
+        ({"metric": "auc", "group": "age=5", "at_least": 0}, "not_enough_data", "no labeled"),
         ({"metric": "auc/oedema", "at_least": 0}, "not_enough_data", "no such metric; there are"),
         (
             {"metric": "auc", "group": "sex=F", "at_least": 0, "min_patients": 31},
@@ -63,7 +63,7 @@ def test_a_named_slice_without_data_refuses_the_model(found):
     rule = SliceRule(domain="shifted", metric="auc", group="sex=X", at_least=0)
     settings = LENIENT.model_copy(update={"slices": (rule,)})
     reasons = domain_rules.judge(found, settings).reasons
-    assert "shifted, sex=X auc: there are no labelled images" in reasons
+    assert "shifted, sex=X auc: there are no labeled images" in reasons
 
 
 @pytest.mark.parametrize(

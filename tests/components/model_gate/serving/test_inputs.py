@@ -56,7 +56,7 @@ def test_unreadable_pushed_model_is_a_reason(tmp_path, files, candidate):
 
 
 def test_pushed_model_with_other_targets_is_a_reason(tmp_path, files, candidate, export_classifier):
-    export_classifier(tmp_path / "17", {"tumour": 1.0})
+    export_classifier(tmp_path / "17", {"tumor": 1.0})
     baseline, _ = inputs.baseline_predictions(str(tmp_path), candidate, files, TASK)
     assert "lacks ['decision/edema', 'edema']" in baseline.problem
 

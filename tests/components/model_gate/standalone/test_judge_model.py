@@ -76,10 +76,10 @@ def test_good_model_is_blessed_and_a_reversed_one_refused(judge, good, tmp_path,
 
 
 def test_bad_models_and_folders_are_bad_input(judge, good, tmp_path, export_classifier):
-    other = export_classifier(tmp_path / "other", {"tumour": 1.0})
+    other = export_classifier(tmp_path / "other", {"tumor": 1.0})
     for arguments, expected in (
         (["--model", str(tmp_path)], "is not a readable SavedModel"),
-        (["--model", other], "gives ['tumour'], the examples have the labels ['edema']"),
+        (["--model", other], "gives ['tumor'], the examples have the labels ['edema']"),
         (["--model", good, "--baseline", str(tmp_path / "none")], "holds no other model"),
         (["--model", good, "--subgroup", "age"], "lack ['age'], they have ['sex']"),
         (["--model", good, "--examples", str(tmp_path / "*.gz")], "matches no file"),

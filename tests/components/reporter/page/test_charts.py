@@ -92,7 +92,7 @@ def test_control_characters_and_endless_names_are_cut() -> None:
     assert f"site \ufffd\ufffd{'x' * 32}…" in texts(svg)
 
 
-def test_colours_follow_the_page() -> None:
+def test_colors_follow_the_page() -> None:
     svg = charts.forest(
         {"shifted": Figure(value=0.7), "in_distribution": Figure(value=0.8)}, [], None
     )

@@ -1,4 +1,4 @@
-"""How often an image's nearest neighbours among frozen features share its labels.
+"""How often an image's nearest neighbors among frozen features share its labels.
 
 Beside the linear probe: nothing is fitted, so it also shows structure that no line separates, and
 it costs no iterations.
@@ -11,11 +11,11 @@ import numpy as np
 from trainer_modules.decisions import auc
 from trainer_modules.input import records
 
-NEIGHBOURS = 20
+NEIGHBORS = 20
 """Enough that the share of votes ranks finely, few enough for the labels of small data sets."""
 
 
-def neighbour_auc(
+def neighbor_auc(
     train: np.ndarray,
     train_index: records.Index,
     validation: np.ndarray,
@@ -23,7 +23,7 @@ def neighbour_auc(
 ) -> float:
     """Mean AUC over targets of the votes of the nearest training examples by cosine.
 
-    The arguments are those of `linear_probe.probe_auc`: features [N, D] and their labels.
+    The arguments are those of `linear.probe_auc`: features [N, D] and their labels.
     """
     from sklearn import neighbors
 
@@ -34,7 +34,7 @@ def neighbour_auc(
         truth = train_index.labels[rows, target] > 0.5
         if truth.all() or not truth.any():
             continue
-        classifier = neighbors.KNeighborsClassifier(min(NEIGHBOURS, len(truth)), metric="cosine")
+        classifier = neighbors.KNeighborsClassifier(min(NEIGHBORS, len(truth)), metric="cosine")
         classifier.fit(train[rows], truth)
         votes[:, target] = classifier.predict_proba(validation)[:, 1]
     return auc.mean_auc(validation_index.labels, validation_index.weights, votes)

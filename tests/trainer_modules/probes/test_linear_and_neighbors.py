@@ -7,7 +7,7 @@ import pytest
 
 from trainer_modules.input.records import Index
 from trainer_modules.probes.linear import probe_auc
-from trainer_modules.probes.neighbours import NEIGHBOURS, neighbour_auc
+from trainer_modules.probes.neighbors import NEIGHBORS, neighbor_auc
 
 
 def index(labels, weights=None):
@@ -21,7 +21,7 @@ def counted_auc(train, labels, validation, truth):
     votes = []
     for one in validation:
         cosines = train @ one / np.linalg.norm(train, axis=1) / np.linalg.norm(one)
-        votes.append(labels[np.argsort(-cosines)[:NEIGHBOURS]].mean())
+        votes.append(labels[np.argsort(-cosines)[:NEIGHBORS]].mean())
     votes = np.array(votes)
     positives, negatives = votes[truth == 1], votes[truth == 0]
     wins = (positives[:, None] > negatives) + 0.5 * (positives[:, None] == negatives)
@@ -33,7 +33,7 @@ def test_votes_of_the_nearest_by_cosine():
     labels, truth = rng.integers(0, 2, 90), rng.integers(0, 2, 40)
     train = rng.normal(size=(90, 6)) * rng.uniform(0.1, 9, (90, 1)) + 0.5 * labels[:, None]
     validation = rng.normal(size=(40, 6)) + 0.5 * truth[:, None]
-    found = neighbour_auc(train, index(labels[:, None]), validation, index(truth[:, None]))
+    found = neighbor_auc(train, index(labels[:, None]), validation, index(truth[:, None]))
     expected = counted_auc(train, labels, validation, truth)
     assert found == pytest.approx(expected, abs=1e-12)
     assert 0.5 < found < 1
@@ -46,18 +46,18 @@ def test_unknown_labels_have_no_vote():
     wrong[:4], weights[:4] = 1 - wrong[:4], 0
     validation, truth = np.array([[1, 0.05], [0.05, 1]]), index([[1], [0]])
     known = index(wrong[:, None], weights[:, None])
-    assert neighbour_auc(train, known, validation, truth) == 1
+    assert neighbor_auc(train, known, validation, truth) == 1
 
 
-@pytest.mark.parametrize("probe", [probe_auc, neighbour_auc])
-def test_separable_features_and_fewer_examples_than_neighbours(probe):
+@pytest.mark.parametrize("probe", [probe_auc, neighbor_auc])
+def test_separable_features_and_fewer_examples_than_neighbors(probe):
     train, labels = np.array([[1.0, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]]), [[1], [1], [0], [0]]
     found = probe(train, index(labels), train, index(labels))
-    # All four vote alike where four are fewer than the neighbours asked for.
+    # All four vote alike where four are fewer than the neighbors asked for.
     assert found == (1 if probe is probe_auc else 0.5)
 
 
-@pytest.mark.parametrize("probe", [probe_auc, neighbour_auc])
+@pytest.mark.parametrize("probe", [probe_auc, neighbor_auc])
 def test_one_class_has_no_auc(probe):
     train = np.eye(3)
     assert math.isnan(probe(train, index(np.ones((3, 1))), train, index(np.ones((3, 1)))))
