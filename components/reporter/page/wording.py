@@ -46,9 +46,9 @@ STATUS_WORDS = {
 }
 
 
-def figure(value: float | None) -> str:
+def figure(value: float | None, digits: int = 3) -> str:
     """A metric to three decimals, or a dash."""
-    return MISSING if value is None else f"{value:.3f}".replace("-", MINUS)
+    return MISSING if value is None else f"{value:.{digits}f}".replace("-", MINUS)
 
 
 def interval(item: Figure) -> str:
