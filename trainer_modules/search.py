@@ -21,7 +21,8 @@ from keras_tuner.errors import FailedTrialError, FatalError
 
 from schemas.errors import Diverged, InputError
 from trainer_modules.settings import FinetuneSettings, SearchSettings
-from trainer_modules.supervised.finetuning import finetune, merit
+from trainer_modules.supervised.finetuning import finetune
+from trainer_modules.supervised.selection import merit
 from trainer_modules.training import stage
 from trainer_modules.training.progress import progress
 

@@ -53,20 +53,20 @@ def _compiled(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.
     return finish
 
 
-def _flip(planes, draws, settings):
+def _flip(planes: tf.Tensor, draws: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
     if settings.flip_probability == 0:
         return planes
     return tf.where(draws[12] < settings.flip_probability, tf.reverse(planes, [2]), planes)
 
 
-def _stain(planes, draws, settings):
+def _stain(planes: tf.Tensor, draws: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
     if settings.stain == 0:
         return planes
     changes = settings.stain * (2 * draws[13:19] - 1)
     return tf.clip_by_value(stain_jitter(planes, 1 + changes[:3], changes[3:]), 0.0, 1.0)
 
 
-def _jitter(planes, draws, settings):
+def _jitter(planes: tf.Tensor, draws: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
     strengths = (settings.brightness, settings.contrast, settings.saturation, settings.hue)
     if settings.jitter_probability == 0 or not any(strengths):
         return planes
@@ -79,7 +79,7 @@ def _jitter(planes, draws, settings):
     )
 
 
-def _gray(planes, draws, settings):
+def _gray(planes: tf.Tensor, draws: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
     if settings.grayscale_probability == 0:
         return planes
     return tf.cond(
@@ -87,7 +87,7 @@ def _gray(planes, draws, settings):
     )
 
 
-def _blur(planes, draws, settings):
+def _blur(planes: tf.Tensor, draws: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
     low, high = settings.blur_sigma
     radius = blur_radius(planes.shape[1], high)
     if settings.blur_probability == 0 or radius == 0:
@@ -131,7 +131,7 @@ def color_jitter(planes: tf.Tensor, factors: tf.Tensor, order: tf.Tensor) -> tf.
     """
     operations = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
 
-    def step(index, planes):
+    def step(index: tf.Tensor, planes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         which = order[index]
         changed = tf.switch_case(
             which, [lambda f=f, i=i: f(planes, factors[i]) for i, f in enumerate(operations)]

@@ -47,7 +47,14 @@ def pixel_buffer(image: tf.Tensor) -> tf.Tensor:
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _neighbors(buffer, height, width, affine, displacement, size: int):
+def _neighbors(
+    buffer: tf.Tensor,
+    height: tf.Tensor,
+    width: tf.Tensor,
+    affine: tf.Tensor,
+    displacement: tf.Tensor | None,
+    size: int,
+) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
     """The pixels, and where each view pixel's four neighbors are in them, with their weights.
 
     The three bytes of a pixel become one integer, so that one fetch brings all.
@@ -74,7 +81,7 @@ def _neighbors(buffer, height, width, affine, displacement, size: int):
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _blend(packed, places, weights):
+def _blend(packed: tf.Tensor, places: list[tf.Tensor], weights: list[tf.Tensor]) -> tf.Tensor:
     """The weighted sums. A function of its own: in one, XLA computes places once per channel."""
     pixels = [tf.gather(packed, place) for place in places]
     channels = []

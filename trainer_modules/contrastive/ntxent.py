@@ -8,7 +8,9 @@ from keras import ops
 SELF_LOGIT = -1e9
 
 
-def nt_xent(z1, z2, temperature: float):
+def nt_xent(
+    z1: keras.KerasTensor, z2: keras.KerasTensor, temperature: float
+) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
     """Contrasts each projection with its other view against all other images of the batch.
 
     As in the reference, the loss is the *sum* of the two directions (view 1 to 2, view 2 to 1):
@@ -44,13 +46,17 @@ def nt_xent(z1, z2, temperature: float):
     return loss, ops.mean(ops.cast(hits, "float32")), ops.mean(entropy)
 
 
-def _cross_entropy(same, positive, negative):
+def _cross_entropy(
+    same: keras.KerasTensor, positive: keras.KerasTensor, negative: keras.KerasTensor
+) -> keras.KerasTensor:
     """Cross-entropy per example over both sets of logits; `same` marks the positive."""
     logits = ops.concatenate([positive, negative], axis=-1)
     return ops.logsumexp(logits, axis=-1) - ops.sum(same * positive, axis=-1)
 
 
-def _gather(z1, z2):
+def _gather(
+    z1: keras.KerasTensor, z2: keras.KerasTensor
+) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor | int]:
     """Joins the replicas' projections; also returns where this replica's rows begin."""
     if keras.backend.backend() != "tensorflow":
         return z1, z2, 0

@@ -6,7 +6,8 @@ batches that an uninterrupted one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -164,9 +165,9 @@ def _training_batches(
     return _shardable(dataset.prefetch(2))
 
 
-def _parse(serialized: tf.Tensor, spec: dict) -> dict[str, tf.Tensor]:
+def _parse(serialized: tf.Tensor, spec: Mapping[str, Any]) -> dict[str, tf.Tensor]:
     image = {features.IMAGE_ENCODED: tf.io.FixedLenFeature([], tf.string)}
-    return tf.io.parse_single_example(serialized, image | spec)
+    return tf.io.parse_single_example(serialized, {**image, **spec})
 
 
 def _shardable(dataset: tf.data.Dataset) -> tf.data.Dataset:

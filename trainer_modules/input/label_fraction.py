@@ -31,7 +31,8 @@ def choose_patients(
     if fraction >= 1:
         return frozenset(names.tolist())
     positive, negative = _patient_classes(names, patients, labels, weights)
-    ranked = sorted(range(len(names)), key=lambda index: _order_key(names[index], seed))
+    keys = [_order_key(name, seed) for name in names.tolist()]
+    ranked = sorted(range(len(names)), key=keys.__getitem__)
     strata: dict[int, list[int]] = {}
     rarity = positive.sum(axis=0)
     for index in ranked:
@@ -47,7 +48,7 @@ def choose_patients(
 
 
 def _order_key(patient: bytes, seed: int) -> bytes:
-    return hashlib.sha256(b"%d:" % seed + bytes(patient)).digest()
+    return hashlib.sha256(b"%d:" % seed + patient).digest()
 
 
 def _patient_classes(

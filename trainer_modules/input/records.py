@@ -123,7 +123,7 @@ def open_labeled(
     cached = _cache(files, size)
     stream = tf.data.Dataset.from_tensor_slices(cached) if cached is not None else read(files)
     index = _read_index(stream, task)
-    labeled = (index.weights > 0).any(axis=1) if len(index) else np.zeros(0, bool)
+    labeled = np.asarray((index.weights > 0).any(axis=1)) if len(index) else np.zeros(0, bool)
     if not labeled.any():
         raise InputError(
             f"{what}: none of {len(index)} examples has a known label "

@@ -13,6 +13,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -86,10 +87,9 @@ class Probes:
                     result = self._judge(scores, self.judged[split][1])
                     found.setdefault((fraction, split), []).append(result)
         return [
-            Figure(name, fraction, *np.mean(sizes[fraction], axis=0), split, len(values),
-                   *self._summary(values))
+            self._figure(name, fraction, split, sizes[fraction], values)
             for (fraction, split), values in found.items()
-        ]  # fmt: skip
+        ]
 
     def _drawn(self, fraction: float, draw: int) -> tuple[np.ndarray, int]:
         """Which training images a draw keeps (bool [N]), and of how many patients they are."""
@@ -101,11 +101,30 @@ class Probes:
         hits = truth.labels.argmax(axis=1) == scores.argmax(axis=1)
         return mean_auc(truth.labels, truth.weights, scores), float(np.mean(hits))
 
-    def _summary(self, values: list[tuple[float, float]]) -> tuple[float | None, ...]:
+    def _figure(
+        self,
+        network: str,
+        fraction: float,
+        split: str,
+        sizes: Sequence[tuple[int, int]],
+        values: Sequence[tuple[float, float]],
+    ) -> Figure:
+        """Mean and deviation over the draws: patients and images trained on, AUC, accuracy."""
+        patients, images = np.mean(sizes, axis=0).tolist()
         auc, accuracy = np.transpose(values)
-        if self.task.kind != "multiclass":
-            return float(auc.mean()), float(auc.std()), None, None
-        return float(auc.mean()), float(auc.std()), float(accuracy.mean()), float(accuracy.std())
+        multiclass = self.task.kind == "multiclass"
+        return Figure(
+            network,
+            fraction,
+            patients,
+            images,
+            split,
+            len(values),
+            float(auc.mean()),
+            float(auc.std()),
+            float(accuracy.mean()) if multiclass else None,
+            float(accuracy.std()) if multiclass else None,
+        )
 
 
 def open_probes(examples: Path, task: TaskSettings) -> Probes:
@@ -167,7 +186,7 @@ def _embed(network: keras.Model, size: int, source: records.Records) -> np.ndarr
     return network.predict(batches, verbose=0)
 
 
-def _card(encoder: Path) -> dict:
+def _card(encoder: Path) -> dict[str, Any]:
     path = encoder / model_files.CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))

@@ -29,7 +29,7 @@ def neighbor_auc(
 
     known = np.broadcast_to(train_index.weights > 0, train_index.labels.shape)
     votes = np.zeros(validation_index.labels.shape)
-    for target in range(votes.shape[1]):
+    for target in range(known.shape[1]):
         rows = known[:, target]
         truth = train_index.labels[rows, target] > 0.5
         if truth.all() or not truth.any():

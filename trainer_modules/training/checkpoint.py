@@ -13,7 +13,7 @@ import os
 import pathlib
 import shutil
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,13 +66,13 @@ class CheckpointStore:
         state = np.frombuffer(json.dumps(checkpoint.state).encode(), np.uint8)
         path = self._folder / f"checkpoint-{position:010d}.npz"
         with replacing(path) as partial, partial.open("wb") as file:
-            np.savez(file, **{_STATE: state}, **arrays)
+            np.savez(file, allow_pickle=False, **{_STATE: state}, **arrays)
             file.flush()
             os.fsync(file.fileno())
         for old in self._existing()[_KEPT:]:
             old.unlink(missing_ok=True)
 
-    def latest(self, shapes: dict[str, Sequence[tuple[int, ...]]]) -> Checkpoint | None:
+    def latest(self, shapes: Mapping[str, Sequence[tuple[int, ...]]]) -> Checkpoint | None:
         """The newest checkpoint that can be read and fits the shapes of the named groups."""
         for path in self._existing():
             try:
@@ -93,7 +93,7 @@ class CheckpointStore:
         return sorted(self._folder.glob("checkpoint-*.npz"), reverse=True)
 
 
-def _read(path: pathlib.Path, shapes: dict[str, Sequence[tuple[int, ...]]]) -> Checkpoint:
+def _read(path: pathlib.Path, shapes: Mapping[str, Sequence[tuple[int, ...]]]) -> Checkpoint:
     with np.load(path, allow_pickle=False) as file:
         state = json.loads(file[_STATE].tobytes())
         arrays: dict[str, list[np.ndarray]] = {}

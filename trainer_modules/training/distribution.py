@@ -46,10 +46,10 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{TF_CONFIG} is not JSON ({error}): {text!r}; {_ACCEPTED}") from error
-    cluster = content.get("cluster", {}) if isinstance(content, dict) else None
-    if cluster == {}:
+    given = content.get("cluster", {}) if isinstance(content, dict) else None
+    if given == {}:
         return Cluster(1, chief=True)
-    _check_processes(cluster, text)
+    cluster = _processes(given, text)
     role, index = _task(content.get("task"), cluster, text)
     chief = role == "chief" or ("chief" not in cluster and index == 0)
     return Cluster(sum(map(len, cluster.values())), chief)
@@ -129,8 +129,8 @@ class Consensus:
         return context.all_reduce(tf.distribute.ReduceOp.SUM, slots)
 
 
-def _check_processes(cluster: Any, text: str) -> None:
-    """Refuses roles and addresses that no trainer here plays or can reach."""
+def _processes(cluster: Any, text: str) -> dict[str, list[str]]:
+    """Addresses by role; refuses roles and addresses that no trainer here plays or can reach."""
     if not isinstance(cluster, dict) or not set(cluster) <= set(_ROLES):
         raise InputError(
             f"{TF_CONFIG}: its 'cluster' has other roles; received {text}; {_ACCEPTED}"
@@ -143,18 +143,20 @@ def _check_processes(cluster: Any, text: str) -> None:
             )
     if len(cluster.get("chief", ["one"])) != 1:
         raise InputError(f"{TF_CONFIG}: {len(cluster['chief'])} chiefs; {_ACCEPTED}")
+    return cluster
 
 
 def _task(task: Any, cluster: dict[str, list[str]], text: str) -> tuple[str, int]:
     """Role and number of this process."""
-    role, index = (task.get("type"), task.get("index")) if isinstance(task, dict) else (None, None)
-    known = role in cluster and isinstance(index, int) and not isinstance(index, bool)
-    if not known or not 0 <= index < len(cluster[role]):
-        raise InputError(
-            f"{TF_CONFIG}: its 'task' {task!r} is none of its cluster's processes; received "
-            f"{text}; {_ACCEPTED}"
-        )
-    return role, index
+    match task:
+        case {"type": str(role), "index": int(index)} if not isinstance(index, bool) and (
+            0 <= index < len(cluster.get(role, []))
+        ):
+            return role, index
+    raise InputError(
+        f"{TF_CONFIG}: its 'task' {task!r} is none of its cluster's processes; received "
+        f"{text}; {_ACCEPTED}"
+    )
 
 
 def _multi_worker(cluster: Cluster) -> tf.distribute.Strategy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -25,7 +26,7 @@ class EventLog:
         picture = _Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         self._write([_Summary.Value(tag=name, image=picture)], 0)
 
-    def _write(self, values: list, step: int) -> None:
+    def _write(self, values: list[Any], step: int) -> None:
         with self._writer.as_default():
             tf.summary.experimental.write_raw_pb(
                 _Summary(value=values).SerializeToString(), step=step

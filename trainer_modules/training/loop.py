@@ -206,7 +206,7 @@ class _Recorder(keras.callbacks.Callback):
         _assign(self.model.variables, self._best)
         self.history.best_epoch = self._best_epoch
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch_started, self._first_step = time.monotonic(), 0
         if self._resumed is not None:
             # Keras has just reset the running means; they continue where the epoch broke off.
@@ -253,12 +253,13 @@ class _Recorder(keras.callbacks.Callback):
 
     def _update_best(self) -> None:
         epoch = self.history.epochs[-1]
-        merit = self._plan.merit(epoch) if self._plan.merit else None
-        if merit is None:
+        rank = self._plan.merit
+        merit = rank(epoch) if rank else None
+        if rank is None or merit is None:
             return
-        best = self.history.epochs[self._best_epoch - 1] if self._best_epoch else None
-        if best is None or merit > self._plan.merit(best):
-            self._best_epoch = epoch["epoch"]
+        best = rank(self.history.epochs[self._best_epoch - 1]) if self._best_epoch else None
+        if best is None or merit > best:
+            self._best_epoch = len(self.history.epochs)
             self._best = _values(self.model.variables)
 
     def _save(self, step: int) -> None:

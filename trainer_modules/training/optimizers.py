@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
@@ -14,6 +15,7 @@ from trainer_modules.settings import OptimizerSettings
 EXCLUDED_NAMES = ("bias", "gamma", "beta")
 SUPERVISED_HEAD = "supervised_head"
 """Name of the classifier's last layer; LARS leaves it out of the adaptation."""
+Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 _UNIT = re.compile(r"block\d+[/_]unit\d+")
 
 
@@ -27,7 +29,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.total_steps = total_steps
         self.shape = shape
 
-    def __call__(self, step):
+    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
         step = ops.cast(step, "float32")
         rising = step / max(1, self.warmup_steps)
         after = ops.ones_like(step)
@@ -37,7 +39,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
             after = 0.5 * (1.0 + ops.cos(math.pi * progress))
         return self.peak * ops.where(step < self.warmup_steps, rising, after)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,
@@ -58,14 +60,14 @@ class StepSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = tuple(decay_steps)
         self.factor = factor
 
-    def __call__(self, step):
+    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
         step = ops.cast(step, "float32")
         rising = step / max(1, self.warmup_steps)
         decays = sum(ops.cast(step >= decay, "float32") for decay in self.decay_steps)
         after = ops.power(self.factor, decays)
         return self.peak * ops.where(step < self.warmup_steps, rising, after)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,
@@ -85,19 +87,19 @@ class DecayedSGD(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.1,
+        learning_rate: Rate = 0.1,
         momentum: float = 0.9,
         l2: float = 0.0,
         layer_decay: float = 1.0,
         name: str = "decayed_sgd",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.momentum = momentum
         self.l2 = l2
         self.layer_decay = layer_decay
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -107,7 +109,12 @@ class DecayedSGD(keras.optimizers.Optimizer):
         self.paths = [variable.path for variable in variables]
         self.rates = layer_rates(self.paths, self.layer_decay)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self,
+        gradient: keras.KerasTensor,
+        variable: keras.Variable,
+        learning_rate: keras.KerasTensor,
+    ) -> None:
         index = self._get_variable_index(variable)
         velocity, path = self.velocities[index], self.paths[index]
         weight = ops.convert_to_tensor(variable)
@@ -120,11 +127,13 @@ class DecayedSGD(keras.optimizers.Optimizer):
         self.assign(velocity, step)
         self.assign_sub(variable, step)
 
-    def trust(self, gradient, weight, path: str):
+    def trust(
+        self, gradient: keras.KerasTensor, weight: keras.KerasTensor, path: str
+    ) -> keras.KerasTensor | float:
         """Factor of one variable's learning rate, given its decayed gradient."""
         return 1.0
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "momentum": self.momentum,
             "l2": self.l2,
@@ -143,20 +152,22 @@ class LARS(DecayedSGD):
 
     def __init__(
         self,
-        learning_rate=0.1,
+        learning_rate: Rate = 0.1,
         momentum: float = 0.9,
         l2: float = 0.0,
         layer_decay: float = 1.0,
         eeta: float = 1e-3,
         not_adapted: tuple[str, ...] = (SUPERVISED_HEAD,),
         name: str = "lars",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, momentum, l2, layer_decay, name=name, **kwargs)
         self.eeta = eeta
         self.not_adapted = tuple(not_adapted)
 
-    def trust(self, gradient, weight, path):
+    def trust(
+        self, gradient: keras.KerasTensor, weight: keras.KerasTensor, path: str
+    ) -> keras.KerasTensor | float:
         if excluded(path) or any(part in path for part in self.not_adapted):
             return 1.0
         weight_norm = ops.sqrt(ops.sum(ops.square(weight)))
@@ -165,7 +176,7 @@ class LARS(DecayedSGD):
         safe = ops.where(both, gradient_norm, 1.0)
         return ops.where(both, self.eeta * weight_norm / safe, 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"eeta": self.eeta, "not_adapted": list(self.not_adapted)}
 
 
@@ -179,17 +190,17 @@ class AdamW(keras.optimizers.Adam):
 
     def __init__(
         self,
-        learning_rate=0.001,
+        learning_rate: Rate = 0.001,
         decoupled_decay: float = 0.0,
         layer_decay: float = 1.0,
         name: str = "adamw",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.decoupled_decay = decoupled_decay
         self.layer_decay = layer_decay
 
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -197,7 +208,12 @@ class AdamW(keras.optimizers.Adam):
         self.rates = layer_rates(paths, self.layer_decay)
         self.decays = [0.0 if excluded(path) else self.decoupled_decay for path in paths]
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self,
+        gradient: keras.KerasTensor,
+        variable: keras.Variable,
+        learning_rate: keras.KerasTensor,
+    ) -> None:
         index = self._get_variable_index(variable)
         learning_rate = self.rates[index] * ops.cast(learning_rate, variable.dtype)
         if self.decays[index]:
@@ -205,7 +221,7 @@ class AdamW(keras.optimizers.Adam):
             self.assign_sub(variable, decayed)
         super().update_step(gradient, variable, learning_rate)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "decoupled_decay": self.decoupled_decay,
             "layer_decay": self.layer_decay,

@@ -24,6 +24,7 @@ from trainer_modules.settings import (
     FinetuneSettings,
     ModelSettings,
     PretrainSettings,
+    Settings,
     TaskSettings,
     UpstreamTraining,
 )
@@ -31,7 +32,7 @@ from trainer_modules.training import checkpoint, distribution, precision
 
 # XLA on CPUs has slow convolutions; the train steps stay on oneDNN's.
 JIT_COMPILE = False
-_SETTINGS = {
+_SETTINGS: dict[str, type[Settings]] = {
     "upstream": UpstreamTraining,
     "pretrain": PretrainSettings,
     "finetune": FinetuneSettings,
@@ -46,6 +47,7 @@ class FnArgs(Protocol):
     base_model: str | None
     serving_model_dir: str
     model_run_dir: str
+    working_dir: str
     hyperparameters: dict[str, Any] | None
     custom_config: dict[str, Any]
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
 from schemas.errors import InputError, some_of
+
+if TYPE_CHECKING:
+    import h5py
 
 
 def load_encoder(backbone: keras.Model, path: Path) -> int:
@@ -43,11 +47,11 @@ def load_encoder(backbone: keras.Model, path: Path) -> int:
     return found.total()
 
 
-def _h5_shapes(file, path: Path) -> Counter:
+def _h5_shapes(file: h5py.File, path: Path) -> Counter[tuple[int, ...]]:
     """Shapes of the arrays, how often each; links are not followed, other files never opened."""
-    shapes: Counter = Counter()
+    shapes: Counter[tuple[int, ...]] = Counter()
 
-    def visit(name, item):
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
         if not hasattr(item, "shape"):
             return
         if item.external or item.is_virtual:
