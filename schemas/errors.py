@@ -39,21 +39,6 @@ class Diverged(RuntimeError):
     """Training ended because its loss was no longer a finite number."""
 
 
-class DataGateStopped(Exception):
-    """The data are not fit for training (exit status 3).
-
-    TFX deletes the artifacts of a failed execution, so the report travels on the exception.
-    """
-
-    def __init__(self, reasons: Sequence[str], report: dict):
-        super().__init__(list(reasons), report)
-        self.reasons = list(reasons)
-        self.report = report
-
-    def __str__(self) -> str:
-        return "DataGate stopped the run: " + "; ".join(self.reasons)
-
-
 def some_of(items: Sequence[object], most: int = 5, total: int | None = None) -> str:
     """A list for a message: the first few, and how many more; `total` where not all are given."""
     if not items:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
 from absl import logging
@@ -24,10 +22,10 @@ class Executor(base_executor.BaseExecutor):
         Raises:
             DataGateStopped: the data are not fit for training.
         """
-        from components.data_gate.checks.outcomes import reasons, to_report
+        from components.data_gate.checks.outcomes import reasons
         from components.data_gate.gate import Inputs, Judge
         from components.data_gate.settings import DataGateSettings
-        from schemas.errors import DataGateStopped
+        from schemas.documents.data_gate import DataGateStopped
         from trainer_modules.settings import TaskSettings
 
         artifacts = {n: artifact_utils.get_single_instance(a) for n, a in input_dict.items()}
@@ -38,15 +36,11 @@ class Executor(base_executor.BaseExecutor):
             TaskSettings.model_validate_json(exec_properties["task"]),
             exec_properties["passed_data"],
         )
-        outcomes, reported = judge.report()
-        report = to_report(outcomes, reported)
-        folder = artifact_utils.get_single_uri(output_dict["data_gate_report"])
-        os.makedirs(folder, exist_ok=True)
-        with open(os.path.join(folder, "report.json"), "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=1)
-        for outcome in outcomes:
-            level = logging.INFO if outcome.passed else logging.WARNING
-            logging.log(level, "DataGate %s: %s", outcome.name, outcome.message)
-        if stopping := reasons(outcomes):
+        report = judge.report()
+        report.write(artifact_utils.get_single_uri(output_dict["data_gate_report"]))
+        for check in report.checks:
+            level = logging.INFO if check.passed else logging.WARNING
+            logging.log(level, "DataGate %s: %s", check.name, check.message)
+        if stopping := reasons(report.checks):
             raise DataGateStopped(stopping, report)
         judge.keep_passed()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-import os
 from collections.abc import Sequence
+from typing import Any
 
 from components.data_gate import artifacts, pictures
 from components.data_gate.checks import outcomes
 from components.data_gate.checks.distances import drift
 from components.data_gate.checks.feature_drift import feature_distances, label_distances
-from components.data_gate.checks.findings import Check, Distance
 from components.data_gate.checks.index import Index
 from components.data_gate.checks.near import near_duplicates
 from components.data_gate.checks.shortcuts import shortcuts
@@ -20,6 +18,8 @@ from components.data_gate.passed_data import PassedData
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.writing.contract import record_features, task_features
 from schemas import features
+from schemas.documents.data_gate import Check, DataGateReport, Distance, Shortcut
+from schemas.documents.ingest import IngestReport
 from trainer_modules.settings import TaskSettings
 
 # Shifted data have another domain by definition and another site as a rule.
@@ -57,12 +57,11 @@ class Judge:
         self._index = Index(inputs.ingest_report)
         self._schema = artifacts.read_schema(inputs.schema)
         self._passed = PassedData(passed_data) if passed_data else None
-        with open(os.path.join(inputs.ingest_report, "report.json"), encoding="utf-8") as file:
-            splits = json.load(file)["splits"]
-        self._examples = {split: counts["examples"] for split, counts in splits.items()}
-        self._labels = {split: counts["labels"] for split, counts in splits.items()}
+        splits = IngestReport.read(inputs.ingest_report).splits
+        self._examples = {split: counts.examples for split, counts in splits.items()}
+        self._labels = {split: counts.labels for split, counts in splits.items()}
 
-    def report(self) -> tuple[list[Check], dict[str, object]]:
+    def report(self) -> DataGateReport:
         """Returns the outcome of every check, and what is shown beside them."""
         settings = self._settings
         made = {
@@ -101,30 +100,24 @@ class Judge:
             outcomes.looked_for(name, getattr(settings, name), check)
             for name, check in made.items()
         ]
-        return found, self._shown(found)
+        return outcomes.to_report(found, self._shown(found))
 
     def keep_passed(self) -> None:
         """Leaves the statistics for the next run to be compared with."""
         if self._passed:
             self._passed.keep(self._inputs.statistics, self._inputs.splits, self._labels)
 
-    def _shown(self, found: Sequence[Check]) -> dict[str, object]:
+    def _shown(self, found: Sequence[Check]) -> dict[str, Any]:
         looked = {check.name for check in found if check.action != "ignore"}
         pairs = pictures.pairs(found, self._settings.pictured_pairs)
-        names = pictures.named(pairs)
+        names = {side.image for pair in pairs for side in pair.sides}
         distances = {
-            name: [dataclasses.asdict(d) for d in found or ()]
-            for name, found in (
-                ("domain_drift", self._domain_distances if "domain_drift" in looked else None),
-                (
-                    "previous_drift",
-                    self._previous_distances if "previous_drift" in looked else None,
-                ),
-            )
+            "domain_drift": self._domain_distances if "domain_drift" in looked else None,
+            "previous_drift": self._previous_distances if "previous_drift" in looked else None,
         }
         return {
             "drift": drift(self._index, self._task) if "domain_drift" in looked else [],
-            "distances": distances,
+            "distances": {name: measured or [] for name, measured in distances.items()},
             "shortcuts": self._shortcuts if "shortcuts" in looked else [],
             "pairs": pairs,
             "thumbnails": pictures.thumbnails(self._index, self._inputs.examples, names),
@@ -153,7 +146,7 @@ class Judge:
         )
 
     @functools.cached_property
-    def _shortcuts(self) -> list[dict[str, object]]:
+    def _shortcuts(self) -> list[Shortcut]:
         return shortcuts(self._index, self._task)
 
     @functools.cached_property

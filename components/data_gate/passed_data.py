@@ -5,7 +5,6 @@ No Resolver finds them: the folder is the truth, so that the same graph runs on 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.data_gate.artifacts import read_statistics, statistics_file
+from schemas.documents.data_gate import PassedLabels
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from components.data_gate.checks.feature_drift import LabelCounts
 
 _LAST = "last"
-_COUNTS = "label_counts.json"
 
 
 class PassedData:
@@ -39,16 +38,14 @@ class PassedData:
 
     def label_counts(self) -> Mapping[str, LabelCounts] | None:
         """Split -> label -> class -> examples of the last passed run, None where there is none."""
-        path = os.path.join(self._last, _COUNTS)
-        if not os.path.isfile(path):
-            return None
         try:
-            with open(path, encoding="utf-8") as file:
-                return json.load(file)
-        except ValueError:
+            return PassedLabels.read(self._last).splits
+        except FileNotFoundError:
+            return None
+        except InputError as error:
             raise InputError(
-                f"data_gate.passed_data '{self._folder}': {_LAST}/{_COUNTS} is damaged; remove "
-                f"the folder {_LAST} to start anew"
+                f"data_gate.passed_data '{self._folder}': remove the folder {_LAST} in it to start "
+                f"anew; {error}"
             ) from None
 
     def keep(
@@ -62,8 +59,7 @@ class PassedData:
                 target = statistics_file(fresh, split)
                 os.makedirs(os.path.dirname(target))
                 shutil.copyfile(statistics_file(statistics, split), target)
-            with open(os.path.join(fresh, _COUNTS), "w", encoding="utf-8") as file:
-                json.dump(label_counts, file, indent=1)
+            PassedLabels(splits=label_counts).write(fresh)
             shutil.rmtree(self._last, ignore_errors=True)
             os.rename(fresh, self._last)
         except OSError as error:

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Any
 
-import tensorflow as tf
-
-from components.data_gate.checks.findings import Check
 from components.data_gate.checks.index import Index
 from components.image_example_gen.writing.shards import records_of_index
 from schemas import features
+from schemas.documents.data_gate import AlikePair, Check, Side
 
 _SIDE = 96
 _ALIKE = ("near_duplicates", "duplicates")
 
 
-def pairs(outcomes: Iterable[Check], most: int) -> list[dict[str, object]]:
-    """The first pairs of images that the checks of duplicates found.
-
-    Returns:
-        Entries {"check", "sides"}; a side has "split", "row" and "image", the pseudonym.
-    """
+def pairs(outcomes: Iterable[Check], most: int) -> list[AlikePair]:
+    """The first pairs of images that the checks of duplicates found."""
     found = []
     for check in outcomes:
         if check.name in _ALIKE and not check.passed:
             found += [
-                {"check": check.name, "sides": sides}
+                AlikePair(check=check.name, sides=sides)
                 for detail in check.details[:most]
                 if len(sides := _sides(detail)) > 1
             ]
     return found[:most]
 
 
-def _sides(detail: dict) -> list[dict[str, object]]:
+def _sides(detail: dict[str, Any]) -> list[Side]:
     if "looks" in detail:
         return [
-            {"split": look["split"], "row": look["rows"][0], "image": look["images"][0]}
+            Side(split=look["split"], row=look["rows"][0], image=look["images"][0])
             for look in detail["looks"]
             if look["images"]
         ]
     places = zip(detail["rows"], detail["images"], strict=True)
-    return [{"row": row, "image": image} for row, image in places][:2]
+    return [Side(split=None, row=row, image=image) for row, image in places][:2]
 
 
 def thumbnails(index: Index, examples: str, images: Iterable[str]) -> dict[str, str]:
@@ -53,6 +48,8 @@ def thumbnails(index: Index, examples: str, images: Iterable[str]) -> dict[str, 
         examples: folder of the examples.
         images: pseudonyms.
     """
+    import tensorflow as tf
+
     found = {}
     for path, wanted in index.files_of(set(images)):
         left = set(wanted)
@@ -66,11 +63,6 @@ def thumbnails(index: Index, examples: str, images: Iterable[str]) -> dict[str, 
             if not left:
                 break
     return found
-
-
-def named(pairs_found: Sequence[dict]) -> set[str]:
-    """Pseudonyms of all sides."""
-    return {side["image"] for pair in pairs_found for side in pair["sides"]}
 
 
 def _bytes(example: dict, name: str) -> bytes:

@@ -6,7 +6,7 @@ import difflib
 
 from pydantic import Field, field_validator
 
-from components.data_gate.checks.findings import Severity
+from schemas.documents.data_gate import Severity
 from trainer_modules.settings import Settings
 
 

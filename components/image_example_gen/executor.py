@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
 from absl import logging
@@ -31,6 +29,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         from components.image_example_gen.settings import DataSettings
         from components.image_example_gen.writing import report
         from schemas import features
+        from schemas.documents.ingest import IngestReport
         from trainer_modules.settings import TaskSettings
 
         data = DataSettings.model_validate_json(exec_properties["data"])
@@ -51,10 +50,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 ingest_report.uri,
                 mapping,
             )
-        with open(os.path.join(ingest_report.uri, report.REPORT_FILE), encoding="utf-8") as file:
-            counts = json.load(file)
+        counts = IngestReport.read(ingest_report.uri)
         report.refuse_broken(counts, data.max_broken_fraction)
-        logging.info("Ingested %d of %d images", counts["kept"], counts["images"])
+        logging.info("Ingested %d of %d images", counts.kept, counts.images)
         examples.split_names = artifact_utils.encode_split_names(list(features.SPLITS))
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")

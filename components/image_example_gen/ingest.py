@@ -95,4 +95,4 @@ def _write_report(
     patients = reports.count_patients(
         sorted(glob.glob(os.path.join(glob.escape(report), reports.INDEX_PATTERN)))
     )
-    reports.write_report(report, reports.build_report(summary, patients, data, task))
+    reports.build_report(summary, patients, data, task).write(report)

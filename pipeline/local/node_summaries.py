@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from schemas.documents.data_gate import DataGateReport
 from schemas.documents.history import TrainingHistory
+from schemas.documents.ingest import IngestReport
 
 
 def headline(node: str, outputs: Mapping[str, Any]) -> str:
@@ -31,14 +33,14 @@ def _read(artifact: Any, name: str) -> Any:
 
 
 def _ingest(outputs: Mapping[str, Any]) -> str:
-    report = _read(outputs["ingest_report"], "report.json")
-    synthetic = "synthetic images" if report["synthetic"] else "images"
-    return f"{report['kept']:,} {synthetic}, {report['quarantined_count']:,} quarantined"
+    report = IngestReport.read(outputs["ingest_report"].uri)
+    synthetic = "synthetic images" if report.synthetic else "images"
+    return f"{report.kept:,} {synthetic}, {report.quarantined_count:,} quarantined"
 
 
 def _data_gate(outputs: Mapping[str, Any]) -> str:
-    checks = _read(outputs["data_gate_report"], "report.json")["checks"]
-    failed = [check["name"].replace("_", " ") for check in checks if not check["passed"]]
+    checks = DataGateReport.read(outputs["data_gate_report"].uri).checks
+    failed = [check.name.replace("_", " ") for check in checks if not check.passed]
     found = f", found but not fatal: {', '.join(failed)}" if failed else ""
     return f"{len(checks) - len(failed)} of {len(checks)} checks passed{found}"
 

@@ -21,6 +21,7 @@ from pipeline.graph import beam_options
 from pipeline.local.console import RunConsole, captured_output
 from pipeline.local.node_summaries import headline
 from pipeline.local.run_folder import RunFolder, require_writable
+from schemas.documents.data_gate import DataGateReport, DataGateStopped
 from schemas.errors import InputError, mistake_behind
 from trainer_modules.settings import files as settings_files
 from trainer_modules.training.tensorflow_start import prefer_onednn
@@ -70,7 +71,7 @@ class _Run:
         default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6]
     )
     nodes: list[Any] = dataclasses.field(default_factory=list)
-    data_gate_report: dict[str, Any] | None = None
+    data_gate_report: DataGateReport | None = None
     failure: str | None = None
     failure_status: ExitStatus = ExitStatus.BUG
 
@@ -142,8 +143,6 @@ def _run(
     to_nodes: Sequence[str],
 ) -> None:
     """Executes the graph and notes whatever ended it early."""
-    from schemas.errors import DataGateStopped
-
     try:
         _execute(run, console, fingerprints, from_nodes, to_nodes)
     except DataGateStopped as stop:

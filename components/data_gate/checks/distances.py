@@ -9,6 +9,7 @@ import numpy as np
 
 from components.data_gate.checks.index import Index
 from schemas import features
+from schemas.documents.data_gate import Drift
 from trainer_modules.settings import TaskSettings
 
 _RANGES = {"mean": 1.0, "std": 0.5, "border_mean": 1.0, "border_std": 0.5}
@@ -42,11 +43,11 @@ class _Column:
         return max(0.0, self.squares / self.count - self.mean**2)
 
 
-def drift(index: Index, task: TaskSettings) -> list[dict[str, object]]:
+def drift(index: Index, task: TaskSettings) -> list[Drift]:
     """Compares image figures and label prevalence of the two domains.
 
     Returns:
-        Entries {"feature", "statistic", "value"}: for images the two means, their difference in
+        For images the two means, their difference in
         pooled standard deviations and (brightness and contrast) the Kolmogorov-Smirnov distance;
         for labels the two prevalences and their difference. Empty without shifted data.
     """
@@ -85,7 +86,7 @@ def _values(batch, name: str) -> np.ndarray:
     return batch.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
 
 
-def _compare(name: str, near: _Column, far: _Column) -> list[dict[str, object]]:
+def _compare(name: str, near: _Column, far: _Column) -> list[Drift]:
     pooled = math.sqrt((near.variance + far.variance) / 2)
     difference = far.mean - near.mean
     figures = {"mean in_distribution": near.mean, "mean shifted": far.mean}
@@ -95,14 +96,13 @@ def _compare(name: str, near: _Column, far: _Column) -> list[dict[str, object]]:
         gaps = np.cumsum(near.histogram) / near.count - np.cumsum(far.histogram) / far.count
         figures["kolmogorov-smirnov"] = float(np.abs(gaps).max())
     return [
-        {"feature": f"image/{name}", "statistic": key, "value": value}
-        for key, value in figures.items()
+        Drift(feature=f"image/{name}", statistic=key, value=value) for key, value in figures.items()
     ]
 
 
 def _prevalence(
     name: str, classes: Sequence[str], near: np.ndarray, far: np.ndarray
-) -> list[dict[str, object]]:
+) -> list[Drift]:
     if not near.sum() or not far.sum():
         return []
     shares = near / near.sum(), far / far.sum()
@@ -116,5 +116,5 @@ def _prevalence(
             ("prevalence shifted", there),
             ("prevalence difference", there - here),
         ):
-            entries.append({"feature": feature, "statistic": statistic, "value": value})
+            entries.append(Drift(feature=feature, statistic=statistic, value=value))
     return entries

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from components.data_gate.checks.findings import Distance
 from schemas import features
+from schemas.documents.data_gate import Distance
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
@@ -57,7 +57,13 @@ def feature_distances(
         previous_statistics=baseline,
     )
     return [
-        Distance(split, info.path.step[0], _MEASURES[kind], found.value, found.threshold)
+        Distance(
+            split=split,
+            feature=info.path.step[0],
+            measure=_MEASURES[kind],
+            value=found.value,
+            threshold=found.threshold,
+        )
         for info in anomalies.drift_skew_info
         for found in info.drift_measurements
         if (kind := type(found).Type.Name(found.type)) in _MEASURES
@@ -73,8 +79,15 @@ def label_distances(
         here, there = _shares(counts[label]), _shares(baseline[label])
         if here and there:
             gaps = [abs(here.get(c, 0) - there.get(c, 0)) for c in here.keys() | there.keys()]
-            name = features.label(label)
-            found.append(Distance(split, name, "L-infinity", max(gaps), threshold))
+            found.append(
+                Distance(
+                    split=split,
+                    feature=features.label(label),
+                    measure="L-infinity",
+                    value=max(gaps),
+                    threshold=threshold,
+                )
+            )
     return sorted(found, key=lambda distance: distance.feature)
 
 

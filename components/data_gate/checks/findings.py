@@ -1,28 +1,9 @@
-"""What checks find in the data, and the outcome of a check: plain values."""
+"""What checks find in the data: plain values."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal
-
-Severity = Literal["stop", "report", "ignore"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """Outcome of one check; `details` is JSON-ready."""
-
-    name: str
-    passed: bool
-    action: Severity
-    message: str
-    details: tuple[dict, ...] = ()
-
-    @property
-    def stops(self) -> bool:
-        """Whether the run must not go on."""
-        return not self.passed and self.action == "stop"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,17 +45,6 @@ class Pair:
 
     bits: int
     looks: tuple[Look, Look]
-
-
-@dataclasses.dataclass(frozen=True)
-class Distance:
-    """How far a feature of one split is from what it is compared with, and how far it may be."""
-
-    split: str
-    feature: str
-    measure: str
-    value: float
-    threshold: float
 
 
 @dataclasses.dataclass(frozen=True)

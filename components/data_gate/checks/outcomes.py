@@ -5,17 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from components.data_gate.checks.findings import (
     Anomaly,
-    Check,
-    Distance,
     NearDuplicates,
     Pair,
-    Severity,
     Shared,
 )
 from schemas import features
+from schemas.documents.data_gate import Check, DataGateReport, Distance, Severity, Shortcut
 from schemas.errors import some_of
 
 NEW_COLUMN = "SCHEMA_NEW_COLUMN"
@@ -27,7 +26,7 @@ _SEVEREST: tuple[Severity, ...] = ("stop", "report", "ignore")
 def looked_for(name: str, severity: Severity, check: Callable[[], Check]) -> Check:
     """Outcome of a check, which is not even made where its severity is `ignore`."""
     if severity == "ignore":
-        return Check(name, True, severity, f"not looked at: data_gate.{name} is ignore")
+        return _outcome(name, True, severity, f"not looked at: data_gate.{name} is ignore")
     return check()
 
 
@@ -70,10 +69,10 @@ def anomalies(
         for action, a in counted
     )
     if not counted:
-        return Check("anomalies", True, severity, "no anomalies")
+        return _outcome("anomalies", True, severity, "no anomalies")
     shown = _listed([f"{a.split}: {a.feature}: {a.description}" for _, a in counted])
     message = f"{len(counted)} anomalies against the schema: {shown}"
-    return Check("anomalies", False, counted[0][0], message, details)
+    return _outcome("anomalies", False, counted[0][0], message, details)
 
 
 def _worst(severities: Sequence[Severity]) -> Severity:
@@ -104,14 +103,14 @@ def near_duplicates(found: NearDuplicates, action: Severity) -> Check:
     """Pictures of two splits that look alike: resized, compressed anew, brighter."""
     name = "near_duplicates"
     if not found.count:
-        return Check(name, True, action, "no picture looks like one of another split")
+        return _outcome(name, True, action, "no picture looks like one of another split")
     details = tuple(
         {"bits": pair.bits, "looks": [dataclasses.asdict(look) for look in pair.looks]}
         for pair in found.pairs
     )
     shown = _listed([_alike(pair) for pair in found.pairs], total=found.count)
     count = "1 pair of pictures looks" if found.count == 1 else f"{found.count} pairs look"
-    return Check(name, False, action, f"{count} alike across splits: {shown}", details)
+    return _outcome(name, False, action, f"{count} alike across splits: {shown}", details)
 
 
 def _alike(pair: Pair) -> str:
@@ -130,12 +129,12 @@ def _overlap(
         for s in shared
     )
     if not shared:
-        return Check(name, True, action, f"no {noun} is in two splits")
+        return _outcome(name, True, action, f"no {noun} is in two splits")
     count = f"1 {noun} is" if len(shared) == 1 else f"{len(shared)} {plural} are"
     shown = _listed(
         [f"{' and '.join(s.splits)} (rows {', '.join(map(str, s.rows))})" for s in shared]
     )
-    return Check(name, False, action, f"{count} in more than one split: {shown}", details)
+    return _outcome(name, False, action, f"{count} in more than one split: {shown}", details)
 
 
 def class_counts(
@@ -163,7 +162,7 @@ def class_counts(
         if name != "unknown" and count < min_per_class
     )
     if not details:
-        return Check(
+        return _outcome(
             "class_counts",
             True,
             action,
@@ -173,7 +172,7 @@ def class_counts(
         [f"{d['split']} has {d['examples']} of {d['label']}={d['class']}" for d in details]
     )
     message = f"fewer than data_gate.min_per_class {min_per_class} examples: {shown}"
-    return Check("class_counts", False, action, message, details[:_DETAILED])
+    return _outcome("class_counts", False, action, message, details[:_DETAILED])
 
 
 def subgroup_counts(
@@ -193,12 +192,12 @@ def subgroup_counts(
     )
     if not details:
         message = f"every subgroup has {min_per_subgroup} or more examples"
-        return Check("subgroup_counts", True, action, message)
+        return _outcome("subgroup_counts", True, action, message)
     shown = _listed(
         [f"{d['split']} has {d['examples']} of {d['subgroup']}={d['value']}" for d in details]
     )
     message = f"fewer than data_gate.min_per_subgroup {min_per_subgroup} examples: {shown}"
-    return Check("subgroup_counts", False, action, message, details)
+    return _outcome("subgroup_counts", False, action, message, details)
 
 
 def identifying_metadata(
@@ -226,10 +225,10 @@ def identifying_metadata(
     if raw:
         reasons.append(f"values that are not keyed hashes in {', '.join(raw)}")
     message = "; ".join(reasons) or "records hold nothing but the contract's features"
-    return Check("identifying_metadata", not details, action, message, details)
+    return _outcome("identifying_metadata", not details, action, message, details)
 
 
-def shortcuts(found: Sequence[dict], auc: float, action: Severity) -> Check:
+def shortcuts(found: Sequence[Shortcut], auc: float, action: Severity) -> Check:
     """Sites, domains and labels that figures of the pictures alone give away.
 
     Args:
@@ -237,13 +236,14 @@ def shortcuts(found: Sequence[dict], auc: float, action: Severity) -> Check:
         auc: from which an entry is a finding.
         action: what a finding does.
     """
-    over = tuple(entry for entry in found if entry["auc"] >= auc)
+    over = [entry for entry in found if entry.auc >= auc]
     if not over:
         message = f"no column can be told from figures of the pictures with an AUC of {auc:g}"
-        return Check("shortcuts", True, action, message)
-    shown = _listed([f"{e['target']} by {e['figures']} (AUC {e['auc']:.3f})" for e in over])
+        return _outcome("shortcuts", True, action, message)
+    shown = _listed([f"{e.target} by {e.figures} (AUC {e.auc:.3f})" for e in over])
     count = "1 column gives itself away" if len(over) == 1 else f"{len(over)} give themselves away"
-    return Check("shortcuts", False, action, f"{count}: {shown}", over)
+    details = tuple(entry.model_dump() for entry in over)
+    return _outcome("shortcuts", False, action, f"{count}: {shown}", details)
 
 
 def drift(name: str, distances: Sequence[Distance] | None, against: str, action: Severity) -> Check:
@@ -256,26 +256,29 @@ def drift(name: str, distances: Sequence[Distance] | None, against: str, action:
         action: what drift does.
     """
     if distances is None:
-        return Check(name, True, action, f"not compared with {against}: nothing is there")
-    over = sorted((d for d in distances if d.value > d.threshold), key=lambda d: -d.value)
+        return _outcome(name, True, action, f"not compared with {against}: nothing is there")
+    over = sorted((d for d in distances if d.beyond), key=lambda d: -d.value)
     if not over:
         message = f"no feature is far from {against}; {len(distances)} distances measured"
-        return Check(name, True, action, message)
+        return _outcome(name, True, action, message)
     shown = _listed([f"{d.split}: {d.feature} ({d.measure} {d.value:.3f})" for d in over])
     count = "1 distance is" if len(over) == 1 else f"{len(over)} distances are"
     message = f"{count} beyond the threshold, against {against}: {shown}"
-    return Check(name, False, action, message, tuple(dataclasses.asdict(d) for d in over))
+    return _outcome(name, False, action, message, tuple(d.model_dump() for d in over))
 
 
-def to_report(checks: Sequence[Check], reported: Mapping[str, object]) -> dict:
-    """Content of report.json; `reported` is what is shown beside the checks."""
-    return {
-        "passed": not any(check.stops for check in checks),
-        "checks": [dataclasses.asdict(check) for check in checks],
-        **reported,
-    }
+def to_report(checks: Sequence[Check], shown: Mapping[str, Any]) -> DataGateReport:
+    """The report; `shown` holds the fields beside the checks."""
+    stopped = any(check.stops for check in checks)
+    return DataGateReport(passed=not stopped, checks=tuple(checks), **shown)
 
 
 def reasons(checks: Sequence[Check]) -> list[str]:
     """Why the run stops; empty when it may go on."""
     return [f"{check.name}: {check.message}" for check in checks if check.stops]
+
+
+def _outcome(
+    name: str, passed: bool, action: Severity, message: str, details: tuple[dict, ...] = ()
+) -> Check:
+    return Check(name=name, passed=passed, action=action, message=message, details=details)

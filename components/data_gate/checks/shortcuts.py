@@ -11,6 +11,7 @@ import numpy as np
 
 from components.data_gate.checks.index import Index
 from schemas import features
+from schemas.documents.data_gate import Shortcut
 from trainer_modules.decisions.auc import mean_auc
 from trainer_modules.probes.logistic import fit_folds
 from trainer_modules.settings import TaskSettings
@@ -27,11 +28,11 @@ _MIN_PATIENTS = 10
 _MAX_CLASSES = 20
 
 
-def shortcuts(index: Index, task: TaskSettings) -> list[dict[str, object]]:
+def shortcuts(index: Index, task: TaskSettings) -> list[Shortcut]:
     """How well figures of the pictures predict site, domain and labels, and labels the first two.
 
     Returns:
-        Entries {"target", "figures", "auc", "images"}: the cross-validated area under the ROC curve
+        The cross-validated area under the ROC curve
         (one against the rest where there are several classes), 0.5 where nothing is given away. A
         target with fewer than two classes of 20 images, or with a class of fewer than
         10 patients, has no entry; labels are looked at within
@@ -54,9 +55,9 @@ def shortcuts(index: Index, task: TaskSettings) -> list[dict[str, object]]:
     for target in ("site", "domain"):
         tried.append((target, "labels", indicators, np.where(known, targets[target], "")))
     return [
-        {"target": target, "figures": title, **outcome}
+        Shortcut(target=target, figures=title, auc=predicted[0], images=predicted[1])
         for target, title, figures, values in tried
-        if (outcome := _predicted(figures, values, columns))
+        if (predicted := _predicted(figures, values, columns))
     ]
 
 
@@ -96,7 +97,8 @@ def _columns(index: Index, task: TaskSettings) -> dict[str, np.ndarray]:
 
 def _predicted(
     figures: np.ndarray, values: np.ndarray, columns: dict[str, np.ndarray]
-) -> dict[str, object] | None:
+) -> tuple[float, int] | None:
+    """The area, and of how many images; None where it can't be told."""
     names, counts = np.unique(values[values != ""], return_counts=True)
     names = names[np.argsort(-counts, kind="stable")][:_MAX_CLASSES]
     names = [name for name in names if (values == name).sum() >= _MIN_IMAGES]
@@ -116,4 +118,4 @@ def _predicted(
         scores[places] = model.predict_proba(figures[chosen][held_out])
     # The two classes of a binary target have the same area.
     area = mean_auc(np.eye(len(names))[truth], np.ones((len(truth), 1)), scores)
-    return {"auc": area, "images": int(chosen.sum())}
+    return area, int(chosen.sum())

@@ -1,24 +1,25 @@
-"""Counts of an ingestion: merged from shards, written as report.json, judged at the end."""
+"""Counts of an ingestion: merged from shards, put into a report, judged at the end."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from schemas import features
+from schemas.documents.ingest import Flagged, IngestReport, Quarantined, SplitCounts
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
-REPORT_FILE = "report.json"
 INDEX_PATTERN = "index-*.parquet"
 _LISTED = 1000
 _SHOWN = 5
+
+Entry = TypeVar("Entry", Quarantined, Flagged)
 
 
 @dataclasses.dataclass
@@ -30,8 +31,8 @@ class Summary:
     sites: Counter = dataclasses.field(default_factory=Counter)
     reasons: Counter = dataclasses.field(default_factory=Counter)
     flags: Counter = dataclasses.field(default_factory=Counter)
-    quarantined: list[dict] = dataclasses.field(default_factory=list)
-    flagged: list[dict] = dataclasses.field(default_factory=list)
+    quarantined: list[Quarantined] = dataclasses.field(default_factory=list)
+    flagged: list[Flagged] = dataclasses.field(default_factory=list)
 
     def keep(self, planned: PlannedImage, split: str) -> None:
         """Counts an image that was written."""
@@ -43,13 +44,19 @@ class Summary:
     def flag(self, planned: PlannedImage, flag: str) -> None:
         """Counts what a file that was kept says against itself."""
         self.flags[flag] += 1
-        self.flagged.append({"row": planned.number, "image_id": planned.image_id, "flag": flag})
+        self.flagged.append(Flagged(row=planned.number, image_id=planned.image_id, flag=flag))
 
     def reject(self, planned: PlannedImage, rejected: Rejected) -> None:
         """Counts an image that was not."""
         self.reasons[rejected.reason] += 1
-        entry = {"row": planned.number, "image_id": planned.image_id}
-        self.quarantined.append(entry | {"reason": rejected.reason, "detail": rejected.detail})
+        self.quarantined.append(
+            Quarantined(
+                row=planned.number,
+                image_id=planned.image_id,
+                reason=rejected.reason,
+                detail=rejected.detail,
+            )
+        )
 
     def merge(self, other: Summary) -> Summary:
         """Adds another summary to this one; only the first quarantined rows are listed."""
@@ -66,40 +73,40 @@ class Summary:
         return self
 
 
-def _first_listed(entries: list[dict]) -> list[dict]:
-    return sorted(entries, key=lambda entry: entry["row"])[:_LISTED]
+def _first_listed(entries: list[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: entry.row)[:_LISTED]
 
 
 def build_report(
     summary: Summary, patients: Counter, data: DataSettings, task: TaskSettings
-) -> dict[str, object]:
-    """Returns the content of report.json; `patients` counts distinct ones by split."""
+) -> IngestReport:
+    """The report; `patients` counts distinct ones by split."""
     kept, lost = sum(summary.kept.values()), sum(summary.reasons.values())
     splits, sites = {}, {}
     for split in features.SPLITS:
-        splits[split] = {
-            "examples": summary.kept[split],
-            "patients": patients[split],
-            "labels": {
+        splits[split] = SplitCounts(
+            examples=summary.kept[split],
+            patients=patients[split],
+            labels={
                 name: _label_counts(summary.labels, split, place, task)
                 for place, name in enumerate(task.labels)
             },
-        }
+        )
         sites[split] = {site: n for (s, site), n in sorted(summary.sites.items()) if s == split}
-    return {
-        "source": data.source,
-        "synthetic": data.has_synthetic,
-        "folders": [root for root in (data.root, *(part.root for part in data.parts)) if root],
-        "images": kept + lost,
-        "kept": kept,
-        "quarantined_count": lost,
-        "quarantined": summary.quarantined,
-        "reasons": dict(sorted(summary.reasons.items())),
-        "flags": dict(sorted(summary.flags.items())),
-        "flagged": summary.flagged,
-        "splits": splits,
-        "sites": sites,
-    }
+    return IngestReport(
+        source=data.source,
+        synthetic=data.has_synthetic,
+        folders=[root for root in (data.root, *(part.root for part in data.parts)) if root],
+        images=kept + lost,
+        kept=kept,
+        quarantined_count=lost,
+        quarantined=summary.quarantined,
+        reasons=dict(sorted(summary.reasons.items())),
+        flags=dict(sorted(summary.flags.items())),
+        flagged=summary.flagged,
+        splits=splits,
+        sites=sites,
+    )
 
 
 def _label_counts(counts: Counter, split: str, place: int, task: TaskSettings) -> dict[str, int]:
@@ -125,21 +132,14 @@ def count_patients(paths: Iterable[str]) -> Counter:
     return Counter({s: len(np.unique(np.concatenate(parts))) for s, parts in found.items()})
 
 
-def write_report(folder: str, report: dict[str, object]) -> None:
-    """Writes report.json."""
-    with open(os.path.join(folder, REPORT_FILE), "w", encoding="utf-8") as file:
-        json.dump(report, file, indent=1)
-
-
-def refuse_broken(report: dict, max_broken_fraction: float) -> None:
+def refuse_broken(report: IngestReport, max_broken_fraction: float) -> None:
     """Raises InputError when more images were quarantined than the setting allows."""
-    lost, images = report["quarantined_count"], report["images"]
-    if report["kept"] and lost <= max_broken_fraction * images:
+    lost, images = report.quarantined_count, report.images
+    if report.kept and lost <= max_broken_fraction * images:
         return
-    reasons = ", ".join(f"{reason} {count}" for reason, count in report["reasons"].items())
+    reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons.items())
     rows: Sequence[str] = [
-        f"row {entry['row']} ({entry['reason']}: {entry['detail']})"
-        for entry in report["quarantined"][:_SHOWN]
+        f"row {entry.row} ({entry.reason}: {entry.detail})" for entry in report.quarantined[:_SHOWN]
     ]
     raise InputError(
         f"{lost} of {images} images ({lost / images:.1%}) cannot be used, "

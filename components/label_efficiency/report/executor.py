@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from absl import logging
@@ -12,6 +11,7 @@ from tfx.types import artifact_utils
 
 from components.artifact_types import Artifacts
 from components.label_efficiency.cell.settings import StudySettings
+from schemas.documents.ingest import IngestReport
 from trainer_modules.settings import TaskSettings
 
 
@@ -25,14 +25,13 @@ class Executor(base_executor.BaseExecutor):
         from components.label_efficiency.report import report, wording
 
         task = TaskSettings.model_validate_json(exec_properties["task"])
-        ingest = Path(artifact_utils.get_single_uri(input_dict["ingest_report"])) / "report.json"
         study = report.write_study(
             artifact_utils.get_single_uri(output_dict["report"]),
             report.read_cells([cell.uri for cell in input_dict["cells"]], task),
             StudySettings.model_validate_json(exec_properties["settings"]),
             left_out=json.loads(exec_properties["left_out"]),
             run_settings=json.loads(exec_properties["run_settings"]),
-            ingest=json.loads(ingest.read_text(encoding="utf-8")),
+            ingest=IngestReport.read(artifact_utils.get_single_uri(input_dict["ingest_report"])),
         )
         for one in study.headlines:
             logging.info("%s", wording.answer(one))

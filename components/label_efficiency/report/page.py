@@ -15,6 +15,7 @@ from components.label_efficiency.report import charts, wording
 from components.label_efficiency.report.curves import JUDGED, Curve
 from components.label_efficiency.report.headlines import Headline
 from components.reporter.page.page import TEMPLATES, shown_config, template_environment
+from schemas.documents.ingest import IngestReport
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -29,7 +30,7 @@ class Study:
     left_out: Mapping[str, str]
     settings: StudySettings
     run_settings: Mapping[str, Any]
-    ingest: Mapping[str, Any]
+    ingest: IngestReport
     versions: Mapping[str, str]
 
 

@@ -18,6 +18,7 @@ from components.label_efficiency.report.headlines import headline
 from components.label_efficiency.report.page import Study, render_study
 from components.reporter.render import installed_versions
 from components.statistics.judged_rows import Records
+from schemas.documents.ingest import IngestReport
 from trainer_modules.settings import TaskSettings
 
 FIGURES_FILE, PAGE_FILE, REPORT_FILE = "study.json", "index.html", "report.json"
@@ -53,7 +54,7 @@ def write_study(
     *,
     left_out: Mapping[str, str],
     run_settings: Mapping[str, Any],
-    ingest: Mapping[str, Any],
+    ingest: IngestReport,
 ) -> Study:
     """Writes `study.json` (every figure), `index.html`, and `report.json` for summary.json."""
     curves = tuple(build_curve(name, cells, settings) for name in CURVES)
@@ -82,7 +83,7 @@ def write_study(
 def figures(study: Study) -> dict[str, Any]:
     """The content of study.json."""
     return {
-        "synthetic": bool(study.ingest.get("synthetic")),
+        "synthetic": study.ingest.synthetic,
         "headlines": [
             {"sentence": wording.answer(one), **dataclasses.asdict(one)} for one in study.headlines
         ],
@@ -105,7 +106,7 @@ def _report(study: Study) -> dict[str, Any]:
         "blessed": None,
         "metrics": {},
         "pushed": {"classifier": None, "encoder": None},
-        "quarantined": study.ingest.get("quarantined_count", 0),
+        "quarantined": study.ingest.quarantined_count,
     }
 
 

@@ -13,19 +13,19 @@ import pydantic
 from components.image_example_gen.sources.spans import expression
 from components.reporter.page.parts import (
     CardPart,
-    DataGatePart,
     GatePart,
-    IngestPart,
     Node,
     Part,
     ShiftPart,
     SliceMetric,
     Verdict,
 )
-from components.reporter.page.sources import Source, Sources
+from components.reporter.page.sources import Folder, Source, Sources
 from schemas import model_files
+from schemas.documents.data_gate import DataGateReport
 from schemas.documents.document import Damaged, Document
 from schemas.documents.history import TrainingHistory
+from schemas.documents.ingest import IngestReport
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class Content:
     run_settings: Mapping[str, Any]
     versions: Mapping[str, str]
     code_digest: str = ""
-    ingest: IngestPart | None = None
-    data_gate: DataGatePart | None = None
-    upstream_ingest: IngestPart | None = None
+    ingest: IngestReport | None = None
+    data_gate: DataGateReport | None = None
+    upstream_ingest: IngestReport | None = None
     upstream: TrainingHistory | None = None
     pretrain: TrainingHistory | None = None
     finetune: TrainingHistory | None = None
@@ -139,11 +139,11 @@ class Reader:
             path, lambda name: name in ("split", "domain") or name.startswith(prefixes)
         )
 
-    def image_statistics(self, folder: Source) -> pd.DataFrame | None:
+    def image_statistics(self, folder: Folder) -> pd.DataFrame | None:
         """The numeric image columns of the ingestion's index, by domain."""
         import pandas as pd
 
-        if not isinstance(folder, str | Path):
+        if folder is None:
             return None
         wanted = {"domain", "height", "width", "mean", "std"}
         tables = [
@@ -153,13 +153,13 @@ class Reader:
         tables = [table for table in tables if table is not None and "domain" in table]
         return pd.concat(tables, ignore_index=True) if tables else None
 
-    def shift(self, predictions: str | Path | None, images: Source) -> ShiftPart | None:
+    def shift(self, predictions: str | Path | None, images: Folder) -> ShiftPart | None:
         """What the tables tell of the shift, None without predictions."""
         from components.shift_analysis.analysis import INDEX, PREDICTIONS, analyze
 
         if predictions is None or not (Path(predictions) / PREDICTIONS).is_file():
             return None
-        indexed = isinstance(images, str | Path) and any(Path(images).glob(INDEX))
+        indexed = images is not None and any(Path(images).glob(INDEX))
         try:
             found = analyze(str(predictions), str(images) if indexed else "")
         except InputError:
@@ -183,7 +183,7 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
     """Reads artifact folders (or mappings) into a Content."""
     reader = Reader()
     settings = sources.run_settings
-    data_gate = reader.part(DataGatePart, sources.data_gate_report, "report.json")
+    data_gate = reader.document(DataGateReport, sources.data_gate_report)
     gate = reader.part(GatePart, sources.gate_report, "verdict.json")
     verdict, reasons = judge(data_gate, gate, sources.pushed, settings, sources.failure)
     trained = (
@@ -198,9 +198,9 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
         run_settings=settings,
         versions=versions,
         code_digest=sources.code_digest,
-        ingest=reader.part(IngestPart, sources.ingest_report, "report.json"),
+        ingest=reader.document(IngestReport, sources.ingest_report),
         data_gate=data_gate,
-        upstream_ingest=reader.part(IngestPart, sources.upstream_ingest_report, "report.json"),
+        upstream_ingest=reader.document(IngestReport, sources.upstream_ingest_report),
         upstream=reader.document(TrainingHistory, sources.upstream_run),
         pretrain=reader.document(TrainingHistory, sources.pretrain_run),
         finetune=reader.document(TrainingHistory, sources.finetune_run),
@@ -218,18 +218,14 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
 
 
 def judge(
-    data_gate: DataGatePart | None,
+    data_gate: DataGateReport | None,
     gate: GatePart | None,
     pushed: Mapping[str, str | None],
     run_settings: Mapping[str, Any],
     failure: str | None,
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The run's verdict and its reasons in words, from the earliest thing that stopped it."""
-    stopped = [
-        check.message or check.name
-        for check in (data_gate.checks if data_gate else ())
-        if not check.passed and check.action == "stop"
-    ]
+    stopped = [check.message for check in (data_gate.checks if data_gate else ()) if check.stops]
     if data_gate is not None and not data_gate.passed:
         return "stopped_by_data_gate", tuple(stopped)
     if failure is not None:

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-Source = str | Path | Mapping[str, Any] | None
+from schemas.documents.data_gate import DataGateReport
+
+Folder = str | Path | None
+Source = Folder | Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,9 +19,9 @@ class Sources:
 
     Attributes:
       run_settings: The whole resolved configuration.
-      ingest_report: Folder of the IngestReport, or its report.json as a mapping.
+      ingest_report: Folder of the IngestReport.
       data_gate_report: Folder of the DataGateReport, or the report that DataGateStopped carries.
-      upstream_ingest_report: Folder of UpstreamExampleGen's IngestReport, or its report.json.
+      upstream_ingest_report: Folder of UpstreamExampleGen's IngestReport.
       upstream_run: Folder of the Upstream Trainer's ModelRun.
       pretrain_run: Folder of the Pretrainer's ModelRun.
       finetune_run: Folder of the Finetuner's ModelRun.
@@ -34,15 +37,15 @@ class Sources:
     """
 
     run_settings: Mapping[str, Any]
-    ingest_report: Source = None
-    data_gate_report: Source = None
+    ingest_report: Folder = None
+    data_gate_report: DataGateReport | Folder = None
     upstream_ingest_report: Source = None
-    upstream_run: str | Path | None = None
-    pretrain_run: str | Path | None = None
-    finetune_run: str | Path | None = None
-    model: str | Path | None = None
+    upstream_run: Folder = None
+    pretrain_run: Folder = None
+    finetune_run: Folder = None
+    model: Folder = None
     evaluation: Sequence[Mapping[str, Any]] | None = None
-    predictions: str | Path | None = None
+    predictions: Folder = None
     gate_report: Source = None
     pushed_classifier: str | None = None
     pushed_encoder: str | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from components.reporter.page.content import Content
-from components.reporter.page.parts import Distance, Figure, Rule, SliceMetric
+from components.reporter.page.parts import Figure, Rule, SliceMetric
 from components.reporter.page.wording import DOMAIN_TITLES, title
 from schemas import features
+from schemas.documents.data_gate import Distance
 
 HEADLINE = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece")
 # TFMA's figures on the page, in this order; its others are in the Evaluator's artifact.
@@ -117,7 +118,7 @@ def quarantine(content: Content) -> list[QuarantineRow]:
     result = []
     for reason, count in sorted(content.ingest.reasons.items(), key=lambda item: -item[1]):
         found = [item.row for item in content.ingest.quarantined if item.reason == reason]
-        rows = [row for row in found if row is not None][:MAX_ROWS_NAMED]
+        rows = found[:MAX_ROWS_NAMED]
         result.append(QuarantineRow(reason, count, rows, count - len(rows)))
     return result
 

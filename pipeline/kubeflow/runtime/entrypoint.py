@@ -17,7 +17,8 @@ from typing import TypeVar
 from absl import flags, logging
 from google.protobuf import json_format
 
-from schemas.errors import DataGateStopped, mistake_behind
+from schemas.documents.data_gate import DataGateStopped
+from schemas.errors import mistake_behind
 from trainer_modules.training.tensorflow_start import prefer_onednn
 
 Message = TypeVar("Message")

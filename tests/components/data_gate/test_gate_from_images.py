@@ -18,7 +18,8 @@ from components.image_example_gen.sources import registry
 from components.image_example_gen.writing.contract import statistics_features
 from pipeline.config.beam_settings import InMemory
 from pipeline.graph.beam_options import beam_pipeline_args
-from schemas.errors import DataGateStopped, InputError
+from schemas.documents.data_gate import DataGateStopped
+from schemas.errors import InputError
 from tests.components.image_example_gen.data_sets import write_csv, write_png
 from trainer_modules.settings import TaskSettings
 
@@ -142,17 +143,17 @@ def test_planted_leaks_stop_the_run_and_are_named(tmp_path):
     )
     reasons = [re.sub(r", \d+ bits apart$", "", reason) for reason in stopped.value.reasons]
     assert tuple(reasons) == expected
-    failed = [check["name"] for check in stopped.value.report["checks"] if not check["passed"]]
+    failed = [check.name for check in stopped.value.report.checks if not check.passed]
     assert failed == [words.split(":")[0] for words in expected]
     report = stopped.value.report
-    rows = [[side["row"] for side in pair["sides"]] for pair in report["pairs"]]
+    rows = [[side.row for side in pair.sides] for pair in report.pairs]
     assert rows == [[1, 3], [25, 27]]
     assert not (tmp_path / "passed_data").exists()
-    for name, data in report["thumbnails"].items():
+    for name, data in report.thumbnails.items():
         assert re.fullmatch("[0-9a-f]{32}", name)
         with Image.open(io.BytesIO(base64.b64decode(data))) as image:
             assert image.size == (48, 40)
-    assert len(report["thumbnails"]) == 4
+    assert len(report.thumbnails) == 4
 
 
 def test_too_many_broken_images_stop_ingestion(tmp_path):

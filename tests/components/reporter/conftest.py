@@ -1,4 +1,4 @@
-"""A finished run's artifacts, made by hand: small, with a hostile site name in every part."""
+"""A finished run's artifacts: small, with a hostile site name in every part."""
 
 import base64
 import json
@@ -9,7 +9,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from schemas.documents.history import Epoch, TrainingHistory
+from components.data_gate.checks import outcomes
+from components.data_gate.checks.findings import Look, NearDuplicates, Pair, Shared
+from schemas.documents.data_gate import DataGateReport, Distance, Drift, Shortcut
+from schemas.documents.ingest import IngestReport
+from tests import made_documents
 
 HOSTILE = "<script>alert('x')</script>$a$"
 DOMAINS = {"validation": "in_distribution", "test": "in_distribution", "shifted": "shifted"}
@@ -159,32 +163,15 @@ def gate_report() -> dict:
     }
 
 
-def ingest_report(*, synthetic: bool = False) -> dict:
+def ingest_report(*, synthetic: bool = False) -> IngestReport:
     """Counts of an ingestion that left three images out."""
-    split = {
-        "examples": 140,
-        "patients": 70,
-        "labels": {"opacity": {"0": 90, "1": 40, "unknown": 10}},
-    }
-    return {
-        "source": "synthetic" if synthetic else "manifest",
-        "synthetic": synthetic,
-        "images": 423,
-        "kept": 420,
-        "quarantined_count": 3,
-        "quarantined": [
-            {
-                "row": row,
-                "image_id": "image-secret",
-                "reason": "truncated",
-                "detail": "file-secret.png",
-            }
-            for row in (4, 17, 230)
-        ],
-        "reasons": {"truncated": 3},
-        "splits": {"train": split, "test": split, "shifted": split},
-        "sites": {"train": {"north": 140}, "test": {"north": 140}, "shifted": {HOSTILE: 140}},
-    }
+    labels = [0.0] * 90 + [1.0] * 40 + [None] * 10
+    return made_documents.ingest_report(
+        dict.fromkeys(("train", "test", "shifted"), labels),
+        sites={"train": "north", "test": "north", "shifted": HOSTILE},
+        quarantined=dict.fromkeys((4, 17, 230), "truncated"),
+        source="synthetic" if synthetic else "manifest",
+    )
 
 
 TINY_PNG = base64.b64encode(
@@ -195,83 +182,40 @@ TINY_PNG = base64.b64encode(
 ).decode()
 
 
-def distance(feature: str, value: float) -> dict:
+def distance(feature: str, value: float) -> Distance:
     """A distance of the shifted split from train."""
-    return {
-        "split": "shifted",
-        "feature": feature,
-        "measure": "Jensen-Shannon",
-        "value": value,
-        "threshold": 0.2,
-    }
+    return Distance(
+        split="shifted", feature=feature, measure="Jensen-Shannon", value=value, threshold=0.2
+    )
 
 
-def data_gate_report(*, passed: bool = True) -> dict:
-    """Three checks, of which one only reports."""
-    return {
-        "passed": passed,
-        "checks": [
-            {
-                "name": "patient_overlap",
-                "passed": passed,
-                "action": "stop",
-                "message": "2 patients are in train and test"
-                if not passed
-                else "no patient in two splits",
-                "details": ["patient-secret-1"],
-            },
-            {
-                "name": "duplicates",
-                "passed": False,
-                "action": "report",
-                "message": "1 image twice",
-                "details": [],
-            },
-            {
-                "name": "anomalies",
-                "passed": True,
-                "action": "stop",
-                "message": "none",
-                "details": [],
-            },
-        ],
-        "pairs": [
-            {
-                "check": "near_duplicates",
-                "sides": [
-                    {"split": "train", "row": 4, "image": "0a" * 16},
-                    {"split": "test", "row": 99, "image": "1b" * 16},
-                ],
-            }
-        ],
-        "thumbnails": {"0a" * 16: TINY_PNG, "1b" * 16: '"><script>alert(1)</script>'},
-        "distances": {
+def data_gate_report() -> DataGateReport:
+    """Checks of which two only report what they found."""
+    looks = (Look("train", 1, (4,), ("0a" * 16,)), Look("test", 1, (99,), ("1b" * 16,)))
+    checks = [
+        outcomes.patient_overlap([], "stop"),
+        outcomes.duplicates(
+            [Shared("digest", {"train": 1, "test": 1}, (5, 98), ("2c" * 16, "3d" * 16))], "report"
+        ),
+        outcomes.near_duplicates(NearDuplicates(1, (Pair(3, looks),)), "report"),
+        outcomes.anomalies([], (), (), "stop", {}),
+    ]
+    return made_documents.data_gate_report(
+        checks,
+        thumbnails={"0a" * 16: TINY_PNG, "1b" * 16: '"><script>alert(1)</script>'},
+        distances={
             "domain_drift": [distance("image/mean", 0.61), distance("image/std", 0.02)],
             "previous_drift": [],
         },
-        "shortcuts": [
-            {"target": "site", "figures": "image size", "auc": 0.913, "images": 900},
-        ],
-        "drift": [
-            {"feature": "image/mean", "statistic": statistic, "value": value}
+        shortcuts=[Shortcut(target="site", figures="image size", auc=0.913, images=900)],
+        drift=[
+            Drift(feature="image/mean", statistic=statistic, value=value)
             for statistic, value in (
                 ("mean in_distribution", 0.402),
                 ("mean shifted", 0.598),
                 ("kolmogorov-smirnov", 0.918),
             )
         ],
-    }
-
-
-def history(stage: str, measured: list[dict[str, float]]) -> TrainingHistory:
-    """A training of 2.5 s and 750 images an epoch."""
-    speed = {"learning_rate": 0.1, "seconds": 2.5, "images_per_second": 300.0}
-    return TrainingHistory(
-        stage=stage,
-        epochs=tuple(Epoch(epoch=e, **m, **speed) for e, m in enumerate(measured, start=1)),
-        resumed_from_epoch=None,
-        parameters=912345,
-        best_epoch=None,
     )
 
 
@@ -287,7 +231,7 @@ def settings() -> dict:
     }
 
 
-def write_run(folder: Path, *, synthetic: bool = False) -> dict:
+def write_run(folder: Path) -> dict:
     """Writes every artifact and returns the arguments of `Sources`."""
     places = {
         name: folder / name
@@ -301,7 +245,7 @@ def write_run(folder: Path, *, synthetic: bool = False) -> dict:
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(value))
 
-    dump("ingest", "report.json", ingest_report(synthetic=synthetic))
+    ingest_report().write(places["ingest"])
     random = np.random.default_rng(3)
     pd.DataFrame(
         {
@@ -311,11 +255,10 @@ def write_run(folder: Path, *, synthetic: bool = False) -> dict:
             "mean": np.r_[random.normal(0.4, 0.05, 40), random.normal(0.6, 0.05, 20)],
         }
     ).to_parquet(places["ingest"] / "index-00000.parquet")
-    dump("data_gate", "report.json", data_gate_report())
+    data_gate_report().write(places["data_gate"])
     for stage, metric in (("pretrain", "contrastive_top1"), ("finetune", "validation_auc")):
-        history(stage, [{"loss": 4 / e, metric: 1 - 0.6 / e} for e in range(1, 6)]).write(
-            places[stage]
-        )
+        measured = [{"loss": 4 / e, metric: 1 - 0.6 / e} for e in range(1, 6)]
+        made_documents.history(stage, measured).write(places[stage])
     pixels = random.integers(0, 255, (64, 2000), dtype=np.uint8)
     Image.fromarray(pixels).save(places["pretrain"] / "views.png")
     dump(

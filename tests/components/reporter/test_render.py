@@ -12,7 +12,9 @@ from components.reporter.page.page import render_page
 from components.reporter.page.parts import ShiftPart
 from components.reporter.page.sources import Sources
 from components.reporter.render import render_report
-from tests.components.reporter.conftest import history
+from tests.components.reporter.conftest import ingest_report
+from tests.made_documents import history
+from tests.made_documents import ingest_report as ingested
 
 HOSTILE = "<script>alert('x')</script>$a$"
 VOID = {"meta", "br", "img", "link", "path", "use"}
@@ -80,9 +82,10 @@ def test_figures_stand_beside_their_labels(rendered: tuple[Path, dict]) -> None:
     assert f"Worst group shifted: site {HOSTILE}, AUC 0.664 0.580 to 0.740." in page.text
     assert page.row("Patients")[1::2] == ["120", "45"]
     assert page.row("Images")[1::2] == ["240", "90"]
-    assert page.row("Split") == ["Split", "train", "test", "shifted"]
-    assert page.row("opacity: 1") == ["opacity: 1", "40", "40", "40"]
-    assert page.row("north") == ["north", "140", "140", "—"]
+    splits = ["unlabeled", "train", "validation", "test", "shifted"]
+    assert page.row("Split") == ["Split", *splits]
+    assert page.row("opacity: 1") == ["opacity: 1", "—", "40", "—", "40", "40"]
+    assert page.row("north") == ["north", "—", "140", "—", "140", "—"]
     assert page.row("Truncated") == ["Truncated", "3", "4, 17, 230"]
     assert page.row("Mean intensity") == [
         "Mean intensity",
@@ -194,8 +197,9 @@ def test_model_card(rendered: tuple[Path, dict]) -> None:
 
 
 def test_synthetic_data_is_called_so(run: dict, tmp_path: Path) -> None:
-    report = {"synthetic": True, "source": "synthetic", "images": 10, "kept": 10}
-    render_report(tmp_path, Sources(ingest_report=report, run_settings=run["run_settings"]))
+    ingest_report(synthetic=True).write(tmp_path / "ingest")
+    sources = Sources(ingest_report=tmp_path / "ingest", run_settings=run["run_settings"])
+    render_report(tmp_path, sources)
     assert "SYNTHETIC DATA" in read(tmp_path)[1].text
     assert "SYNTHETIC DATA" in (tmp_path / "model_card.md").read_text(encoding="utf-8")
 
@@ -267,14 +271,9 @@ def test_unreadable_parts_are_named_not_fatal(run: dict, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_the_upstream_training_and_its_images_are_shown(run: dict, tmp_path: Path) -> None:
     history("upstream", [{"loss": 2.0, "validation_accuracy": 0.4375}]).write(tmp_path)
-    natural = {
-        "source": "tfds",
-        "images": 5003,
-        "kept": 5000,
-        "quarantined_count": 3,
-        "reasons": {"unreadable": 3},
-        "splits": {"train": {"examples": 4000}, "validation": {"examples": 400}},
-    }
+    kept = {"train": [0.0] * 4000, "validation": [1.0] * 400, "test": [0.0] * 600}
+    lost = dict.fromkeys((1, 2, 3), "unreadable")
+    natural = ingested(kept, quarantined=lost, source="tfds").write(tmp_path / "natural").parent
     sources = Sources(**run, upstream_run=tmp_path, upstream_ingest_report=natural)
     render_report(tmp_path, sources)
     text = read(tmp_path)[1].text

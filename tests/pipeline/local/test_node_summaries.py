@@ -5,9 +5,11 @@ import types
 
 import pytest
 
+from components.data_gate.checks import outcomes
+from components.data_gate.checks.findings import NearDuplicates
 from pipeline.local.node_summaries import headline
 from schemas.documents.document import Document
-from schemas.documents.history import Epoch, TrainingHistory
+from tests.made_documents import data_gate_report, history, ingest_report
 
 
 class Artifact(types.SimpleNamespace):
@@ -28,15 +30,11 @@ def written(folder, name, content):
     return Artifact(uri=str(folder))
 
 
-def history(*measured, **known):
-    """A training of which each epoch measured this."""
-    speed = {"learning_rate": 0.1, "seconds": 2.5, "images_per_second": 300.0}
-    epochs = [Epoch(epoch=e, **{"loss": 6.0} | m | speed) for e, m in enumerate(measured, start=1)]
-    known = {"resumed_from_epoch": None, "best_epoch": None} | known
-    return TrainingHistory(stage="pretrain", epochs=epochs, parameters=7, **known)
-
-
-CHECKS = [{"name": "anomalies", "passed": True}, {"name": "near_duplicates", "passed": False}]
+CHECKS = [
+    outcomes.anomalies([], (), (), "stop", {}),
+    outcomes.near_duplicates(NearDuplicates(1, ()), "report"),
+]
+LOST = dict.fromkeys((1, 2, 3), "truncated")
 PRETRAINED = [
     {"loss": 6.0, "contrastive_top1": 0.1, "probe_auc": 0.8},
     {"loss": 5.0, "contrastive_top1": 0.2, "probe_auc": 0.7},
@@ -56,21 +54,21 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "ImageExampleGen",
             "ingest_report",
             "report.json",
-            {"synthetic": True, "kept": 1200, "quarantined_count": 3},
+            ingest_report({"train": [0.0] * 1200}, quarantined=LOST, source="synthetic"),
             "1,200 synthetic images, 3 quarantined",
         ),
         (
             "DataGate",
             "data_gate_report",
             "report.json",
-            {"checks": CHECKS},
+            data_gate_report(CHECKS),
             "1 of 2 checks passed, found but not fatal: near duplicates",
         ),
         (
             "Pretrainer",
             "model_run",
             "history.json",
-            history(*PRETRAINED, best_epoch=1, resumed_from_epoch=1),
+            history("pretrain", PRETRAINED, best_epoch=1, resumed_from_epoch=1),
             "2 epochs, loss 5.000, contrastive top-1 20%, probe AUC 0.800 of epoch 1, "
             "resumed after epoch 1",
         ),
@@ -78,21 +76,21 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "Pretrainer",
             "model_run",
             "history.json",
-            history(),
+            history("pretrain", []),
             "nothing to train: the encoder is a SavedModel as it is",
         ),
         (
             "UpstreamExampleGen",
             "ingest_report",
             "report.json",
-            {"synthetic": False, "kept": 5000, "quarantined_count": 0},
+            ingest_report({"train": [0.0] * 5000}),
             "5,000 images, 0 quarantined",
         ),
         (
             "Upstream",
             "model_run",
             "history.json",
-            history(*FINETUNED),
+            history("finetune", FINETUNED),
             "4 epochs, validation AUC 0.900",
         ),
         (
@@ -127,7 +125,7 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "Finetuner",
             "model_run",
             "history.json",
-            history(*FINETUNED),
+            history("finetune", FINETUNED),
             "4 epochs, validation AUC 0.900",
         ),
         (

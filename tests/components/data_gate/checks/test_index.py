@@ -145,7 +145,7 @@ def two_domains(tmp_path_factory):
 def test_drift_agrees_with_numpy_and_scipy(two_domains):
     near, far, index = two_domains
     near = np.append(near, [0.5] * 9)  # the unlabeled images count for brightness
-    entries = {(e["feature"], e["statistic"]): e["value"] for e in drift(index, TASK)}
+    entries = {(e.feature, e.statistic): e.value for e in drift(index, TASK)}
     assert np.isclose(entries["image/mean", "mean in_distribution"], near.mean(), atol=1e-6)
     assert np.isclose(entries["image/mean", "mean shifted"], far.mean(), atol=1e-6)
     pooled = np.sqrt((near.var() + far.var()) / 2)
@@ -167,9 +167,7 @@ def test_multiclass_prevalence_is_by_class(tmp_path):
     task = TaskSettings(kind="multiclass", labels=("a",), classes=("x", "y", "z"))
     rows = [row(n, "train", f"p{n}", f"x{n}", **{"label/a": float(n % 2)}) for n in range(8)]
     rows += [row(n, "shifted", f"p{n}", f"x{n}", **{"label/a": 2.0}) for n in range(8, 12)]
-    entries = {
-        (e["feature"], e["statistic"]): e["value"] for e in drift(index_of(tmp_path, rows), task)
-    }
+    entries = {(e.feature, e.statistic): e.value for e in drift(index_of(tmp_path, rows), task)}
     assert entries["label/a=x", "prevalence in_distribution"] == 0.5
     assert entries["label/a=z", "prevalence shifted"] == 1.0
     assert entries["label/a=z", "prevalence difference"] == 1.0

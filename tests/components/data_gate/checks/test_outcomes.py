@@ -8,9 +8,10 @@ import pickle
 import pytest
 
 from components.data_gate.checks import outcomes
-from components.data_gate.checks.findings import Anomaly, Distance, Shared
+from components.data_gate.checks.findings import Anomaly, Shared
 from components.data_gate.checks.outcomes import NEW_COLUMN
-from schemas.errors import DataGateStopped
+from schemas.documents.data_gate import DataGateReport, DataGateStopped, Distance, Drift, Shortcut
+from tests.made_documents import data_gate_report
 
 TASK_FEATURES = {"label/a", "label/a/weight", "subgroup/sex"}
 LOW = ("FLOAT_TYPE_SMALL_FLOAT",)
@@ -45,7 +46,7 @@ def test_reported_anomalies_do_not_stop():
     check = outcomes.anomalies(found, TASK_FEATURES, set(), "report", {})
     assert not check.passed
     assert not check.stops
-    assert outcomes.to_report([check], {})["passed"] is True
+    assert data_gate_report([check]).passed is True
     assert outcomes.reasons([check]) == []
 
 
@@ -92,20 +93,22 @@ def test_what_is_ignored_is_not_even_looked_for():
 
 def test_shortcuts_from_an_auc_on():
     found = [
-        {"target": "site", "figures": "image border", "auc": 0.95, "images": 9},
-        {"target": "label/a", "figures": "image size", "auc": 0.6, "images": 9},
+        Shortcut(target="site", figures="image border", auc=0.95, images=9),
+        Shortcut(target="label/a", figures="image size", auc=0.6, images=9),
     ]
     check = outcomes.shortcuts(found, 0.9, "stop")
     assert check.stops
     assert check.message == "1 column gives itself away: site by image border (AUC 0.950)"
-    assert check.details == (found[0],)
+    assert check.details == (found[0].model_dump(),)
     assert outcomes.shortcuts(found, 0.96, "stop").passed
     assert not outcomes.shortcuts(found, 0.5, "report").stops
 
 
 def test_drift_beyond_its_threshold():
-    near = Distance("test", "site", "L-infinity", 0.1, 0.2)
-    far = Distance("test", "image/mean", "Jensen-Shannon", 0.4, 0.3)
+    near = Distance(split="test", feature="site", measure="L-infinity", value=0.1, threshold=0.2)
+    far = Distance(
+        split="test", feature="image/mean", measure="Jensen-Shannon", value=0.4, threshold=0.3
+    )
     check = outcomes.drift("previous_drift", [near, far], "the last passed run", "stop")
     assert check.stops
     assert check.message == (
@@ -196,22 +199,26 @@ def test_identifying_metadata(names, raw, words):
         assert word in check.message
 
 
-def test_report_is_json_and_names_every_check():
+def test_report_is_json_and_names_every_check(tmp_path):
     found = [
         outcomes.patient_overlap([Shared("x", {"train": 1, "test": 1}, (1, 2))], "stop"),
         outcomes.duplicates([], "stop"),
     ]
-    report = json.loads(json.dumps(outcomes.to_report(found, {"drift": [{"feature": "f"}]})))
+    drift = Drift(feature="f", statistic="mean shifted", value=0.5)
+    written = data_gate_report(found, drift=[drift])
+    report = json.loads(written.write(tmp_path).read_text())
+    assert DataGateReport.read(tmp_path) == written
     assert report["passed"] is False
     assert [c["name"] for c in report["checks"]] == ["patient_overlap", "duplicates"]
     assert set(report["checks"][0]) == {"name", "passed", "action", "message", "details"}
-    assert report["drift"] == [{"feature": "f"}]
+    assert report["drift"] == [{"feature": "f", "statistic": "mean shifted", "value": 0.5}]
     (reason,) = outcomes.reasons(found)
     assert reason.startswith("patient_overlap: 1 patient is")
 
 
 def test_the_stop_survives_pickling():
-    stop = pickle.loads(pickle.dumps(DataGateStopped(["a: b", "c: d"], {"passed": False})))
+    report = data_gate_report([])
+    stop = pickle.loads(pickle.dumps(DataGateStopped(["a: b", "c: d"], report)))
     assert stop.reasons == ["a: b", "c: d"]
-    assert stop.report == {"passed": False}
+    assert stop.report == report
     assert str(stop) == "DataGate stopped the run: a: b; c: d"

@@ -43,7 +43,7 @@ def index_of(folder, count=1200, *, sites=("s", "t"), **changes) -> Index:
 
 
 def found(index: Index) -> dict[tuple[str, str], float]:
-    return {(e["target"], e["figures"]): e["auc"] for e in shortcuts(index, TASK)}
+    return {(e.target, e.figures): e.auc for e in shortcuts(index, TASK)}
 
 
 def test_noise_gives_nothing_away(tmp_path):
@@ -84,7 +84,7 @@ def test_classes_tell_a_site(tmp_path):
     # Site t has the middle class alone, which no line through the places of the classes tells.
     classes = [1.0 if n // 2 % 2 else float(n // 4 % 2 * 2) for n in range(1200)]
     index = index_of(tmp_path, **{"label/a": classes})
-    areas = {(e["target"], e["figures"]): e["auc"] for e in shortcuts(index, task)}
+    areas = {(e.target, e.figures): e.auc for e in shortcuts(index, task)}
     assert areas["site", "labels"] == 1
 
 
@@ -114,7 +114,7 @@ def test_unknown_labels_and_rare_sites_are_left_out(tmp_path):
 def test_a_large_index_is_thinned(tmp_path, monkeypatch):
     monkeypatch.setattr("components.data_gate.checks.shortcuts._IMAGES", 400)
     (entry, *_) = shortcuts(index_of(tmp_path), TASK)
-    assert entry["images"] == 400
+    assert entry.images == 400
 
 
 def test_figures_that_are_all_the_same_have_no_entry(tmp_path):

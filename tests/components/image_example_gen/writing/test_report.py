@@ -11,6 +11,7 @@ from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing.report import Summary, build_report, refuse_broken
 from schemas.errors import InputError
+from tests.made_documents import ingest_report
 from trainer_modules.settings import TaskSettings
 
 
@@ -36,20 +37,20 @@ def test_report_counts_by_hand():
     task = TaskSettings(kind="multilabel", labels=("a", "b"))
     patients = Counter({"train": 2, "test": 1})
     report = build_report(summaries(), patients, DataSettings(), task)
-    assert (report["images"], report["kept"], report["quarantined_count"]) == (5, 3, 2)
-    assert report["reasons"] == {"empty": 1, "unreadable": 1}
-    assert [entry["row"] for entry in report["quarantined"]] == [4, 9]
-    assert report["quarantined"][0] == {
+    assert (report.images, report.kept, report.quarantined_count) == (5, 3, 2)
+    assert report.reasons == {"empty": 1, "unreadable": 1}
+    assert [entry.row for entry in report.quarantined] == [4, 9]
+    assert report.quarantined[0].model_dump() == {
         "row": 4, "image_id": "id4", "reason": "unreadable", "detail": "OSError"
     }  # fmt: skip
-    assert report["splits"]["train"] == {
+    assert report.splits["train"].model_dump() == {
         "examples": 2,
         "patients": 2,
         "labels": {"a": {"0": 1, "1": 1, "unknown": 0}, "b": {"0": 0, "1": 1, "unknown": 1}},
     }
-    assert report["splits"]["shifted"]["examples"] == 0
-    assert report["sites"]["train"] == {"s": 1, "t": 1}
-    assert report["synthetic"] is True
+    assert report.splits["shifted"].examples == 0
+    assert report.sites["train"] == {"s": 1, "t": 1}
+    assert report.synthetic is True
 
 
 def test_multiclass_counts_are_by_name():
@@ -58,7 +59,7 @@ def test_multiclass_counts_are_by_name():
     for number, value in enumerate((0.0, 1.0, 1.0, None)):
         summary.keep(planned(number, value), "train")
     report = build_report(summary, Counter(), DataSettings(), task)
-    assert report["splits"]["train"]["labels"]["kind"] == {"cat": 1, "dog": 2, "unknown": 1}
+    assert report.splits["train"].labels["kind"] == {"cat": 1, "dog": 2, "unknown": 1}
 
 
 def test_only_the_first_thousand_quarantined_are_listed():
@@ -69,7 +70,7 @@ def test_only_the_first_thousand_quarantined_are_listed():
             part.reject(planned(1500 - number), Rejected("missing", "no such file"))
         total.merge(part)
     assert total.reasons == {"missing": 1500}
-    assert [entry["row"] for entry in total.quarantined] == list(range(1, 1001))
+    assert [entry.row for entry in total.quarantined] == list(range(1, 1001))
 
 
 @pytest.mark.parametrize(
@@ -77,17 +78,8 @@ def test_only_the_first_thousand_quarantined_are_listed():
     [(95, 5, 0.05, False), (94, 6, 0.05, True), (0, 3, 1.0, True), (9, 0, 0.0, False)],
 )
 def test_too_many_broken_images_end_the_run(kept, lost, fraction, refused):
-    quarantined = [
-        {"row": n + 1, "image_id": "x", "reason": "unreadable", "detail": "OSError"}
-        for n in range(lost)
-    ]
-    report = {
-        "images": kept + lost,
-        "kept": kept,
-        "quarantined_count": lost,
-        "reasons": {"unreadable": lost},
-        "quarantined": quarantined,
-    }
+    reasons = {row + 1: "unreadable" for row in range(lost)}
+    report = ingest_report({"train": [0.0] * kept}, quarantined=reasons)
     if not refused:
         refuse_broken(report, fraction)
         return
@@ -97,6 +89,6 @@ def test_too_many_broken_images_end_the_run(kept, lost, fraction, refused):
         f"{lost} of {kept + lost} images",
         "data.max_broken_fraction",
         f"unreadable {lost}",
-        "row 1 (unreadable: OSError)",
+        "row 1 (unreadable: file-secret.png)",
     ):
         assert words in str(error.value)

@@ -8,6 +8,7 @@ import pytest
 from components.label_efficiency.cell.settings import StudySettings
 from components.label_efficiency.report.report import write_study
 from tests.components.label_efficiency.report.conftest import cell
+from tests.made_documents import ingest_report
 
 SETTINGS = StudySettings(resamples=200, seeds=(0, 1), fractions=(0.01, 0.1, 1.0))
 
@@ -21,7 +22,7 @@ def folder(cells, tmp_path_factory):
         SETTINGS,
         left_out={},
         run_settings={"name": "<b>name</b>", "data": {"id_key_file": "/secret/key"}},
-        ingest={"synthetic": True, "quarantined_count": 3},
+        ingest=ingest_report({}, quarantined=dict.fromkeys((1, 2, 3), "blank"), source="synthetic"),
     )
     return folder
 
@@ -73,7 +74,12 @@ def test_page_shows_every_point_and_refers_to_nothing_outside(page, figures):
 def test_study_without_any_point_still_says_so(tmp_path):
     cells = [cell(arm, f, 0, None) for arm in ("remedis", "random") for f in (0.1, 1.0)]
     study = write_study(
-        tmp_path, cells, SETTINGS, left_out={"bit": "no weights"}, run_settings={}, ingest={}
+        tmp_path,
+        cells,
+        SETTINGS,
+        left_out={"bit": "no weights"},
+        run_settings={},
+        ingest=ingest_report({}),
     )
     assert {one.status for one in study.headlines} == {"not_enough_data"}
     page = (tmp_path / "index.html").read_text()

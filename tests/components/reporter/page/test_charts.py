@@ -10,8 +10,8 @@ import pytest
 from components.reporter.page import charts
 from components.reporter.page.parts import Figure, Subgroup
 from schemas.documents.history import TrainingHistory
-from tests.components.reporter.conftest import history
 from tests.components.reporter.drawn import heights_follow, panels
+from tests.made_documents import history
 
 
 def texts(svg: str) -> list[str]:

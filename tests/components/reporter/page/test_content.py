@@ -2,8 +2,10 @@
 
 import pytest
 
+from components.data_gate.checks import outcomes
+from components.data_gate.checks.findings import Shared
 from components.reporter.page.content import hide_data_paths, judge
-from components.reporter.page.parts import DataGatePart, Figure, GatePart
+from components.reporter.page.parts import Figure, GatePart
 from components.reporter.page.tfma_slices import rows_of
 from components.reporter.page.wording import (
     figure,
@@ -14,17 +16,17 @@ from components.reporter.page.wording import (
     title,
     words,
 )
+from tests.made_documents import data_gate_report
 
 PUSHED = {"classifier": "/pushed/1"}
-STOPPED = DataGatePart.model_validate(
-    {
-        "passed": False,
-        "checks": [
-            {"name": "overlap", "passed": False, "action": "stop", "message": "2 patients"},
-            {"name": "twins", "passed": False, "action": "report", "message": "1 image"},
-        ],
-    }
+STOPPED = data_gate_report(
+    [
+        outcomes.patient_overlap([Shared("p", {"train": 1, "test": 1}, (1, 2))], "stop"),
+        outcomes.study_overlap([], "stop"),
+        outcomes.duplicates([Shared("d", {"train": 1, "test": 1}, (3, 4), ("e", "f"))], "report"),
+    ]
 )
+OVERLAP = "1 patient is in more than one split: train and test (rows 1, 2)"
 BLESSED = GatePart(blessed=True)
 REFUSED = GatePart(blessed=False, reasons=("AUC too low",))
 
@@ -37,8 +39,8 @@ REFUSED = GatePart(blessed=False, reasons=("AUC too low",))
         (None, REFUSED, {}, False, None, ("evaluated", ("AUC too low",))),
         (None, BLESSED, {}, False, None, ("evaluated", ())),
         (None, GatePart(), {}, True, None, ("not_blessed", ())),
-        (STOPPED, None, {}, True, None, ("stopped_by_data_gate", ("2 patients",))),
-        (STOPPED, None, {}, True, "stopped", ("stopped_by_data_gate", ("2 patients",))),
+        (STOPPED, None, {}, True, None, ("stopped_by_data_gate", (OVERLAP,))),
+        (STOPPED, None, {}, True, "stopped", ("stopped_by_data_gate", (OVERLAP,))),
         (None, REFUSED, {}, True, "disk full", ("failed", ("disk full",))),
     ],
 )

@@ -3,13 +3,11 @@
 from components.reporter.page import tables
 from components.reporter.page.content import Content
 from components.reporter.page.parts import (
-    DataGatePart,
     GatePart,
-    IngestPart,
-    Quarantined,
     SliceMetric,
-    SplitCounts,
 )
+from schemas.documents.data_gate import Drift
+from tests.made_documents import data_gate_report, ingest_report
 
 
 def content(**parts) -> Content:
@@ -97,27 +95,28 @@ def test_slices_that_do_not_fit_are_counted() -> None:
 
 
 def test_quarantine_names_the_first_rows_of_each_reason() -> None:
-    named = tuple(Quarantined(row=row, reason="blank") for row in range(20))
-    ingest = IngestPart(reasons={"huge": 1, "blank": 30}, quarantined=named)
+    ingest = ingest_report({}, quarantined=dict.fromkeys(range(30), "blank") | {30: "huge"})
     rows = tables.quarantine(content(ingest=ingest))
     assert [(row.reason, row.count, row.more) for row in rows] == [
         ("blank", 30, 30 - tables.MAX_ROWS_NAMED),
-        ("huge", 1, 1),
+        ("huge", 1, 0),
     ]
     assert rows[0].rows == list(range(tables.MAX_ROWS_NAMED))
 
 
 def test_labels_and_sites_are_counted_by_split() -> None:
-    ingest = IngestPart(
-        splits={
-            "train": SplitCounts(labels={"edema": {"0": 3, "1": 2, "unknown": 0}}),
-            "shifted": SplitCounts(labels={"edema": {"0": 1, "1": 0, "unknown": 0}}),
-        },
-        sites={"train": {"a": 1, "b": 4}, "shifted": {"c": 1}},
-    )
+    kept = {"train": [0.0, 0.0, 0.0, 1.0, 1.0], "test": [0.0, 1.0], "shifted": [0.0]}
+    ingest = ingest_report(kept, sites={"train": "b", "test": "a", "shifted": "c"})
     whole = content(ingest=ingest)
-    assert tables.labels(whole) == [("edema", "0", [3, 1]), ("edema", "1", [2, 0])]
-    assert tables.sites(whole) == ([("b", [4, 0]), ("a", [1, 0]), ("c", [0, 1])], 0)
+    # In the order unlabeled, train, validation, test, shifted.
+    assert tables.labels(whole) == [
+        ("opacity", "0", [0, 3, 0, 1, 1]),
+        ("opacity", "1", [0, 2, 0, 1, 0]),
+    ]
+    assert tables.sites(whole) == (
+        [("b", [0, 5, 0, 0, 0]), ("a", [0, 0, 0, 2, 0]), ("c", [0, 0, 0, 0, 1])],
+        0,
+    )
 
 
 def test_drift_sets_domains_side_by_side() -> None:
@@ -126,12 +125,10 @@ def test_drift_sets_domains_side_by_side() -> None:
         "prevalence shifted": 0.5,
         "prevalence difference": 0.3,
     }
-    gate = DataGatePart(
-        drift=tuple(
-            {"feature": "edema", "statistic": name, "value": value}
-            for name, value in statistics.items()
-        )
-    )
+    drift = [
+        Drift(feature="edema", statistic=name, value=value) for name, value in statistics.items()
+    ]
+    gate = data_gate_report([], drift=drift)
     (row,) = tables.drift(content(data_gate=gate))
     assert (row.feature, row.quantity) == ("edema", "prevalence")
     assert row.figures == {"in_distribution": 0.2, "shifted": 0.5}

@@ -7,7 +7,8 @@ import pytest
 from pipeline.config.config import load_config
 from pipeline.graph.beam_options import beam_pipeline_args, file_writer_args
 from pipeline.kubeflow.runtime.entrypoint import explain, remote_schemes
-from schemas.errors import DataGateStopped, InputError
+from schemas.documents.data_gate import DataGateStopped
+from schemas.errors import InputError
 
 
 def _wrapped(error):

@@ -1,0 +1,111 @@
+"""What DataGate writes: its report, and the label counts that it leaves for the next run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from schemas.documents.document import Document, Number, Part
+
+Severity = Literal["stop", "report", "ignore"]
+
+
+class Check(Part):
+    """Outcome of one check. `details` are for people: no program reads their fields."""
+
+    name: str
+    passed: bool
+    action: Severity
+    message: str
+    details: tuple[dict[str, Any], ...]
+
+    @property
+    def stops(self) -> bool:
+        """Whether the run must not go on."""
+        return not self.passed and self.action == "stop"
+
+
+class Drift(Part):
+    """A statistic of a feature in one domain, or a distance between both."""
+
+    feature: str
+    statistic: str
+    value: Number
+
+
+class Shortcut(Part):
+    """How well figures of the pictures alone predict a column."""
+
+    target: str
+    figures: str
+    auc: float
+    images: int
+
+
+class Distance(Part):
+    """How far a feature of one split is from what it is compared with, and how far it may be."""
+
+    split: str
+    feature: str
+    measure: str
+    value: Number
+    threshold: float
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it is further than it may be."""
+        return self.value is not None and self.value > self.threshold
+
+
+class Side(Part):
+    """An image of a pair: its split where it is known, row in the manifest, and pseudonym."""
+
+    split: str | None
+    row: int
+    image: str
+
+
+class AlikePair(Part):
+    """Two images that are one picture, or nearly, and the check that found them."""
+
+    check: str
+    sides: tuple[Side, ...]
+
+
+class DataGateReport(Document):
+    """Every check and what is shown beside them; `thumbnails` are base64 PNGs by pseudonym."""
+
+    FILE: ClassVar[str] = "report.json"
+
+    version: Literal[1] = 1
+    passed: bool
+    checks: tuple[Check, ...]
+    drift: tuple[Drift, ...]
+    distances: dict[Literal["domain_drift", "previous_drift"], tuple[Distance, ...]]
+    shortcuts: tuple[Shortcut, ...]
+    pairs: tuple[AlikePair, ...]
+    thumbnails: dict[str, str]
+
+
+class PassedLabels(Document):
+    """Split -> label -> class -> examples of the last run whose data passed."""
+
+    FILE: ClassVar[str] = "label_counts.json"
+
+    version: Literal[1] = 1
+    splits: dict[str, dict[str, dict[str, int]]]
+
+
+class DataGateStopped(Exception):
+    """The data are not fit for training (exit status 3).
+
+    TFX deletes the artifacts of a failed execution, so the report travels on the exception.
+    """
+
+    def __init__(self, reasons: Sequence[str], report: DataGateReport):
+        super().__init__(list(reasons), report)
+        self.reasons = list(reasons)
+        self.report = report
+
+    def __str__(self) -> str:
+        return "DataGate stopped the run: " + "; ".join(self.reasons)

@@ -1,0 +1,52 @@
+"""report.json of ImageExampleGen: what was read, kept and left out."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from schemas.documents.document import Document, Part
+
+
+class SplitCounts(Part):
+    """Size of one split; `labels` counts each value of each label, `unknown` among them."""
+
+    examples: int
+    patients: int
+    labels: dict[str, dict[str, int]]
+
+
+class Quarantined(Part):
+    """One image left out: its row in the manifest, its pseudonym and why."""
+
+    row: int
+    image_id: str
+    reason: str
+    detail: str
+
+
+class Flagged(Part):
+    """One image kept, though its file says something against it."""
+
+    row: int
+    image_id: str
+    flag: str
+
+
+class IngestReport(Document):
+    """Counts of an ingestion; of `quarantined` and `flagged` the first are listed."""
+
+    FILE: ClassVar[str] = "report.json"
+
+    version: Literal[1] = 1
+    source: str
+    synthetic: bool
+    folders: tuple[str, ...]
+    images: int
+    kept: int
+    quarantined_count: int
+    quarantined: tuple[Quarantined, ...]
+    reasons: dict[str, int]
+    flags: dict[str, int]
+    flagged: tuple[Flagged, ...]
+    splits: dict[str, SplitCounts]
+    sites: dict[str, dict[str, int]]

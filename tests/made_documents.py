@@ -1,0 +1,78 @@
+"""Documents of plain values, each made by the component that writes it in a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.data_gate import pictures
+from components.data_gate.checks import outcomes
+from components.image_example_gen.decoding.images import Rejected
+from components.image_example_gen.rows.units import PlannedImage
+from components.image_example_gen.settings.data import DataSettings
+from components.image_example_gen.writing.report import Summary, build_report
+from schemas.documents.data_gate import Check, DataGateReport
+from schemas.documents.history import Epoch, TrainingHistory
+from schemas.documents.ingest import IngestReport
+from trainer_modules.settings import TaskSettings
+
+TASK = TaskSettings(kind="binary", labels=("opacity",))
+
+
+def ingest_report(
+    kept: Mapping[str, Sequence[float | None]],
+    *,
+    sites: Mapping[str, str] = {},
+    quarantined: Mapping[int, str] = {},
+    source: str = "manifest",
+) -> IngestReport:
+    """What ImageExampleGen writes.
+
+    Args:
+        kept: Labels of the images of each split; two images are of one patient.
+        sites: Site of each split.
+        quarantined: Reason by row.
+        source: Where the images are from.
+    """
+    summary = Summary()
+    for split, labels in kept.items():
+        for number, label in enumerate(labels):
+            summary.keep(_planned(number, sites.get(split, ""), label), split)
+    for row, reason in quarantined.items():
+        summary.reject(_planned(row, "", None), Rejected(reason, "file-secret.png"))
+    patients = Counter({split: -(-len(labels) // 2) for split, labels in kept.items()})
+    data = DataSettings() if source == "synthetic" else DataSettings(source=source, root="/data")
+    return build_report(summary, patients, data, TASK)
+
+
+def _planned(row: int, site: str, label: float | None) -> PlannedImage:
+    return PlannedImage(
+        number=row,
+        image="file-secret.png",
+        image_id="image-secret",
+        patient_id="patient-secret",
+        study_id="",
+        slide_id="",
+        site=site,
+        domain="in_distribution",
+        labels=(label,),
+        subgroups=(),
+    )
+
+
+def data_gate_report(checks: Sequence[Check], **shown: Any) -> DataGateReport:
+    """What DataGate writes; pairs follow from the checks, the rest is empty unless given."""
+    nothing = {"drift": (), "distances": {}, "shortcuts": (), "thumbnails": {}}
+    return outcomes.to_report(checks, nothing | {"pairs": pictures.pairs(checks, 10)} | shown)
+
+
+def history(stage: str, measured: Sequence[Mapping[str, float]], **known: Any) -> TrainingHistory:
+    """What a trainer writes of epochs that took 2.5 s each."""
+    speed = {"loss": 1.0, "learning_rate": 0.1, "seconds": 2.5, "images_per_second": 300.0}
+    return TrainingHistory(
+        stage=stage,
+        epochs=tuple(Epoch(epoch=e, **speed | dict(m)) for e, m in enumerate(measured, start=1)),
+        parameters=912345,
+        **{"resumed_from_epoch": None, "best_epoch": None} | known,
+    )
