@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -17,7 +17,7 @@ from trainer_modules.settings import TaskSettings
 class ImageExampleGenSpec(types.ComponentSpec):
     """Settings travel as JSON, so that TFX's cache key sees every one of them."""
 
-    PARAMETERS: ClassVar[dict] = {
+    PARAMETERS: ClassVar[dict[str, Any]] = {
         "data": component_spec.ExecutionParameter(type=str),
         "task": component_spec.ExecutionParameter(type=str),
         "seed": component_spec.ExecutionParameter(type=int),
@@ -25,8 +25,8 @@ class ImageExampleGenSpec(types.ComponentSpec):
         "id_key_file": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS: ClassVar[dict] = {}
-    OUTPUTS: ClassVar[dict] = {
+    INPUTS: ClassVar[dict[str, Any]] = {}
+    OUTPUTS: ClassVar[dict[str, Any]] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "ingest_report": component_spec.ChannelParameter(type=IngestReport),
     }

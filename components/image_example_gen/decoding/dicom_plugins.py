@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from pydicom import Dataset
     from pydicom.pixels.decoders.base import Decoder
+    from pydicom.uid import UID
 
 _APART = "gdcm"
 _SECONDS = 120
@@ -36,7 +37,7 @@ class Damaged(Unusable):
     """A file that breaks its decoder."""
 
 
-def require_decoder(header: Dataset) -> str:
+def require_decoder(header: Dataset) -> UID:
     """Returns the transfer syntax.
 
     Raises:
@@ -61,7 +62,7 @@ def require_decoder(header: Dataset) -> str:
     return syntax
 
 
-def read_frame(file: BinaryIO, frame: int, syntax: str, deflated: bool) -> np.ndarray:
+def read_frame(file: BinaryIO, frame: int, syntax: UID, deflated: bool) -> np.ndarray:
     """Returns the values of a frame as they are stored, colors as RGB.
 
     Args:
@@ -99,7 +100,7 @@ def read_frame(file: BinaryIO, frame: int, syntax: str, deflated: bool) -> np.nd
     raise Damaged(f"transfer syntax {syntax.name}: the data are damaged")
 
 
-def _with_plugin(file: BinaryIO, frame: int, syntax: str, plugin: str) -> np.ndarray:
+def _with_plugin(file: BinaryIO, frame: int, syntax: UID, plugin: str) -> np.ndarray:
     from pydicom.pixels import pixel_array
 
     file.seek(0)
@@ -120,11 +121,10 @@ class _Child:
     """The process that GDCM may bring down; started when first needed, and again after a death."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen | None = None
-        self._line: Connection | None = None
+        self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._owner = 0
 
-    def run(self, file: BinaryIO, frame: int, syntax: str) -> np.ndarray:
+    def run(self, file: BinaryIO, frame: int, syntax: UID) -> np.ndarray:
         """Decodes a frame over there.
 
         Raises:
@@ -136,12 +136,13 @@ class _Child:
             file.seek(0)
             source = file.read()
         # A forked worker inherits its parent's child, which is not its own to talk to.
-        if self._process is None or self._owner != os.getpid():
-            self._start()
+        if self._running is None or self._owner != os.getpid():
+            self._running, self._owner = self._start(), os.getpid()
+        process, line = self._running
         try:
-            self._line.send((source, frame, str(syntax)))
-            if self._line.poll(_SECONDS):
-                values, problem = self._line.recv()
+            line.send((source, frame, str(syntax)))
+            if line.poll(_SECONDS):
+                values, problem = line.recv()
                 if problem == _VARIANT:
                     raise RuntimeError("GDCM does not know the variant")
                 if problem:
@@ -149,24 +150,25 @@ class _Child:
                 return values
         except (EOFError, OSError):
             pass
-        self._process.kill()
-        self._process.wait()
-        self._process = None
+        process.kill()
+        process.wait()
+        self._running = None
         raise Damaged("the data are damaged so badly that the decoder broke")
 
-    def _start(self) -> None:
+    @staticmethod
+    def _start() -> tuple[subprocess.Popen[bytes], Connection]:
         # Neither a fork, which would hang on TensorFlow's threads, nor multiprocessing's spawn,
         # which would run the caller's script again.
-        self._line, theirs = multiprocessing.Pipe()
+        line, theirs = multiprocessing.Pipe()
         with theirs:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", __name__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        self._owner = os.getpid()
+        return process, line
 
 
 _child = _Child()
@@ -179,6 +181,7 @@ def _serve(line: Connection) -> None:
             source, frame, syntax = line.recv()
         except EOFError:
             return
+        answer: tuple[np.ndarray | None, str]
         try:
             is_data = isinstance(source, bytes)
             with io.BytesIO(source) if is_data else open(source, "rb") as file, silence():

@@ -13,12 +13,15 @@ import os
 import stat
 import warnings
 import zlib
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from components.image_example_gen.decoding import dicom
 from components.image_example_gen.decoding.perceptual_hash import perceptual_hash
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MISSING = "missing"
 EMPTY = "empty"
@@ -172,7 +175,7 @@ def _decode(file: BinaryIO, max_pixels: int) -> np.ndarray:
     return _to_pixels(ImageOps.exif_transpose(image))
 
 
-def _to_pixels(image) -> np.ndarray:
+def _to_pixels(image: Image.Image) -> np.ndarray:
     """8-bit gray or RGB pixels of a decoded Pillow image."""
     from PIL import Image
 
@@ -203,7 +206,7 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
     from PIL import Image
 
     digest = hashlib.sha256(str(pixels.shape).encode())
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     image = Image.fromarray(pixels)
     longest = max(image.size)
     if stored_size and longest > stored_size:

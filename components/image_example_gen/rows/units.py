@@ -6,6 +6,7 @@ import dataclasses
 import json
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 _BLOCK = 64
 
@@ -44,8 +45,9 @@ class Unit:
         """Yields the unit's rows."""
         for block in self.blocks:
             for fields in json.loads(zlib.decompress(block)):
-                *head, labels, subgroups = fields
-                yield PlannedImage(*head, tuple(labels), tuple(subgroups))
+                # JSON has no tuples.
+                values: list[Any] = [tuple(f) if isinstance(f, list) else f for f in fields]
+                yield PlannedImage(*values)
 
 
 class Blocks:
@@ -53,7 +55,7 @@ class Blocks:
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []
-        self._open: list[tuple] = []
+        self._open: list[tuple[object, ...]] = []
 
     def add(self, image: PlannedImage) -> None:
         self._open.append(tuple(getattr(image, f.name) for f in dataclasses.fields(image)))

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from components.image_example_gen.rows.row import Row
 
@@ -17,7 +18,7 @@ class CachedRows:
 
     def __init__(self, rows: Iterable[Row]):
         self._blocks: list[bytes] = []
-        block: list[tuple] = []
+        block: list[tuple[object, ...]] = []
         names = [field.name for field in dataclasses.fields(Row)]
         for row in rows:
             block.append(tuple(getattr(row, name) for name in names))
@@ -30,4 +31,5 @@ class CachedRows:
         for block in self._blocks:
             for fields in json.loads(zlib.decompress(block)):
                 # JSON has no tuples.
-                yield Row(*(tuple(f) if isinstance(f, list) else f for f in fields))
+                values: list[Any] = [tuple(f) if isinstance(f, list) else f for f in fields]
+                yield Row(*values)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     import numpy as np
     from pydicom import Dataset
 
+# What the table says of a file: labels, site, domain, split.
+_Annotation = tuple[tuple[float | None, ...], str, str, str]
 _KEYS = ("path", "SOPInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID")
 _SUBGROUPS = {
     "sex": "PatientSex",
@@ -207,11 +209,11 @@ class DicomSource(FileSource):
         return found
 
     @functools.cached_property
-    def _annotations(self) -> Lookup | None:
+    def _annotations(self) -> Lookup[_Annotation] | None:
         """What the table says of a file: labels, site, domain, split."""
         return Lookup(self._read_table(self._table), self._table.name) if self._table else None
 
-    def _read_table(self, table: Table) -> Iterator[tuple[str, tuple]]:
+    def _read_table(self, table: Table) -> Iterator[tuple[str, _Annotation]]:
         columns = [self._data.label_columns.get(name, name) for name in self._task.labels]
         rows = table.rows((self._key, *columns), ("site", "domain", "split"))
         for number, cells in enumerate(rows, start=1):

@@ -132,7 +132,7 @@ class FileSource(abc.ABC):
         except OSError:
             return None
 
-    def _refuse_duplicates(self, keys: array.array) -> None:
+    def _refuse_duplicates(self, keys: array.array[int]) -> None:
         """Raises InputError for rows that say the same image of the same patient twice.
 
         The same file under two patients or two splits is no slip of the table's but a leak:
@@ -144,7 +144,7 @@ class FileSource(abc.ABC):
         suspects = {int(value) for value in values[counts > 1]}
         if not suspects:
             return
-        first: dict[tuple, int] = {}
+        first: dict[tuple[str | None, ...], int] = {}
         for row in self.rows():
             if _row_key(row) in suspects:
                 before = first.setdefault(_row_identity(row), row.number)
@@ -195,7 +195,7 @@ def _real_folder(path: str) -> str:
     return os.path.realpath(path)
 
 
-def _row_identity(row: Row) -> tuple:
+def _row_identity(row: Row) -> tuple[str | None, ...]:
     return row.image, row.patient_id, row.domain, row.split
 
 

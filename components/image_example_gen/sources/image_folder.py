@@ -95,7 +95,7 @@ class ImageFolderSource(FileSource):
                 f"data.root '{self._root}' holds no folder: one for each class is needed"
             )
         if not all(name.lower() in _SPLITS for name in tops):
-            classes = [(name, None, name) for name in tops]
+            classes: list[tuple[str, str | None, str]] = [(name, None, name) for name in tops]
         else:
             classes = list(self._classes_of_splits(tops))
         names = sorted({name for _, _, name in classes if name})
@@ -104,7 +104,7 @@ class ImageFolderSource(FileSource):
             for folder, split, name in classes
         ]
 
-    def _classes_of_splits(self, tops: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    def _classes_of_splits(self, tops: Sequence[str]) -> Iterator[tuple[str, str | None, str]]:
         for top in tops:
             split = _SPLITS[top.lower()]
             if split == features.UNLABELED:

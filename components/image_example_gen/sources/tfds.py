@@ -21,7 +21,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.image_example_gen.sources.tfrecord import TfrecordSource
 from components.image_example_gen.tables.label_names import snake_case
@@ -91,7 +91,7 @@ class TfdsSource(TfrecordSource):
                 "prepare it with the file format tfrecord"
             )
         names = {**_SPLITS, **self._data.tfds.splits}
-        places = {}
+        places: dict[str, str] = {}
         for name, split in self._builder.info.splits.items():
             if name not in names:
                 raise InputError(
@@ -140,7 +140,7 @@ class TfdsSource(TfrecordSource):
         return self._data.tfds.keys.get(name, name)
 
     def _label_feature(self, name: str) -> str:
-        supervised = self._builder.info.supervised_keys or ()
+        supervised: Sequence[Any] = self._builder.info.supervised_keys or ()
         target = supervised[1] if len(supervised) > 1 and isinstance(supervised[1], str) else name
         key = self._data.tfds.keys.get(name, name if name in self._features else target)
         if key not in self._features:

@@ -108,8 +108,8 @@ class Canvas:
             self.anatomy.texture, (rows, columns), order=1, mode="grid-wrap", output=np.float32
         )
 
-    def place(self, finding: int) -> tuple[int, float, float, np.ndarray]:
-        """Side, x and y of a finding inside a lung, and its free numbers."""
+    def place(self, finding: int) -> tuple[int, float, float, float]:
+        """Side, x and y of a finding inside a lung, and its free number."""
         side, height, across, free = self.anatomy.places[finding]
         sign = -1 if side < 0.5 else 1
         y = self.anatomy.apex + (0.25 + 0.60 * height) * (self.base - self.anatomy.apex)

@@ -25,7 +25,9 @@ class LabelColumn:
             empty: value of an empty cell.
         """
         if task.kind == "multiclass":
-            self._values = {name: float(index) for index, name in enumerate(task.classes)}
+            self._values: dict[str, float | None] = {
+                name: float(index) for index, name in enumerate(task.classes)
+            }
             shown = ", ".join(task.classes[:20]) + (" ..." if len(task.classes) > 20 else "")
             self.accepted = f"a name of task.classes ({shown}) or empty"
         else:

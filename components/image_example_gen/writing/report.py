@@ -26,11 +26,11 @@ Entry = TypeVar("Entry", Quarantined, Flagged)
 class Summary:
     """What happened to some of the images. Its size does not grow with their number."""
 
-    kept: Counter = dataclasses.field(default_factory=Counter)
-    labels: Counter = dataclasses.field(default_factory=Counter)
-    sites: Counter = dataclasses.field(default_factory=Counter)
-    reasons: Counter = dataclasses.field(default_factory=Counter)
-    flags: Counter = dataclasses.field(default_factory=Counter)
+    kept: Counter[str] = dataclasses.field(default_factory=Counter)
+    labels: Counter[tuple[str, int, float | None]] = dataclasses.field(default_factory=Counter)
+    sites: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
+    reasons: Counter[str] = dataclasses.field(default_factory=Counter)
+    flags: Counter[str] = dataclasses.field(default_factory=Counter)
     quarantined: list[Quarantined] = dataclasses.field(default_factory=list)
     flagged: list[Flagged] = dataclasses.field(default_factory=list)
 
@@ -60,14 +60,11 @@ class Summary:
 
     def merge(self, other: Summary) -> Summary:
         """Adds another summary to this one; only the first quarantined rows are listed."""
-        for mine, theirs in (
-            (self.kept, other.kept),
-            (self.labels, other.labels),
-            (self.sites, other.sites),
-            (self.reasons, other.reasons),
-            (self.flags, other.flags),
-        ):
-            mine.update(theirs)
+        self.kept.update(other.kept)
+        self.labels.update(other.labels)
+        self.sites.update(other.sites)
+        self.reasons.update(other.reasons)
+        self.flags.update(other.flags)
         self.quarantined = _first_listed(self.quarantined + other.quarantined)
         self.flagged = _first_listed(self.flagged + other.flagged)
         return self
@@ -78,7 +75,7 @@ def _first_listed(entries: list[Entry]) -> list[Entry]:
 
 
 def build_report(
-    summary: Summary, patients: Counter, data: DataSettings, task: TaskSettings
+    summary: Summary, patients: Counter[str], data: DataSettings, task: TaskSettings
 ) -> IngestReport:
     """The report; `patients` counts distinct ones by split."""
     kept, lost = sum(summary.kept.values()), sum(summary.reasons.values())
@@ -109,13 +106,15 @@ def build_report(
     )
 
 
-def _label_counts(counts: Counter, split: str, place: int, task: TaskSettings) -> dict[str, int]:
+def _label_counts(
+    counts: Counter[tuple[str, int, float | None]], split: str, place: int, task: TaskSettings
+) -> dict[str, int]:
     names = task.classes or ("0", "1")
     known = {name: counts[split, place, float(value)] for value, name in enumerate(names)}
     return known | {"unknown": counts[split, place, None]}
 
 
-def count_patients(paths: Iterable[str]) -> Counter:
+def count_patients(paths: Iterable[str]) -> Counter[str]:
     """Counts distinct patients by split over index files, holding 8 bytes an image."""
     import numpy as np
     import pyarrow.parquet as pq

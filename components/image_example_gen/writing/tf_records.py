@@ -13,7 +13,10 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _LENGTH = struct.Struct("<Q")
@@ -172,7 +175,7 @@ def parse_example(data: bytes) -> dict[str, list[Value]]:
 
 
 @functools.cache
-def _example_class() -> type:
+def _example_class() -> type[Message]:
     """The message type of tensorflow/core/example/example.proto."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 

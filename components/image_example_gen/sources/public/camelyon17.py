@@ -42,27 +42,29 @@ class Camelyon17Source(SlideSource):
     def find_slides(self) -> Sequence[Slide]:
         """See `SlideSource`."""
         stages = self._stages()
-        slides, outlines = [], {}
+        slides, outlines = {}, {}
         for path in files_below(self._root, ""):
             name = os.path.basename(path)
-            if _NAME.match(name):
-                slides.append(path)
+            if named := _NAME.match(name):
+                slides[path] = named
             elif name.endswith(".xml"):
                 outlines[os.path.splitext(name)[0]] = path
         if not slides:
             raise InputError(
                 f"data.root '{self._root}' holds no slide called patient_NNN_node_M.tif"
             )
-        return [self._slide(path, stages, outlines) for path in slides]
+        return [self._slide(path, named, stages, outlines) for path, named in slides.items()]
 
     def tables(self) -> Sequence[str]:
         """See `SlideSource`."""
         table = self._stage_table()
         return (table.path,) if table else ()
 
-    def _slide(self, path: str, stages: dict[str, str], outlines: dict[str, str]) -> Slide:
+    def _slide(
+        self, path: str, named: re.Match[str], stages: dict[str, str], outlines: dict[str, str]
+    ) -> Slide:
         name = os.path.basename(path)
-        patient, digits = _NAME.match(name).groups()
+        patient, digits = named.groups()
         stage = stages.get(name, "")
         annotation = outlines.get(os.path.splitext(name)[0], "")
         exhaustive = stage == "negative" or (bool(annotation) and stage != "itc")
