@@ -19,7 +19,7 @@ class Evaluator(tfx.components.Evaluator):
         """Wires the Evaluator.
 
         Args:
-          code_digest: Digest of this package, so that an edit makes cached results stale.
+          code_digest: Digest of its code, so that an edit makes cached results stale.
           **arguments: What TFX's Evaluator takes.
         """
         super().__init__(**arguments)

@@ -19,7 +19,7 @@ class ExampleValidator(tfx.components.ExampleValidator):
         """Wires the ExampleValidator.
 
         Args:
-            code_digest: of this package, so that an edit makes cached results stale.
+            code_digest: of its code, so that an edit makes cached results stale.
             **arguments: what TFX's ExampleValidator takes.
         """
         super().__init__(**arguments)

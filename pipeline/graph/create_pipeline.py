@@ -11,10 +11,10 @@ from components.model_gate.component import ModelGate
 from components.predictor.component import Predictor
 from components.reporter.component import Reporter
 from pipeline.config.config import RunConfig
-from pipeline.graph.code_digest import code_digest
+from pipeline.graph.code_digest import code_digest, executor_of
 from pipeline.graph.finetuning_nodes import build_finetuning_nodes
-from pipeline.graph.shared_nodes import CONTRACT, Places, SharedNodes, assemble, build_shared_nodes
-from pipeline.graph.tfma_config import EVALUATED_SPLITS, evaluation_config
+from pipeline.graph.shared_nodes import Places, SharedNodes, assemble, build_shared_nodes
+from pipeline.graph.tfma_config import EVALUATED_SPLITS, evaluation_config, metric_modules
 
 
 def create_pipeline(
@@ -55,21 +55,10 @@ def _components(
         task=config.task,
         subgroups=config.data.subgroups,
         embeddings=config.predictor.embeddings,
-        code_digest=code_digest("components/predictor", "components/shift_analysis", *CONTRACT),
+        code_digest=code_digest(executor_of(Predictor)),
     )
     # TFMA's slices and thresholds, on the Predictor's examples.
-    evaluator = Evaluator(
-        examples=predictor.outputs["predictions"],
-        model=finetuner.outputs["model"],
-        example_splits=list(EVALUATED_SPLITS),
-        eval_config=evaluation_config(
-            config.task,
-            config.data.subgroups,
-            config.evaluation,
-            shifted_required=config.gate.shifted.required,
-        ),
-        code_digest=code_digest("components/evaluator", "components/model_gate"),
-    )
+    evaluator = _evaluator(config, finetuner, predictor)
     # The verdict: patient-clustered intervals, the gap, subgroups, the last pushed model.
     model_gate = ModelGate(
         model=finetuner.outputs["model"],
@@ -80,7 +69,7 @@ def _components(
         task=config.task,
         subgroups=config.data.subgroups,
         baseline_dir=_classifiers(places),
-        code_digest=code_digest("components/model_gate", "components/predictor", *CONTRACT),
+        code_digest=code_digest(executor_of(ModelGate)),
     )
     pushers = _pushers(config, places, finetuner, pretrainer, model_gate)
     # One page for people, one file for programs.
@@ -98,9 +87,7 @@ def _components(
         pushed_classifier=pushers[0].outputs["pushed_model"] if pushers else None,
         pushed_encoder=pushers[1].outputs["pushed_model"] if pushers else None,
         run_settings=config.model_dump_json(),
-        code_digest=code_digest(
-            "components/reporter", "components/shift_analysis", "components/model_gate", *CONTRACT
-        ),
+        code_digest=code_digest(executor_of(Reporter)),
     )
     return [
         *shared.in_order(),
@@ -111,6 +98,24 @@ def _components(
         *pushers,
         reporter,
     ]
+
+
+def _evaluator(
+    config: RunConfig, finetuner: tfx.components.Trainer, predictor: Predictor
+) -> Evaluator:
+    eval_config = evaluation_config(
+        config.task,
+        config.data.subgroups,
+        config.evaluation,
+        shifted_required=config.gate.shifted.required,
+    )
+    return Evaluator(
+        examples=predictor.outputs["predictions"],
+        model=finetuner.outputs["model"],
+        example_splits=list(EVALUATED_SPLITS),
+        eval_config=eval_config,
+        code_digest=code_digest(executor_of(Evaluator), *metric_modules(eval_config)),
+    )
 
 
 def _pushers(

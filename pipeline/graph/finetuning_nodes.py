@@ -9,7 +9,7 @@ from tfx import v1 as tfx
 
 from pipeline.config.config import RunConfig
 from pipeline.graph.shared_nodes import Places
-from pipeline.graph.trainer_config import trainer_config
+from pipeline.graph.trainer_config import FINETUNE, SEARCH, trainer_config
 from schemas import features
 
 
@@ -32,19 +32,22 @@ def build_finetuning_nodes(
         "base_model": encoder,
         "train_args": tfx.proto.TrainArgs(splits=[features.TRAIN]),
         "eval_args": tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        "custom_config": trainer_config(config, "finetune", places.checkpoint_root),
     }
     tuners = []
     if config.finetune.search.enabled:
         # Learning rate and weight decay, chosen on validation.
         tuners.append(
-            tfx.components.Tuner(tuner_fn="trainer_modules.search.tuner_fn", **arguments).with_id(
-                "FinetuneTuner"
-            )
+            tfx.components.Tuner(
+                tuner_fn=SEARCH,
+                custom_config=trainer_config(config, SEARCH, places.checkpoint_root),
+                **arguments,
+            ).with_id("FinetuneTuner")
         )
         arguments["hyperparameters"] = tuners[0].outputs["best_hyperparameters"]
     # Step 3 of REMEDIS: supervised finetuning.
     finetuner = tfx.components.Trainer(
-        run_fn="trainer_modules.finetune.run_fn", **arguments
+        run_fn=FINETUNE,
+        custom_config=trainer_config(config, FINETUNE, places.checkpoint_root),
+        **arguments,
     ).with_id("Finetuner")
     return [*tuners, finetuner]

@@ -18,12 +18,10 @@ from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing.contract import statistics_features
 from pipeline.config.config import RunConfig
 from pipeline.graph.beam_options import beam_pipeline_args, file_writer_args
-from pipeline.graph.code_digest import code_digest
-from pipeline.graph.trainer_config import trainer_config
+from pipeline.graph.code_digest import code_digest, executor_of
+from pipeline.graph.trainer_config import PRETRAIN, UPSTREAM, trainer_config
 from schemas import features
 from trainer_modules.settings import TaskSettings
-
-CONTRACT = ("schemas/features.py", "trainer_modules/settings")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +90,7 @@ def build_shared_nodes(
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"],
         schema=schema_gen.outputs["schema"],
-        code_digest=code_digest("components/example_validator", *CONTRACT),
+        code_digest=code_digest(executor_of(ExampleValidator)),
     )
     # Stops the run before training on leaks, anomalies and empty classes.
     data_gate = DataGate(
@@ -104,17 +102,17 @@ def build_shared_nodes(
         settings=config.data_gate,
         task=config.task,
         passed_data=places.passed_data,
-        code_digest=code_digest("components/data_gate", *CONTRACT),
+        code_digest=code_digest(executor_of(DataGate)),
     )
     upstream = _build_upstream(config, places, upstream_fingerprint, data_gate)
     # Step 2 of REMEDIS: SimCLR on images without labels, from BiT weights or those of step 1.
     pretrainer = tfx.components.Trainer(
-        run_fn="trainer_modules.pretrain.run_fn",
+        run_fn=PRETRAIN,
         examples=example_gen.outputs["examples"],
         base_model=upstream.trainer.outputs["model"] if upstream else None,
         train_args=tfx.proto.TrainArgs(splits=list(config.pretrain.splits)),
         eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        custom_config=trainer_config(config, "pretrain", places.checkpoint_root),
+        custom_config=trainer_config(config, PRETRAIN, places.checkpoint_root),
     ).with_id("Pretrainer")
     pretrainer.add_upstream_node(data_gate)
     return SharedNodes(
@@ -131,7 +129,7 @@ def _example_gen(
         seed=config.seed,
         data_fingerprint=fingerprint,
         id_key_file=places.id_key_file,
-        code_digest=code_digest("components/image_example_gen", *CONTRACT),
+        code_digest=code_digest(executor_of(ImageExampleGen)),
     ).with_beam_pipeline_args(file_writer_args(config.beam))
 
 
@@ -150,11 +148,11 @@ def _build_upstream(
     example_gen.add_upstream_node(data_gate)
     # Step 1 of REMEDIS: supervised training on natural images, for when no weights are given.
     trainer = tfx.components.Trainer(
-        run_fn="trainer_modules.upstream.run_fn",
+        run_fn=UPSTREAM,
         examples=example_gen.outputs["examples"],
         train_args=tfx.proto.TrainArgs(splits=[features.TRAIN]),
         eval_args=tfx.proto.EvalArgs(splits=[features.VALIDATION]),
-        custom_config=trainer_config(config, "upstream", places.checkpoint_root),
+        custom_config=trainer_config(config, UPSTREAM, places.checkpoint_root),
     ).with_id("Upstream")
     return UpstreamNodes(example_gen, trainer)
 

@@ -13,20 +13,10 @@ from components.label_efficiency.cell.component import StudyCell
 from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.label_efficiency.report.component import StudyReporter
 from pipeline.config.config import RunConfig
-from pipeline.graph.code_digest import code_digest
-from pipeline.graph.shared_nodes import CONTRACT, Places, SharedNodes, assemble, build_shared_nodes
+from pipeline.graph.code_digest import code_digest, executor_of
+from pipeline.graph.shared_nodes import Places, SharedNodes, assemble, build_shared_nodes
 from schemas.errors import InputError
 from trainer_modules.settings import InitSettings
-
-_CELL_CODE = ("components/label_efficiency/cell", "trainer_modules")
-_REPORT_CODE = (
-    "components/label_efficiency/report",
-    "components/label_efficiency/cell/cell.py",
-    "components/reporter",
-    "components/model_gate",
-    "components/statistics",
-    *CONTRACT,
-)
 
 
 def create_study_pipeline(
@@ -53,7 +43,7 @@ def create_study_pipeline(
         settings=config.study,
         left_out=left_out,
         run_settings=config.model_dump_json(),
-        code_digest=code_digest(*_REPORT_CODE),
+        code_digest=code_digest(executor_of(StudyReporter)),
     )
     return assemble(config, places, [*shared.in_order(), *cells, reporter], metadata_path)
 
@@ -107,6 +97,7 @@ def _arm(arm: str, config: RunConfig, shared: SharedNodes) -> list[StudyCell]:
     if arm == RANDOM:
         model = model.model_copy(update={"init": InitSettings()})
     study, cells = config.study, []
+    code = code_digest(executor_of(StudyCell))
 
     def add(cell: Cell, **origin: tfx.types.BaseChannel) -> StudyCell:
         whole = cell.fraction == 1.0 and cell.shifted_fraction is None
@@ -118,7 +109,7 @@ def _arm(arm: str, config: RunConfig, shared: SharedNodes) -> list[StudyCell]:
             finetune=config.finetune,
             settings=study.cell,
             division_seed=config.seed,
-            code_digest=code_digest(*_CELL_CODE),
+            code_digest=code,
             keep_weights=whole and bool(study.shifted_fractions),
             **origin,
         )

@@ -90,6 +90,11 @@ def evaluation_config(
     )
 
 
+def metric_modules(config: config_pb2.EvalConfig) -> list[str]:
+    """The modules that TFMA imports by name for the configuration's metrics."""
+    return sorted({metric.module for spec in config.metrics_specs for metric in spec.metrics})
+
+
 def _metric(name: str) -> config_pb2.MetricConfig:
     from tensorflow_model_analysis.proto import config_pb2
 

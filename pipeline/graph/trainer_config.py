@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.config.config import RunConfig
 from pipeline.graph.code_digest import code_digest
 
+UPSTREAM = "trainer_modules.upstream.run_fn"
+PRETRAIN = "trainer_modules.pretrain.run_fn"
+FINETUNE = "trainer_modules.finetune.run_fn"
+SEARCH = "trainer_modules.search.tuner_fn"
+# The section of settings that each reads.
+_STAGES = {UPSTREAM: "upstream", PRETRAIN: "pretrain", FINETUNE: "finetune", SEARCH: "finetune"}
 
-def trainer_config(
-    config: RunConfig, stage: Literal["upstream", "pretrain", "finetune"], checkpoint_root: str
-) -> dict[str, Any]:
-    """What the `run_fn` of a stage gets as `custom_config`."""
+
+def trainer_config(config: RunConfig, function: str, checkpoint_root: str) -> dict[str, Any]:
+    """What a `run_fn` or `tuner_fn` gets as `custom_config`.
+
+    Args:
+      config: The run's settings.
+      function: `UPSTREAM`, `PRETRAIN`, `FINETUNE` or `SEARCH`.
+      checkpoint_root: Folder for the checkpoints of unfinished trainings.
+    """
+    stage = _STAGES[function]
     if stage == "upstream":
         task, stage_settings = config.upstream.task, config.upstream.training
     else:
@@ -24,7 +36,7 @@ def trainer_config(
     }
     return {
         "settings": settings,
-        "code_digest": code_digest("trainer_modules"),
+        "code_digest": code_digest(function),
         "checkpoint_root": checkpoint_root,
         "distribution": config.distribution.model_dump(mode="json"),
     }

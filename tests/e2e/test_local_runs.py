@@ -156,18 +156,27 @@ class TestARunAndItsReruns:
         assert (first_run.output / "report" / "index.html").exists()
 
     def test_edited_component_runs_again(self, checkout, first_run):
-        edited = checkout.folder / "components" / "reporter" / "page.py"
+        edited = checkout.folder / "components" / "reporter" / "page" / "page.py"
         edited.write_text(edited.read_text() + "\n# an edit\n")
         assert checkout.run(first_run.output).ran() == ["Reporter"]
 
     def test_edited_trainer_runs_again_with_what_follows(self, checkout, first_run):
-        edited = checkout.folder / "trainer_modules" / "ntxent.py"
+        edited = checkout.folder / "trainer_modules" / "contrastive" / "ntxent.py"
         edited.write_text(edited.read_text() + "\n# an edit\n")
         outcome = checkout.run(first_run.output)
         assert outcome.status == 0, outcome.screen
         assert outcome.ran() == [*TRAINED, *JUDGED, *GATED]
         verdict = next((first_run.output / "artifacts" / "ModelGate").rglob("verdict.json"))
         assert "baseline" in json.loads(verdict.read_text())
+
+    def test_edit_of_what_only_finetuning_imports_leaves_the_encoder_cached(
+        self, checkout, first_run
+    ):
+        edited = checkout.folder / "trainer_modules" / "decisions" / "operating_point.py"
+        edited.write_text(edited.read_text() + "\n# an edit\n")
+        outcome = checkout.run(first_run.output)
+        assert outcome.status == 0, outcome.screen
+        assert outcome.ran() == ["Finetuner", *JUDGED, *GATED]
 
     def test_partial_run_stops_where_told(self, checkout, first_run):
         outcome = checkout.run(first_run.output, "--to-node", "DataGate")

@@ -12,24 +12,30 @@ from components.image_example_gen.sources.selected_sites import SelectedSites
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
-# data.source -> module of this package, and class; imported when asked for, so that a source may
-# need heavy libraries. A new source is a module with a class of rows.Source, a line here and a
-# value of settings.SourceName.
+# data.source -> module and class; imported when asked for, so that a source may need heavy
+# libraries. Modules have their full names here, by which ingestion's cache key finds them. A new
+# source is a module with a class of rows.Source, a line here and a value of settings.SourceName.
 _SOURCES = {
-    "camelyon16": ("sources.public.camelyon16", "Camelyon16Source"),
-    "camelyon17": ("sources.public.camelyon17", "Camelyon17Source"),
-    "camelyon17_wilds": ("sources.public.camelyon17_wilds", "WildsSource"),
-    "chexpert": ("sources.public.chexpert", "ChexpertSource"),
-    "combined": ("sources.combined", "CombinedSource"),
-    "dicom": ("sources.dicom_folder", "DicomSource"),
-    "image_folder": ("sources.image_folder", "ImageFolderSource"),
-    "manifest": ("sources.manifest", "ManifestSource"),
-    "mimic_cxr": ("sources.public.mimic_cxr", "MimicCxrSource"),
-    "nih_cxr14": ("sources.public.nih_cxr14", "NihCxr14Source"),
-    "patch_camelyon": ("sources.public.patch_camelyon", "PatchCamelyonSource"),
-    "synthetic": ("synthetic.source", "SyntheticSource"),
-    "tfds": ("sources.tfds", "TfdsSource"),
-    "tfrecord": ("sources.tfrecord", "TfrecordSource"),
+    "camelyon16": ("components.image_example_gen.sources.public.camelyon16", "Camelyon16Source"),
+    "camelyon17": ("components.image_example_gen.sources.public.camelyon17", "Camelyon17Source"),
+    "camelyon17_wilds": (
+        "components.image_example_gen.sources.public.camelyon17_wilds",
+        "WildsSource",
+    ),
+    "chexpert": ("components.image_example_gen.sources.public.chexpert", "ChexpertSource"),
+    "combined": ("components.image_example_gen.sources.combined", "CombinedSource"),
+    "dicom": ("components.image_example_gen.sources.dicom_folder", "DicomSource"),
+    "image_folder": ("components.image_example_gen.sources.image_folder", "ImageFolderSource"),
+    "manifest": ("components.image_example_gen.sources.manifest", "ManifestSource"),
+    "mimic_cxr": ("components.image_example_gen.sources.public.mimic_cxr", "MimicCxrSource"),
+    "nih_cxr14": ("components.image_example_gen.sources.public.nih_cxr14", "NihCxr14Source"),
+    "patch_camelyon": (
+        "components.image_example_gen.sources.public.patch_camelyon",
+        "PatchCamelyonSource",
+    ),
+    "synthetic": ("components.image_example_gen.synthetic.source", "SyntheticSource"),
+    "tfds": ("components.image_example_gen.sources.tfds", "TfdsSource"),
+    "tfrecord": ("components.image_example_gen.sources.tfrecord", "TfrecordSource"),
 }
 
 
@@ -38,9 +44,7 @@ def open_source(data: DataSettings, task: TaskSettings) -> Source:
     if data.source not in _SOURCES:
         raise InputError(f"data.source '{data.source}' is not one of {', '.join(_SOURCES)}")
     module, name = _SOURCES[data.source]
-    source = getattr(importlib.import_module(f"components.image_example_gen.{module}"), name)(
-        data, task
-    )
+    source = getattr(importlib.import_module(module), name)(data, task)
     if data.sites or data.shifted_sites:
         return SelectedSites(source, data)
     return source

@@ -14,7 +14,7 @@ import yaml
 
 from pipeline.config.config import RunConfig
 from pipeline.config.kubernetes_settings import KubernetesSettings, StepSettings
-from pipeline.graph.trainer_config import trainer_config
+from pipeline.graph.trainer_config import PRETRAIN, trainer_config
 from pipeline.kubeflow.compile import check
 from pipeline.kubeflow.compile.targets import KUBEFLOW
 from schemas.errors import InputError
@@ -55,7 +55,7 @@ def manifest(config: RunConfig, *, image: str, examples: str, model: str) -> dic
     settings = config.kubernetes
     step = settings.of_node(_NODE)
     _check(config, step, {"--examples": examples, "--model": model})
-    told = trainer_config(config, "pretrain", f"{settings.workspace}/checkpoints/{config.name}")
+    told = trainer_config(config, PRETRAIN, f"{settings.workspace}/checkpoints/{config.name}")
     container = {
         "name": "tensorflow",  # the operator looks for this name
         "image": image,

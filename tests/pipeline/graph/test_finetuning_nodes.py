@@ -50,6 +50,10 @@ def test_search_comes_between_encoder_and_finetuning(nodes):
     assert set(nodes["FinetuneTuner"].inputs) == {"examples", "base_model"}
     assert set(nodes["Finetuner"].inputs) == {"examples", "base_model", "hyperparameters"}
     configs = [
-        nodes[name].exec_properties["custom_config"] for name in ("FinetuneTuner", "Finetuner")
+        json.loads(nodes[name].exec_properties["custom_config"])
+        for name in ("FinetuneTuner", "Finetuner")
     ]
+    # They run different code, and are told the same.
+    digests = [config.pop("code_digest") for config in configs]
+    assert digests[0] != digests[1]
     assert configs[0] == configs[1]
