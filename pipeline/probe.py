@@ -3,4 +3,5 @@
 import sys
 
 if __name__ == "__main__":
-    sys.exit("error: `pipeline.probe` has moved; run python -m pipeline.local.probe")
+    print("error: `pipeline.probe` has moved; run python -m pipeline.local.probe", file=sys.stderr)
+    sys.exit(2)

@@ -2,4 +2,6 @@
 
 import sys
 
-sys.exit("error: `components.shift` has moved; run python -m components.shift_analysis")
+if __name__ == "__main__":
+    print("error: `components.shift` has moved; run python -m components.shift_analysis", file=sys.stderr)
+    sys.exit(2)

@@ -57,7 +57,7 @@ def embed(model_dir: str, patterns: Sequence[str], output: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m components.shift",
+        prog="python -m components.shift_analysis",
         description="Where a model loses under shift, and what its embedding knows.",
         epilog="exit status: 0; 2 bad input; 1 a bug. docs/shift.md shows examples.",
         allow_abbrev=False,

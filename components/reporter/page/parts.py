@@ -155,7 +155,7 @@ class Probe(Part):
 
 
 class ShiftPart(Part):
-    """What `components.shift` found in the run's predictions."""
+    """What `components.shift_analysis` found in the run's predictions."""
 
     worst_slices: WorstSlices = WorstSlices()
     image_figures: tuple[ImageFigure, ...] | None = None
