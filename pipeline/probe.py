@@ -3,5 +3,6 @@
 import sys
 
 if __name__ == "__main__":
-    print("error: `pipeline.probe` has moved; run python -m pipeline.local.probe", file=sys.stderr)
+    new_name = "pipeline.local.probe"
+    print(f"error: `pipeline.probe` has moved; run python -m {new_name}", file=sys.stderr)
     sys.exit(2)

@@ -3,5 +3,6 @@
 import sys
 
 if __name__ == "__main__":
-    print("error: `components.shift` has moved; run python -m components.shift_analysis", file=sys.stderr)
+    new_name = "components.shift_analysis"
+    print(f"error: `components.shift` has moved; run python -m {new_name}", file=sys.stderr)
     sys.exit(2)
