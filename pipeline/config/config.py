@@ -31,6 +31,7 @@ from trainer_modules.settings import (
     TaskSettings,
 )
 from trainer_modules.settings import files as settings_files
+from trainer_modules.settings import merge as settings_merge
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -129,10 +130,16 @@ def read_settings(
         raise InputError("give either a preset or a configuration file")
     source = Path(path) if path else _preset_path(preset)
     tree = settings_files.read_mapping(source, "configuration file")
-    _take_policy(tree)
-    for override in overrides:
-        _apply(tree, override)
-        _take_policy(tree)
+    tree["gate"] = _policy(tree.get("gate", {}))
+    parsed = [_parsed(override) for override in overrides]
+    # A kind that is chosen anew drops what the file gave the former one, not what --set gives.
+    parsed.sort(key=lambda item: not settings_merge.chooses_kind(RunConfig, item[0]))
+    for names, value, override in parsed:
+        value = _policy(value) if names == ["gate"] else value
+        try:
+            tree = settings_merge.merged_at(RunConfig, tree, names, value)
+        except InputError as error:
+            raise InputError(f"--set '{override}': {error}") from None
     return tree, f"{source.name} and --set" if overrides else source.name
 
 
@@ -159,14 +166,15 @@ def _preset_path(preset: str) -> Path:
     return PRESETS / f"{preset}.yaml"
 
 
-def _take_policy(tree: dict[str, Any]) -> None:
-    """Puts the rules of a policy file in the place of its path (`gate: policy.yaml`)."""
-    path = tree.get("gate")
-    if isinstance(path, str) and path:
-        tree["gate"] = settings_files.read_mapping(Path(path), "policy")
+def _policy(given: Any) -> Any:
+    """The rules of a policy file in the place of its path (`gate: policy.yaml`)."""
+    if isinstance(given, str) and given:
+        return settings_files.read_mapping(Path(given), "policy")
+    return given
 
 
-def _apply(tree: dict[str, Any], override: str) -> None:
+def _parsed(override: str) -> tuple[list[str], Any, str]:
+    """An override's path and value; and the override itself, for messages."""
     name, equals, text = override.partition("=")
     if not equals or not name:
         raise InputError(f"--set '{override}': give NAME=VALUE, for example data.root=/data/cxr")
@@ -174,13 +182,4 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    *parents, leaf = name.split(".")
-    node: Any = tree
-    for parent in parents:
-        child = node.get(parent)
-        if child is None:
-            child = node[parent] = {}
-        if not isinstance(child, dict):
-            raise InputError(f"--set '{override}': '{parent}' holds a value, not settings")
-        node = child
-    node[leaf] = "" if value is None and text == "" else value
+    return name.split("."), "" if value is None and text == "" else value, override

@@ -6,7 +6,7 @@ from the JSON that the TFX Trainer passes in `custom_config`.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -17,15 +17,26 @@ from pydantic import (
     model_validator,
 )
 
+from trainer_modules.settings.merge import over_defaults
+
 # A little more than ImageNet-21k has. A column of more names is not one of classes.
 MOST_CLASSES = 25_000
 MICRO_BATCH = "images a device computes at once, for less memory and equal results; 0: all"
 
 
 class Settings(BaseModel):
-    """Base of every settings section: immutable, and an unknown key is an error."""
+    """Base of every settings section: immutable, and an unknown key is an error.
+
+    A nested section that is given in part keeps the rest of its field's own default, where
+    pydantic alone would take the defaults of the section's class.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _merge_into_defaults(cls, given: Any) -> Any:
+        return over_defaults(cls, given)
 
 
 class TaskSettings(Settings):

@@ -111,6 +111,46 @@ def test_wrong_setting_is_refused_with_what_is_accepted(override, expected):
     assert expected in str(caught.value)
 
 
+def test_a_partial_override_of_a_preset_leaves_the_rest_of_the_section():
+    plain = load_config(preset="cxr-small", overrides=["data.root=/d"])
+    turned = load_config(
+        preset="cxr-small", overrides=["data.root=/d", "finetune.augment.rotation_degrees=10"]
+    )
+    expected = plain.finetune.augment.model_dump() | {"rotation_degrees": 10}
+    assert turned.finetune.augment.model_dump() == expected
+    section = load_config(
+        preset="cxr-small", overrides=["data.root=/d", "pretrain.optimizer={weight_decay: 0}"]
+    )
+    expected = plain.pretrain.optimizer.model_dump() | {"weight_decay": 0}
+    assert section.pretrain.optimizer.model_dump() == expected
+
+
+def test_another_kind_of_engine_takes_nothing_from_the_former(tmp_path):
+    overrides = ["beam.runner=spark", "beam.master=spark://s:7077", "beam.rest_url=http://s:6066"]
+    overrides += ["beam.job_server_jar=a.jar", "beam.image=r/n:1"]
+    # Said in any order, what --set gives belongs to the kind that --set names.
+    config = load_config(preset="demo", overrides=overrides[::-1])
+    assert (config.beam.runner, config.beam.image) == ("spark", "r/n:1")
+    saved = tmp_path / "config.yaml"
+    saved.write_text(dump_config(config))
+    dataflow = ["beam.workers=5", "beam.runner=dataflow", "beam.project=project"]
+    dataflow += ["beam.region=europe-west4", "beam.temp_location=gs://b/t", "beam.image=r/other:1"]
+    other = load_config(path=str(saved), overrides=dataflow)
+    assert (other.beam.workers, other.beam.image) == (5, "r/other:1")
+    assert load_config(path=str(saved), overrides=["beam.runner=in_memory"]).beam.model_dump() == {
+        "runner": "in_memory"
+    }
+
+
+def test_a_mapping_of_the_users_is_replaced_or_changed_by_one_entry():
+    bins = ["data.subgroups=[age,dose]", "data.subgroup_bins={age: [40], dose: [1]}"]
+    assert set(load_config(preset="demo", overrides=bins).data.subgroup_bins) == {"age", "dose"}
+    one = load_config(preset="demo", overrides=[*bins, "data.subgroup_bins.dose=[2]"])
+    assert one.data.subgroup_bins == {"age": (40,), "dose": (2,)}
+    none = load_config(preset="demo", overrides=[*bins, "data.subgroup_bins={}"])
+    assert none.data.subgroup_bins == {}
+
+
 def test_first_weights_come_from_one_place():
     upstream = ["upstream.enabled=true", "upstream.task.labels=[wheel]"]
     with pytest.raises(InputError, match=r"model\.init\.source 'bit_npz' would load others"):
@@ -182,6 +222,13 @@ def test_a_policy_file_gives_the_gates_rules(tmp_path):
     config = load_config(preset="demo", overrides=[f"gate={policy}", "gate.max_regression=0.02"])
     assert (config.gate.max_gap, config.gate.max_regression) == (0.1, 0.02)
     assert config.gate.slices[0].metric == "auc/opacity"
+    # What the policy leaves out stays as the preset has it.
+    assert (config.gate.in_distribution.min_auc, config.gate.shifted.min_auc) == (0.8, 0.6)
+    (tmp_path / "run.yaml").write_text(
+        f"{{name: x, task: {{labels: [opacity]}}, gate: '{policy}'}}"
+    )
+    config = load_config(path=str(tmp_path / "run.yaml"))
+    assert (config.gate.max_gap, config.gate.shifted.min_auc) == (0.1, 0.6)
     policy.write_text("max_gapp: 0.1")
     with pytest.raises(InputError, match=r"nearest valid name: 'gate\.max_gap'"):
         load_config(preset="demo", overrides=[f"gate={policy}"])
