@@ -45,7 +45,7 @@ def analyze(predictions: str, images: str = "", embeddings: str = "") -> dict[st
         for name in table.columns
         if name == features.SITE or name.startswith(features.subgroup(""))
     ]
-    document = {
+    document: dict[str, Any] = {
         "worst_slices": slices.worst_slices(table, targets, columns),
         "image_figures": None,
         "probes": None,

@@ -57,12 +57,13 @@ def domain_and_label(
         _auc(by_label, shifted, known & (label == value) & np.isfinite(by_label))
         for value in (0, 1)
     ]
+    scored = [one for one in tangled if one is not None]
     answer: dict[str, Any] = {
         "images": len(rows),
         "domain": _auc(by_domain, shifted, np.isfinite(by_domain)),
         "label_in_distribution": _auc(by_label, label, inside),
         "label_shifted": _auc(by_label, label, known & (shifted == 1)),
-        "domain_by_label_probe": None if None in tangled else float(np.mean(tangled)),
+        "domain_by_label_probe": float(np.mean(scored)) if len(scored) == 2 else None,
         "label_by_domain_probe": _auc(by_domain, label, inside),
     }
     both = [answer["domain_by_label_probe"], answer["label_by_domain_probe"]]

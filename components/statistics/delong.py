@@ -64,13 +64,11 @@ def interval(records: Records, confidence: float) -> Interval:
     """The mean AUC and its normal interval, cut at 0 and 1."""
     components = Components.of(records)
     half = float(ndtri((1 + confidence) / 2)) * components.standard_error
-    bounds = np.clip([components.value - half, components.value + half], 0, 1)
-    return Interval(
-        float(components.value), *map(float, bounds), records.patients, records.examples
-    )
+    lower, upper = np.clip([components.value - half, components.value + half], 0, 1).tolist()
+    return Interval(float(components.value), lower, upper, records.patients, records.examples)
 
 
-def _of_target(records: Records, index: int) -> tuple[float, ...]:
+def _of_target(records: Records, index: int) -> tuple[float | np.ndarray, ...]:
     auc = TargetAuc(records, index)
     value = float(auc(np.ones((records.patients, 1)))[0])
     sums, scaled = [], []

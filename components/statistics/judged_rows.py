@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +45,7 @@ class Records:
     ) -> Records:
         """Takes the records with a known label out of a predictions table."""
 
-        def matrix(column) -> np.ndarray:
+        def matrix(column: Callable[[str], str]) -> np.ndarray:
             return table[[column(target) for target in targets]].to_numpy(np.float64)
 
         weight = matrix(features.label_weight)

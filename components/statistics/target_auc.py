@@ -110,10 +110,10 @@ class TargetAuc:
         lower = np.concatenate([[0.0], np.cumsum(self._negative_weight[order])])
         start = self._positive_patient * width
         own = start + rank[self.positive]
-        first, below, up_to = (
-            lower[np.searchsorted(key[order], one, side=side)]
-            for one, side in ((start, "left"), (own, "left"), (own, "right"))
-        )
+        ordered = key[order]
+        first = lower[np.searchsorted(ordered, start)]
+        below = lower[np.searchsorted(ordered, own)]
+        up_to = lower[np.searchsorted(ordered, own, side="right")]
         won = self._positive_weight * ((below + up_to) / 2 - first)
         return self._by_patient(self._positive_patient, won)
 

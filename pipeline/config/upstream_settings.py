@@ -19,12 +19,19 @@ class UpstreamSettings(UpstreamTraining):
 
     @model_validator(mode="after")
     def _task_given(self) -> Self:
-        if self.enabled and self.task is None:
+        if self.enabled:
+            _ = self.given_task
+        return self
+
+    @property
+    def given_task(self) -> TaskSettings:
+        """The task, which an upstream training can't do without."""
+        if self.task is None:
             raise ValueError(
                 "task is missing: name the labels of the natural images, for example "
                 "task.kind=multiclass, task.labels=[class], task.classes=[cat, dog]"
             )
-        return self
+        return self.task
 
     @property
     def training(self) -> UpstreamTraining:

@@ -10,7 +10,7 @@ from tfx import v1 as tfx
 
 from components.label_efficiency.cell.cell import Cell
 from components.label_efficiency.cell.component import StudyCell
-from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
+from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS, Arm
 from components.label_efficiency.report.component import StudyReporter
 from pipeline.config.config import RunConfig
 from pipeline.graph.code_digest import code_digest, executor_of
@@ -62,13 +62,14 @@ def _check(config: RunConfig) -> None:
             )
 
 
-def study_arms(config: RunConfig) -> tuple[list[str], dict[str, str]]:
+def study_arms(config: RunConfig) -> tuple[list[Arm], dict[str, str]]:
     """The arms that differ, and why the others are left out.
 
     Raises:
       InputError: No arm is left to compare REMEDIS with.
     """
-    arms, left_out = list(config.study.arms), {}
+    arms = list(config.study.arms)
+    left_out: dict[str, str] = {}
     if BIT in arms and not _has_first_weights(config):
         arms.remove(BIT)
         left_out[BIT] = (
@@ -88,7 +89,7 @@ def _has_first_weights(config: RunConfig) -> bool:
     return config.upstream.enabled or config.model.init.source != "random"
 
 
-def _arm(arm: str, config: RunConfig, shared: SharedNodes) -> list[StudyCell]:
+def _arm(arm: Arm, config: RunConfig, shared: SharedNodes) -> list[StudyCell]:
     """All cells of an arm: the first seed's search, the other seeds take over what it chose."""
     encoder = shared.pretrainer.outputs["model"] if arm == REMEDIS else None
     if arm == BIT and shared.upstream:

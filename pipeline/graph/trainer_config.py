@@ -25,7 +25,7 @@ def trainer_config(config: RunConfig, function: str, checkpoint_root: str) -> di
     """
     stage = _STAGES[function]
     if stage == "upstream":
-        task, stage_settings = config.upstream.task, config.upstream.training
+        task, stage_settings = config.upstream.given_task, config.upstream.training
     else:
         task, stage_settings = config.task, getattr(config, stage)
     settings = {

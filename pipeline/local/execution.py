@@ -27,7 +27,8 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from schemas.errors import InputError
 
-_STATES = {
+State = Literal["ran", "cached", "skipped", "failed"]
+_STATES: dict[int, State] = {
     metadata_store_pb2.Execution.COMPLETE: "ran",
     metadata_store_pb2.Execution.CACHED: "cached",
 }
@@ -38,7 +39,7 @@ class NodeResult:
     """What became of one node. `outputs` maps output keys to artifacts, cached ones included."""
 
     name: str
-    state: Literal["ran", "cached", "skipped", "failed"]
+    state: State
     seconds: float
     outputs: dict[str, tfx.dsl.Artifact] = dataclasses.field(default_factory=dict)
 

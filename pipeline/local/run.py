@@ -116,7 +116,7 @@ def run_locally(
         sources = {"data_fingerprint": (config.data, config.task)}
         check_source(config.data, config.task)
         if config.upstream.enabled:
-            sources["upstream_fingerprint"] = (config.upstream.data, config.upstream.task)
+            sources["upstream_fingerprint"] = (config.upstream.data, config.upstream.given_task)
             _check_upstream_source(config)
         fingerprints = {name: data_fingerprint(*source) for name, source in sources.items()}
         folder.config.write_text(dump_config(config), encoding="utf-8")
@@ -130,7 +130,7 @@ def run_locally(
 def _check_upstream_source(config: RunConfig) -> None:
     """The source's messages name `data` and `task`, of which this run has two."""
     try:
-        check_source(config.upstream.data, config.upstream.task)
+        check_source(config.upstream.data, config.upstream.given_task)
     except InputError as error:
         raise InputError(f"upstream: {error}") from None
 
@@ -168,7 +168,8 @@ def _execute(
 ) -> None:
     console.start("loading TensorFlow Extended")
     _prepare_libraries()
-    from pipeline.graph.create_pipeline import Places, create_pipeline, schema_source
+    from pipeline.graph.create_pipeline import create_pipeline, schema_source
+    from pipeline.graph.shared_nodes import Places
     from pipeline.graph.study_pipeline import create_study_pipeline
     from pipeline.local.execution import NodeResult, run_nodes
 
@@ -222,8 +223,9 @@ def _pushed(run: _Run) -> dict[str, str | None]:
     places: dict[str, str | None] = {}
     for name, node in _PUSHERS.items():
         artifact = run.artifact(node, "pushed_model")
-        done = artifact is not None and artifact.get_int_custom_property("pushed")
-        places[name] = artifact.get_string_custom_property("pushed_destination") if done else None
+        places[name] = None
+        if artifact is not None and artifact.get_int_custom_property("pushed"):
+            places[name] = artifact.get_string_custom_property("pushed_destination")
     return places
 
 
@@ -278,11 +280,11 @@ def _publish_report(run: _Run) -> dict[str, Any]:
         parts["model"] = f"{model.uri}/Format-Serving"
     if run.data_gate_report is not None:
         parts["data_gate_report"] = run.data_gate_report
+    parts |= {f"pushed_{name}": place for name, place in _pushed(run).items()}
     sources = Sources(
         run_settings=run.config.model_dump(mode="json"),
         nodes=[_node(node) for node in run.nodes],
         failure=run.failure,
-        **{f"pushed_{name}": place for name, place in _pushed(run).items()},
         **parts,
     )
     return render_report(run.folder.report, sources)

@@ -175,7 +175,10 @@ def _trained(
 def _candidates(inputs: Inputs, job: training.Job) -> list[Candidate]:
     if not inputs.searched:
         return job.settings.candidates
-    return [read_result(inputs.searched).chosen]
+    chosen = read_result(inputs.searched).chosen
+    if chosen is None:
+        raise InputError(f"cell '{inputs.searched}': its search chose no learning rate")
+    return [chosen]
 
 
 def _first_weights(job: training.Job, inputs: Inputs) -> list[np.ndarray]:
@@ -192,7 +195,9 @@ def _first_weights(job: training.Job, inputs: Inputs) -> list[np.ndarray]:
 
 
 def _save_weights(weights: Sequence[np.ndarray], path: Path) -> None:
-    np.savez(path, **{f"{number:05d}": array for number, array in enumerate(weights)})
+    np.savez(
+        path, allow_pickle=False, **{f"{number:05d}": array for number, array in enumerate(weights)}
+    )
 
 
 def _write_predictions(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from trainer_modules.settings import Settings
 
-REMEDIS, BIT, RANDOM = "remedis", "bit", "random"
+REMEDIS: Final = "remedis"
+BIT: Final = "bit"
+RANDOM: Final = "random"
 Arm = Literal["remedis", "bit", "random"]
 Share = Annotated[float, Field(gt=0, le=1)]
 

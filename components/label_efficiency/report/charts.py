@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.label_efficiency.report.curves import JUDGED, Curve, Point
@@ -43,7 +43,11 @@ def _draw(axis: Axes, curve: Curve) -> None:
     for number, point in enumerate(p for p in curve.points if p.status != JUDGED):
         # Below the curves: nothing was dropped.
         color = _STYLES[point.arm][0]
-        place = {"transform": axis.get_xaxis_transform(), "ha": "center", "fontsize": 7}
+        place: dict[str, Any] = {
+            "transform": axis.get_xaxis_transform(),
+            "ha": "center",
+            "fontsize": 7,
+        }
         text = f"{ARM_NAMES[point.arm]}: not enough"
         axis.text(places[point.fraction], 0.02 + 0.05 * (number % 3), text, color=color, **place)
     axis.set_xticks(range(len(fractions)), [f"{100 * fraction:g} %" for fraction in fractions])

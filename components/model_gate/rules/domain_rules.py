@@ -91,11 +91,11 @@ def _domain(
         if floor == 0 and metric != "auc":
             yield not_asked(name, domain, metric, metrics.get(metric), "no floor is set")
         else:
-            yield _bounded(name, domain, metric, metrics, rules, floor=floor)
+            yield _bounded(name, domain, metric, metrics, rules, floor)
     if rules.max_ece == 1:
         yield not_asked("ece ceiling", domain, "ece", metrics.get("ece"), "no ceiling is set")
     else:
-        yield _bounded("ece ceiling", domain, "ece", metrics, rules, ceiling=rules.max_ece)
+        yield _bounded("ece ceiling", domain, "ece", metrics, rules, rules.max_ece, ceiling=True)
 
 
 def _bounded(
@@ -104,27 +104,27 @@ def _bounded(
     metric: str,
     metrics: Mapping[str, Interval],
     rules: DomainRules,
-    floor: float | None = None,
-    ceiling: float | None = None,
+    threshold: float,
+    *,
+    ceiling: bool = False,
 ) -> RuleResult:
     """A floor under the lower bound, or a ceiling over the value.
 
     The ceiling is for the calibration error, which resampling inflates: its value is judged.
     """
     interval = metrics.get(metric)
-    threshold = floor if floor is not None else ceiling
     lacking = lacking_reason(metrics, metric, rules.min_patients)
     if interval is None or lacking:
         status = NOT_ENOUGH_DATA if rules.required else NOT_REQUIRED
         return result(
             name, domain, metric, interval, threshold, status, f"{domain} {metric}: {lacking}"
         )
-    if floor is not None:
-        passed, judged, bound = interval.lower >= floor, "lower bound", interval.lower
-        relation = f"at least {floor:g}" if passed else f"below the floor {floor:g}"
+    if ceiling:
+        passed, judged, bound = interval.value <= threshold, "value", interval.value
+        relation = f"at most {threshold:g}" if passed else f"above the ceiling {threshold:g}"
     else:
-        passed, judged, bound = interval.value <= ceiling, "value", interval.value
-        relation = f"at most {ceiling:g}" if passed else f"above the ceiling {ceiling:g}"
+        passed, judged, bound = interval.lower >= threshold, "lower bound", interval.lower
+        relation = f"at least {threshold:g}" if passed else f"below the floor {threshold:g}"
     message = f"{domain} {metric}: {judged} {bound:.3f} is {relation} ({numbers(interval)})"
     return result(name, domain, metric, interval, threshold, PASS if passed else FAIL, message)
 

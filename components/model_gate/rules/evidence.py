@@ -104,11 +104,13 @@ def collect(
     if swapped is not None:
         differences = _differences(boots, swapped, task, settings)
         baseline = dataclasses.replace(baseline, differences=differences, groups=found.differences)
-    both = [boots.get(domain) for domain in features.DOMAINS]
+    inside, shifted = (boots.get(domain) for domain in features.DOMAINS)
     return Evidence(
         metrics={domain: groups.intervals(boot, settings) for domain, boot in boots.items()},
         groups=found.groups,
-        gap=gap(*both, "auc", settings.confidence, settings.interval) if all(both) else None,
+        gap=gap(inside, shifted, "auc", settings.confidence, settings.interval)
+        if inside and shifted
+        else None,
         baseline=baseline,
         serving=serving,
         evaluator_blessed=evaluator_blessed,

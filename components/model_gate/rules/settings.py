@@ -65,6 +65,11 @@ class SliceRule(Settings):
         return self
 
     @property
+    def threshold(self) -> float:
+        """The floor or the ceiling, whichever is given."""
+        return next(bound for bound in (self.at_least, self.at_most) if bound is not None)
+
+    @property
     def column(self) -> str:
         """The group's column as predictions name it; empty for the whole domain."""
         name = self.group.partition("=")[0]

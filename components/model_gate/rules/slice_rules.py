@@ -37,7 +37,7 @@ def _metrics(evidence: Evidence, rule: SliceRule) -> Mapping[str, Interval]:
 def _judged(metrics: Mapping[str, Interval], rule: SliceRule) -> RuleResult:
     floor = rule.at_least is not None
     name = "slice floor" if floor else "slice ceiling"
-    threshold = rule.at_least if floor else rule.at_most
+    threshold = rule.threshold
     where = f"{rule.domain}, {rule.group}" if rule.group else rule.domain
     interval = metrics.get(rule.metric)
     lacking = lacking_reason(metrics, rule.metric, rule.min_patients)

@@ -80,7 +80,8 @@ def call_model(
             f"examples: feature '{features.DOMAIN}' of {unknown} of {len(table)} records is none "
             f"of {', '.join(features.DOMAINS)}"
         )
-    kept, ignored = [], []
+    kept: list[str] = []
+    ignored: list[str] = []
     for name in named:
         many = table[features.subgroup(name)].nunique() > MAX_GROUPS
         (ignored if many else kept).append(name)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def check_serving(
 
 
 def _compared(
-    answer: Mapping,
+    answer: Mapping[str, Any],
     images: int,
     expected: Mapping[str, Sequence[float]],
     tolerance: float,

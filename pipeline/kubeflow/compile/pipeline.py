@@ -161,7 +161,8 @@ def _compile(
     """TFX's part: the graph as a pipeline spec."""
     from tfx import v1 as tfx
 
-    from pipeline.graph.create_pipeline import Places, create_pipeline, schema_source
+    from pipeline.graph.create_pipeline import create_pipeline, schema_source
+    from pipeline.graph.shared_nodes import Places
 
     workspace, trainer = config.kubernetes.workspace, config.kubernetes.of_node("Pretrainer")
     kept = check.on_volume(workspace, target.mounts(trainer))

@@ -70,8 +70,8 @@ def add_parameters(spec: Spec, config: RunConfig) -> list[str]:
             task["inputs"]["parameters"][name] = {"componentInputParameter": parameter.name}
             spots = by_node.setdefault(place.node, {}).setdefault(name, [])
             spots.append({"path": list(place.path), "suffix": place.suffix})
-    for node, places in by_node.items():
-        container_of(spec, node)["args"][:0] = ["--runtime_settings", json.dumps(places)]
+    for node, spots_of in by_node.items():
+        container_of(spec, node)["args"][:0] = ["--runtime_settings", json.dumps(spots_of)]
     return list(_parameters(spec["root"]))
 
 

@@ -132,6 +132,6 @@ def _vertex_resources(step: StepSettings) -> dict[str, Any]:
 
 
 def _gigabytes(memory: str) -> float:
-    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]+)", memory).groups()
+    unit = memory.lstrip("0123456789.")
     factors = {"M": 1e6, "G": 1e9, "T": 1e12, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-    return round(float(number) * factors[unit] / 1e9, 3)
+    return round(float(memory.removesuffix(unit)) * factors[unit] / 1e9, 3)

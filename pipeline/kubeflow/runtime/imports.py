@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import sys
 import types
+from typing import Any
 
 _TFMA = "tensorflow_model_analysis"
 _EVALUATOR = "tfx.components.evaluator.executor"
@@ -37,7 +38,7 @@ def spare_evaluator() -> None:
     """
     if _EVALUATOR not in sys.modules:
         absent = types.ModuleType(_EVALUATOR, "Stands for TFX's Evaluator in other steps.")
-        absent.Executor = type("Executor", (), {})
+        vars(absent)["Executor"] = type("Executor", (), {})
         sys.modules[_EVALUATOR] = absent
 
 
@@ -45,9 +46,10 @@ def _import_tensorflow() -> None:
     """Imports TensorFlow without Keras, unless one of them is there already."""
     if not {"tensorflow", "keras"} & set(sys.modules):
         _DeferredPackage.enter("keras")
-        sys.modules[_EAGER] = None  # an import of it fails, which TensorFlow expects
+        modules: dict[str, Any] = sys.modules
+        modules[_EAGER] = None  # an import of it fails, which TensorFlow expects
         importlib.import_module("tensorflow")
-        del sys.modules[_EAGER]
+        del modules[_EAGER]
 
 
 class _DeferredPackage(types.ModuleType):
@@ -56,6 +58,8 @@ class _DeferredPackage(types.ModuleType):
     @classmethod
     def enter(cls, name: str) -> None:
         spec = importlib.util.find_spec(name)
+        if spec is None or spec.submodule_search_locations is None:
+            raise ModuleNotFoundError(f"no package is called {name}", name=name)
         module = cls(name)
         module.__spec__, module.__loader__, module.__file__ = spec, spec.loader, spec.origin
         module.__path__, module.__package__ = list(spec.submodule_search_locations), name
@@ -69,8 +73,10 @@ class _DeferredPackage(types.ModuleType):
             raise AttributeError(name)
         if importlib.util.find_spec(f"{self.__name__}.{name}"):
             return importlib.import_module(f"{self.__name__}.{name}")
-        self.__class__ = types.ModuleType  # from here on a package like any other
-        self.__spec__.loader.exec_module(self)
+        # From here on a package like any other.
+        object.__setattr__(self, "__class__", types.ModuleType)
+        if self.__spec__ is not None and self.__spec__.loader is not None:
+            self.__spec__.loader.exec_module(self)
         if self.__name__ == _TFMA:
             _complete_tfma(self)
         return getattr(self, name)
