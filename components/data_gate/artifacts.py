@@ -66,7 +66,7 @@ def read_statistics(folder: str, split: str) -> statistics_pb2.DatasetFeatureSta
 
 def read_statistics_features(folder: str, splits: Sequence[str]) -> set[str]:
     """Features that statistics saw in any split."""
-    names = set()
+    names: set[str] = set()
     for split in splits:
         for dataset in read_statistics(folder, split).datasets:
             names.update(f.name or f.path.step[0] for f in dataset.features)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -17,20 +17,20 @@ from trainer_modules.settings import TaskSettings
 class DataGateSpec(types.ComponentSpec):
     """Settings travel as JSON, so that TFX's cache key sees every one of them."""
 
-    PARAMETERS: ClassVar[dict] = {
+    PARAMETERS: ClassVar[dict[str, Any]] = {
         "settings": component_spec.ExecutionParameter(type=str),
         "task": component_spec.ExecutionParameter(type=str),
         "passed_data": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS: ClassVar[dict] = {
+    INPUTS: ClassVar[dict[str, Any]] = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
         "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
         "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
         "ingest_report": component_spec.ChannelParameter(type=IngestReport),
     }
-    OUTPUTS: ClassVar[dict] = {
+    OUTPUTS: ClassVar[dict[str, Any]] = {
         "data_gate_report": component_spec.ChannelParameter(type=DataGateReport),
     }
 

@@ -66,10 +66,10 @@ class Judge:
         settings = self._settings
         made = {
             "anomalies": self._anomalies,
-            "patient_overlap": lambda: self._overlap(outcomes.patient_overlap, features.PATIENT_ID),
-            "study_overlap": lambda: self._overlap(outcomes.study_overlap, features.STUDY_ID),
-            "slide_overlap": lambda: self._overlap(outcomes.slide_overlap, features.SLIDE_ID),
-            "duplicates": lambda: self._overlap(outcomes.duplicates, "digest"),
+            "patient_overlap": lambda: self._overlap("patient_overlap", features.PATIENT_ID),
+            "study_overlap": lambda: self._overlap("study_overlap", features.STUDY_ID),
+            "slide_overlap": lambda: self._overlap("slide_overlap", features.SLIDE_ID),
+            "duplicates": lambda: self._overlap("duplicates", "digest"),
             "near_duplicates": lambda: outcomes.near_duplicates(
                 near_duplicates(self._index, settings.near_duplicate_bits),
                 settings.near_duplicates,
@@ -123,9 +123,9 @@ class Judge:
             "thumbnails": pictures.thumbnails(self._index, self._inputs.examples, names),
         }
 
-    def _overlap(self, check, column: str) -> Check:
-        found = self._index.shared(column)
-        return check(found, getattr(self._settings, check.__name__))
+    def _overlap(self, name: str, column: str) -> Check:
+        judge, severity = getattr(outcomes, name), getattr(self._settings, name)
+        return judge(self._index.shared(column), severity)
 
     def _anomalies(self) -> Check:
         return outcomes.anomalies(
@@ -169,7 +169,7 @@ class Judge:
     def _previous_distances(self) -> list[Distance] | None:
         """Distances of every split from the same split of the last passed run."""
         before = self._passed.label_counts() if self._passed else None
-        if before is None:
+        if self._passed is None or before is None:
             return None
         found, most = [], self._settings.drift_distance
         for split in self._inputs.splits:

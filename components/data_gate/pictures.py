@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.data_gate.checks.index import Index
@@ -65,7 +65,7 @@ def thumbnails(index: Index, examples: str, images: Iterable[str]) -> dict[str, 
     return found
 
 
-def _bytes(example: dict, name: str) -> bytes:
+def _bytes(example: Mapping[str, Any], name: str) -> bytes:
     return example[name].bytes_list.value[0]
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from components.data_gate.checks.index import Index
 from schemas import features
@@ -82,7 +83,7 @@ def _range(name: str) -> float | None:
     return _RANGES.get(name)
 
 
-def _values(batch, name: str) -> np.ndarray:
+def _values(batch: pa.RecordBatch, name: str) -> np.ndarray:
     return batch.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
 
 

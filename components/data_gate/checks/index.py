@@ -62,13 +62,14 @@ class Index:
         suspects = self._suspects(column)
         if not suspects:
             return []
-        splits: dict[str, Counter] = {}
+        splits: dict[str, Counter[str]] = {}
         rows: dict[str, list[tuple[int, str]]] = {}
         for batch in self.batches([column, "split", "row", "image_id"]):
-            for value, split, *place in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+            columns = (c.to_pylist() for c in batch.columns)
+            for value, split, row, image in zip(*columns, strict=True):
                 if value and _key(value) in suspects:
                     splits.setdefault(value, Counter())[split] += 1
-                    rows.setdefault(value, []).append(tuple(place))
+                    rows.setdefault(value, []).append((row, image))
         found = [
             Shared(value, _in_order(counts), *zip(*sorted(rows[value])[:_ROWS], strict=True))
             for value, counts in splits.items()
@@ -84,15 +85,15 @@ class Index:
             keys.append(np.fromiter((_key(value) for value, _ in known), np.uint64, len(known)))
             numbers = (features.SPLITS.index(name) for _, name in known)
             places.append(np.fromiter(numbers, np.uint8, len(known)))
-        pairs = np.unique(
-            np.rec.fromarrays([np.concatenate(keys), np.concatenate(places)], names="key,split")
-        )
+        columns = (np.concatenate(keys), np.concatenate(places))
+        kinds = [("key", np.uint64), ("split", np.uint8)]
+        pairs = np.unique(np.rec.fromarrays(columns, dtype=kinds))
         values, counts = np.unique(pairs["key"], return_counts=True)
         return {int(value) for value in values[counts > 1]}
 
-    def subgroup_counts(self, splits: Collection[str]) -> Counter:
+    def subgroup_counts(self, splits: Collection[str]) -> Counter[tuple[str, str, str]]:
         """Counts rows by (split, subgroup, value) in some splits."""
-        counts: Counter = Counter()
+        counts: Counter[tuple[str, str, str]] = Counter()
         names = self.subgroups
         for batch in self.batches(["split", *map(features.subgroup, names)]):
             places = batch.column("split").to_pylist()
@@ -114,7 +115,7 @@ class Index:
         return counts
 
 
-def _in_order(counts: Counter) -> dict[str, int]:
+def _in_order(counts: Counter[str]) -> dict[str, int]:
     return {split: counts[split] for split in features.SPLITS if counts[split]}
 
 

@@ -35,10 +35,10 @@ def near_duplicates(index: Index, bits: int) -> NearDuplicates:
             break
     closest = sorted(found.items(), key=lambda item: item[1])[:_LISTED]
     rows = _rows(index, {i for pair, _ in closest for i in pair}, hashes, splits)
-    named = [
-        Pair(distance, tuple(sorted((rows[a], rows[b]), key=_order)))
-        for (a, b), distance in closest
-    ]
+    named = []
+    for (a, b), distance in closest:
+        first_look, second_look = sorted((rows[a], rows[b]), key=_order)
+        named.append(Pair(distance, (first_look, second_look)))
     named.sort(key=lambda pair: (pair.bits, pair.looks[0].rows))
     return NearDuplicates(len(found), tuple(named))
 

@@ -257,7 +257,7 @@ def drift(name: str, distances: Sequence[Distance] | None, against: str, action:
     """
     if distances is None:
         return _outcome(name, True, action, f"not compared with {against}: nothing is there")
-    over = sorted((d for d in distances if d.beyond), key=lambda d: -d.value)
+    over = sorted((d for d in distances if d.beyond), key=lambda d: d.value or 0.0, reverse=True)
     if not over:
         message = f"no feature is far from {against}; {len(distances)} distances measured"
         return _outcome(name, True, action, message)
@@ -279,6 +279,10 @@ def reasons(checks: Sequence[Check]) -> list[str]:
 
 
 def _outcome(
-    name: str, passed: bool, action: Severity, message: str, details: tuple[dict, ...] = ()
+    name: str,
+    passed: bool,
+    action: Severity,
+    message: str,
+    details: tuple[dict[str, Any], ...] = (),
 ) -> Check:
     return Check(name=name, passed=passed, action=action, message=message, details=details)

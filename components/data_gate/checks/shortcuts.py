@@ -101,7 +101,7 @@ def _predicted(
     """The area, and of how many images; None where it can't be told."""
     names, counts = np.unique(values[values != ""], return_counts=True)
     names = names[np.argsort(-counts, kind="stable")][:_MAX_CLASSES]
-    names = [name for name in names if (values == name).sum() >= _MIN_IMAGES]
+    names = names[[(values == name).sum() >= _MIN_IMAGES for name in names]]
     patients = columns[features.PATIENT_ID]
     if len(names) < 2:
         return None

@@ -39,7 +39,7 @@ class Sources:
     run_settings: Mapping[str, Any]
     ingest_report: Folder = None
     data_gate_report: DataGateReport | Folder = None
-    upstream_ingest_report: Source = None
+    upstream_ingest_report: Folder = None
     upstream_run: Folder = None
     pretrain_run: Folder = None
     finetune_run: Folder = None

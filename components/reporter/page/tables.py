@@ -106,7 +106,7 @@ class QuarantineRow(NamedTuple):
     """Images left out for one reason; `rows` are the first of them in the manifest."""
 
     reason: str
-    count: int
+    images: int
     rows: list[int]
     more: int
 

@@ -97,7 +97,7 @@ def test_slices_that_do_not_fit_are_counted() -> None:
 def test_quarantine_names_the_first_rows_of_each_reason() -> None:
     ingest = ingest_report({}, quarantined=dict.fromkeys(range(30), "blank") | {30: "huge"})
     rows = tables.quarantine(content(ingest=ingest))
-    assert [(row.reason, row.count, row.more) for row in rows] == [
+    assert [(row.reason, row.images, row.more) for row in rows] == [
         ("blank", 30, 30 - tables.MAX_ROWS_NAMED),
         ("huge", 1, 0),
     ]
