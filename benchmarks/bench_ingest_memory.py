@@ -8,7 +8,6 @@ Each size runs in a process of its own, whose peak resident memory the operating
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import resource
 import sys
@@ -27,7 +26,7 @@ def ingest(images: int) -> tuple[int, float, int, int]:
 
     from components.image_example_gen import ingest
     from components.image_example_gen.settings import DataSettings
-    from components.image_example_gen.writing import report
+    from schemas.documents.ingest import IngestReport
     from trainer_modules.settings import TaskSettings
 
     shifted = images // 5
@@ -54,7 +53,7 @@ def ingest(images: int) -> tuple[int, float, int, int]:
                 pipeline, data, task, 0, b"benchmark", f"{folder}/examples", str(described)
             )
         seconds = time.monotonic() - began
-        kept = json.loads((described / report.REPORT_FILE).read_text())["kept"]
+        kept = IngestReport.read(described).kept
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
     return kept, seconds, before, after
 

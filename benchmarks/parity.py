@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ TOLERANCE = 1e-4
 _SIDE, _BATCH = 96, 4
 
 
-def compare(peer: str, depth: int, width: int) -> dict[str, object]:
+def compare(peer: str, depth: int, width: int) -> dict[str, Any]:
     """Features of both sides on one batch.
 
     Args:
@@ -99,7 +100,7 @@ def _write_released_layout(path: Path, shapes: dict[str, tuple[int, ...]], width
     arrays = {f"resnet/{key}": values(key, shape) for key, shape in shapes.items()}
     arrays["resnet/head/conv2d/kernel"] = np.zeros((1, 1, width, 1000), "float32")
     arrays["resnet/head/conv2d/bias"] = np.zeros(1000, "float32")
-    np.savez(path, **arrays)
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def main() -> int:

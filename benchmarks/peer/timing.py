@@ -35,11 +35,14 @@ def served(command: list[str], threads: int) -> Iterator[Callable[[str], dict[st
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
+        questions, answers = process.stdin, process.stdout
+        assert questions is not None  # both are pipes
+        assert answers is not None
 
         def step(name: str) -> dict[str, float]:
-            process.stdin.write(f"{name}\n")
-            process.stdin.flush()
-            answer = process.stdout.readline()
+            questions.write(f"{name}\n")
+            questions.flush()
+            answer = answers.readline()
             if not answer:
                 raise RuntimeError(f"{command} ended while it ran {name}")
             return json.loads(answer)
@@ -47,4 +50,4 @@ def served(command: list[str], threads: int) -> Iterator[Callable[[str], dict[st
         try:
             yield step
         finally:
-            process.stdin.close()
+            questions.close()
