@@ -12,7 +12,7 @@ COMPILE := .setup/tools/bin/uv pip compile --quiet --universal --python-version 
   --generate-hashes --no-header $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench image lock clean
+.PHONY: help setup demo test test-fast coverage lint format bench image lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,10 @@ test: setup ## Run every test, the slow ones last
 test-fast: setup ## Run the tests that take seconds
 	@$(PYTHON_VENV) -m pytest $(PARALLEL) -m "not slow" --durations=5
 
-lint: setup ## Check style without changing anything
+coverage: setup ## Measure which lines the fast tests reach
+	@$(PYTHON_VENV) -m pytest $(PARALLEL) -m "not slow" --cov --cov-report=term --cov-report=html:build/coverage
+
+lint: setup ## Check style and types without changing anything
 	@$(RUFF) check $(SOURCES)
 	@$(RUFF) format --check $(SOURCES)
 
@@ -49,5 +52,5 @@ lock: setup ## Resolve requirements*.in into the hashed locks
 	@$(COMPILE) requirements-dev.in --constraint requirements.lock --output-file requirements-dev.lock
 
 clean: ## Remove caches and the demo's run (.venv and .setup stay)
-	@rm -rf .pytest_cache .ruff_cache .hypothesis build runs/demo
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage build runs/demo
 	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
