@@ -35,6 +35,7 @@ coverage: setup ## Measure which lines the fast tests reach
 lint: setup ## Check style and types without changing anything
 	@$(RUFF) check $(SOURCES)
 	@$(RUFF) format --check $(SOURCES)
+	@$(PYTHON_VENV) -m mypy
 
 format: setup ## Put the sources in house style
 	@$(RUFF) check --fix $(SOURCES)
