@@ -1,7 +1,7 @@
-"""SavedModels that need TensorFlow alone: decoding and preprocessing are inside the graph.
+"""SavedModels that need only TensorFlow: decoding and preprocessing are inside the graph.
 
 Both are built from a copy of the network that computes in `model.serving_precision` (float32 unless
-told otherwise), whatever precision it was trained in, and hold plain TensorFlow ops only.
+configured otherwise), whatever precision it was trained in, and contain only plain TensorFlow ops.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Encoder(tf.Module):
         autograph=False,
     )
     def embed(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The same as a signature."""
+        """Calls the encoder, as a signature."""
         return {"embedding": self._call(images, training=False)}
 
 
@@ -141,7 +141,7 @@ class Classifier(tf.Module):
 
 
 def _kept(network: keras.Model) -> list[Any]:
-    """What a SavedModel must hold of a network: its variables, and modules that it calls."""
+    """What a SavedModel must hold of a network: its variables and the modules that it calls."""
     modules = [layer.module for layer in network.layers if isinstance(layer, FrozenModule)]
     return [*modules, *(variable.value for variable in network.variables)]
 
@@ -176,7 +176,7 @@ def encoder_card(model: ModelSettings, trained_on: dict[str, Any]) -> dict[str, 
 
 
 def export_encoder(network: keras.Model, folder: pathlib.Path, card: dict[str, Any]) -> None:
-    """Writes the encoder's SavedModel with its weights and card beside."""
+    """Writes the encoder's SavedModel, with its weights and card beside it."""
     module = Encoder(network)
     tf.saved_model.save(module, str(folder), signatures={features.EMBED_SIGNATURE: module.embed})
     _write_extra(network, folder, card)
@@ -190,7 +190,7 @@ def export_classifier(
     folder: pathlib.Path,
     card: dict[str, Any],
 ) -> None:
-    """Writes the classifier's SavedModel with its encoder's weights and card beside."""
+    """Writes the classifier's SavedModel, with its encoder's weights and card beside it."""
     with tempfile.TemporaryDirectory() as scratch:
         names = pathlib.Path(scratch) / TARGETS
         names.write_text(json.dumps({"kind": task.kind, "targets": list(task.targets)}))

@@ -1,6 +1,6 @@
 """The Finetuner's `run_fn`: supervised training from the pretrained encoder.
 
-Epoch, calibration and thresholds are chosen on in-distribution validation examples alone.
+Only in-distribution validation examples choose the epoch, the calibration and the thresholds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trainer_modules.backbones import registry
 from trainer_modules.decisions import calibration, calibration_metrics, operating_point
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
-from trainer_modules.supervised.finetuning import Finetuned, finetune
+from trainer_modules.supervised.fit_classifier import Finetuned, fit_classifier
 from trainer_modules.supervised.selection import AUC
 from trainer_modules.training import stage
 
@@ -29,31 +29,31 @@ def run_fn(fn_args: stage.FnArgs) -> None:
     """Entry point of TFX's Trainer."""
     work = stage.read(fn_args, "finetune")
     chosen = _chosen(fn_args.hyperparameters)
-    # Part of what decides the result, so part of the checkpoints' fingerprint.
+    # They affect the result, so they are part of the checkpoints' digest.
     sections = work.custom_config["settings"] | {"chosen": chosen}
     work = dataclasses.replace(work, custom_config=work.custom_config | {"settings": sections})
     with stage.session(work) as strategy:
-        result = finetune(work, strategy, chosen=chosen)
-        head, figures = _calibrated_head(result)
+        result = fit_classifier(work, strategy, chosen=chosen)
+        head, metrics = _calibrated_head(result)
         export.export_classifier(
             export.serving_network(result.model.encoder, result.work.model),
             head,
             work.task,
             result.work.model.image_size,
             work.serving_model_dir,
-            _card(result, head, figures, chosen),
+            _card(result, head, metrics, chosen),
         )
         result.store.delete()
 
 
 def _chosen(hyperparameters: Mapping[str, Any] | None) -> dict[str, float]:
-    """What the Tuner found best; empty where the graph has no Tuner."""
+    """Returns what the Tuner found best; empty if the graph has no Tuner."""
     if not hyperparameters:
         return {}
     import keras_tuner
 
     found = keras_tuner.HyperParameters.from_config(hyperparameters).values
-    logging.info("Finetuning with the best of the search: %s", found)
+    logging.info("Finetuning with the best candidate of the search: %s", found)
     return dict(found)
 
 
@@ -71,11 +71,11 @@ def _calibrated_head(result: Finetuned) -> tuple[export.Head, dict[str, Any]]:
     after = _probabilities(fitted.apply(logits), task)
     kernel, bias = result.model.head.get_weights()
     head = export.Head(kernel, bias, fitted, _thresholds(result, after))
-    figures = {
-        "before": _figures(truth, before, task),
-        "after": _figures(truth, after, task),
+    metrics = {
+        "before": _calibration_metrics(truth, before, task),
+        "after": _calibration_metrics(truth, after, task),
     }
-    return head, figures
+    return head, metrics
 
 
 def _probabilities(logits: np.ndarray, task: TaskSettings) -> np.ndarray:
@@ -83,10 +83,10 @@ def _probabilities(logits: np.ndarray, task: TaskSettings) -> np.ndarray:
     return special.softmax(logits, axis=1) if multiclass else special.expit(logits)
 
 
-def _figures(
+def _calibration_metrics(
     truth: records.Index, probabilities: np.ndarray, task: TaskSettings
 ) -> dict[str, dict[str, float]]:
-    """Calibration of each target on the validation examples that know it."""
+    """Calibration of each target on the validation examples with a known label for it."""
     known = np.broadcast_to(truth.weights > 0, truth.labels.shape)
     found = {}
     for target, name in enumerate(task.targets):
@@ -107,7 +107,7 @@ def _thresholds(result: Finetuned, probabilities: np.ndarray) -> np.ndarray:
         )
         if point is None:
             logging.warning(
-                "Threshold of '%s' is %g: validation examples of one class only.",
+                "The threshold of '%s' is %g: its validation examples all have the same class.",
                 name,
                 operating_point.UNDETERMINED_THRESHOLD,
             )
@@ -118,7 +118,7 @@ def _thresholds(result: Finetuned, probabilities: np.ndarray) -> np.ndarray:
 def _card(
     result: Finetuned,
     head: export.Head,
-    figures: dict[str, Any],
+    metrics: dict[str, Any],
     chosen: Mapping[str, float],
 ) -> dict[str, Any]:
     work, plan = result.work, result.recipe
@@ -139,7 +139,7 @@ def _card(
             "scale": named(fitted.scale),
             "offset": named(fitted.offset),
             "split": features.VALIDATION,
-            **figures,
+            **metrics,
         },
         "model": work.model.model_dump(mode="json"),
         "feature_dim": registry.feature_dim(work.model),

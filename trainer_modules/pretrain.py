@@ -1,6 +1,6 @@
 """The Pretrainer's `run_fn`: SimCLR on images without labels.
 
-It starts from the Upstream Trainer's encoder where there is one, else as `model.init` says.
+It starts from the Upstream Trainer's encoder if there is one, else from `model.init`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class SimClr(keras.Model):
         loss, top1, entropy = nt_xent(y_pred[:, 0], y_pred[:, 1], self.temperature)
         self.contrastive_top1.update_state(top1)
         self.entropy.update_state(entropy)
-        # Gradients of the replicas are summed.
+        # The replicas' gradients are summed.
         return loss / tf.distribute.get_strategy().num_replicas_in_sync
 
 
@@ -89,10 +89,10 @@ def run_fn(fn_args: stage.FnArgs) -> None:
             every = settings.probe_epochs or settings.epochs
             if probe is None or (epoch % every and epoch != settings.epochs):
                 return {}
-            return probe.figures(lambda split: _embed(model.encoder, split, work))
+            return probe.metrics(lambda split: _embed(model.encoder, split, work))
 
         store = work.checkpoints()
-        plan = loop.Plan("pretrain", settings.epochs, steps, batch_size, _merit)
+        plan = loop.Plan("pretrain", settings.epochs, steps, batch_size, _selection_score)
         history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         network = export.serving_network(model.encoder, work.model)
         export.export_encoder(
@@ -102,7 +102,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
 
 
 def _pass_on(work: stage.Stage) -> None:
-    """Exports the SavedModel of the settings as the encoder: nothing in it can be trained."""
+    """Exports the SavedModel of the settings as the encoder, because it cannot be trained."""
     network = registry.build_backbone(work.model)
     progress("pretraining is skipped: model.family=saved_model is never trained")
     found = initialization.describe(work.model.init)
@@ -134,8 +134,8 @@ def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict
     return model, initialized
 
 
-def _merit(epoch: dict[str, float]) -> tuple[float, float] | None:
-    """The linear probe's AUC, and the later of two equal epochs; None where it was not measured."""
+def _selection_score(epoch: dict[str, float]) -> tuple[float, float] | None:
+    """The linear probe's AUC; of equals, the later epoch; None if it was not measured."""
     auc = epoch.get(linear.LINEAR, math.nan)
     return None if math.isnan(auc) else (auc, epoch["epoch"])
 
@@ -153,7 +153,7 @@ def _card(
     history: loop.History,
 ) -> dict[str, Any]:
     kept = history.kept
-    probes = {name: kept.get(name, math.nan) for name in linear.FIGURES}
+    probes = {name: kept.get(name, math.nan) for name in linear.METRICS}
     trained_on = {
         "method": "SimCLR",
         "splits": list(work.settings.splits),

@@ -1,7 +1,7 @@
-"""The Tuner's `tuner_fn`: learning rate and weight decay by finetuning every candidate.
+"""The Tuner's `tuner_fn`: finds learning rate and weight decay by finetuning every candidate.
 
 Candidates are trained on the train split and ranked on the in-distribution validation split, like
-the epochs of one finetuning. A search that was killed goes on with the candidate it was at.
+the epochs of one finetuning. An interrupted search resumes with the candidate it was training.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from keras_tuner.errors import FailedTrialError, FatalError
 
 from schemas.errors import Diverged, InputError
 from trainer_modules.settings import FinetuneSettings, SearchSettings
-from trainer_modules.supervised.finetuning import finetune
-from trainer_modules.supervised.selection import merit
+from trainer_modules.supervised.fit_classifier import fit_classifier
+from trainer_modules.supervised.selection import selection_score
 from trainer_modules.training import stage
 from trainer_modules.training.progress import progress
 
 LEARNING_RATE = "learning_rate"
 WEIGHT_DECAY = "weight_decay"
-_MERIT = "merit"
+_OBJECTIVE = "selection_score"
 _PROJECT = "search"
 
 
@@ -42,7 +42,7 @@ class TunerFnResult(NamedTuple):
 def tuner_fn(fn_args: stage.FnArgs) -> TunerFnResult:
     """Entry point of TFX's Tuner."""
     scratch = pathlib.Path(fn_args.working_dir)
-    # The Tuner exports nothing; the stage wants to know where all the same.
+    # The Tuner exports nothing, but the stage requires a folder.
     fn_args.serving_model_dir, fn_args.model_run_dir = str(scratch / "model"), str(scratch / "run")
     work = stage.read(fn_args, "finetune")
     folder = dataclasses.replace(work, name="search").checkpoints().folder
@@ -50,7 +50,7 @@ def tuner_fn(fn_args: stage.FnArgs) -> TunerFnResult:
 
 
 def candidates(settings: SearchSettings, seed: int) -> list[dict[str, float]]:
-    """The grid in order, or as many of its points as `trials` says, drawn by the seed."""
+    """The grid in order, or `trials` of its points, drawn by the seed."""
     grid = [
         {LEARNING_RATE: rate, WEIGHT_DECAY: decay}
         for rate, decay in itertools.product(settings.learning_rates, settings.weight_decays)
@@ -62,9 +62,9 @@ def candidates(settings: SearchSettings, seed: int) -> list[dict[str, float]]:
 
 
 class ListOracle(keras_tuner.Oracle):
-    """Gives out a list of candidates, one after the other.
+    """Hands out a list of candidates, one after the other.
 
-    Keras Tuner's own grid oracle forgets where it was when it is loaded again.
+    Keras Tuner's own grid oracle loses its position when it is reloaded.
     """
 
     def __init__(self, listed: list[dict[str, float]]) -> None:
@@ -72,7 +72,7 @@ class ListOracle(keras_tuner.Oracle):
         for name in listed[0]:
             space.Choice(name, sorted({candidate[name] for candidate in listed}), ordered=True)
         super().__init__(
-            objective=keras_tuner.Objective(_MERIT, "max"),
+            objective=keras_tuner.Objective(_OBJECTIVE, "max"),
             max_trials=len(listed),
             hyperparameters=space,
             allow_new_entries=False,
@@ -90,7 +90,7 @@ class ListOracle(keras_tuner.Oracle):
 
 
 class Search(BaseTuner):
-    """Finetunes each candidate; its state lies in a folder that belongs to settings and data."""
+    """Finetunes each candidate; its state is in a folder specific to settings and data."""
 
     def __init__(self, work: stage.Stage, folder: pathlib.Path) -> None:
         settings: FinetuneSettings = work.settings
@@ -102,7 +102,7 @@ class Search(BaseTuner):
         )
 
     def search(self) -> None:
-        """Runs every candidate that has not been run."""
+        """Runs every candidate that has not run yet."""
         super().search()
         if not any(trial.status == TrialStatus.COMPLETED for trial in self.oracle.trials.values()):
             raise InputError(
@@ -113,12 +113,12 @@ class Search(BaseTuner):
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def results_summary(self, num_trials: int = 10) -> None:
-        """Logs the best candidates; Keras Tuner's own would make the folder anew."""
+        """Logs the best candidates; Keras Tuner's own method would recreate the folder."""
         for trial in self.oracle.get_best_trials(num_trials):
             logging.info("%s of %s", trial.score, trial.hyperparameters.values)
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
-        """Finetunes one candidate and gives its best epoch's merit."""
+        """Finetunes one candidate and returns the selection score of its best epoch."""
         chosen = dict(trial.hyperparameters.values)
         number = len(self.oracle.start_order)
         name = f"candidate {number}/{len(self._listed)}"
@@ -129,21 +129,21 @@ class Search(BaseTuner):
         work = self._candidate(chosen)
         try:
             with stage.session(work) as strategy:
-                result = finetune(work, strategy, chosen=chosen, name=name)
+                result = fit_classifier(work, strategy, chosen=chosen, name=name)
         except Diverged as error:
             progress(f"{name} is left out: {error}")
             work.checkpoints().delete()
             raise FailedTrialError(str(error)) from error
         except Exception as error:
-            # Keras Tuner takes any other exception for the candidate's fault and goes on.
+            # Keras Tuner attributes any other exception to the candidate and continues.
             raise FatalError(str(error)) from error
         result.store.delete()
         select_by = self._work.settings.select_by
-        ranked = [value for value in merit(result.best, select_by) if np.isfinite(value)]
-        return {_MERIT: ranked[0]}
+        ranked = [value for value in selection_score(result.best, select_by) if np.isfinite(value)]
+        return {_OBJECTIVE: ranked[0]}
 
     def _candidate(self, chosen: dict[str, float]) -> stage.Stage:
-        """The stage of one candidate, with checkpoints of its own."""
+        """The stage of one candidate, with its own checkpoints."""
         settings: FinetuneSettings = self._work.settings
         epochs = settings.search.epochs or settings.epochs
         sections = self._work.custom_config["settings"] | {"chosen": chosen}

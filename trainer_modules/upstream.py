@@ -1,7 +1,7 @@
 """The Upstream Trainer's `run_fn`: the backbone's first weights from labeled natural images.
 
-Step 1 of REMEDIS, for when no released weights are at hand. It exports an encoder as the
-Pretrainer does, and the Pretrainer starts from it.
+Step 1 of REMEDIS, for use without released weights. It exports an encoder as the Pretrainer does,
+and the Pretrainer starts from it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trainer_modules.input import batches as input_batches
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings, UpstreamTraining
 from trainer_modules.supervised.classifier import Classifier
-from trainer_modules.supervised.selection import merit, validate
+from trainer_modules.supervised.selection import selection_score, validate
 from trainer_modules.training import loop, optimizers, stage
 from trainer_modules.weights import initialization
 
@@ -50,7 +50,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
             logits = model.predict(images, verbose=0).astype(np.float64)
             return validate(truth, logits, work.task) | _accuracy(truth, logits, work.task)
 
-        plan = loop.Plan("upstream", settings.epochs, steps, batch_size, merit)
+        plan = loop.Plan("upstream", settings.epochs, steps, batch_size, selection_score)
         store = work.checkpoints()
         history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         export.export_encoder(
@@ -74,7 +74,7 @@ def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[Classifier, 
 
 
 def _accuracy(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:
-    """Share of images whose class is named first; of a multiclass task alone."""
+    """Fraction of images whose class has the highest score; only for a multiclass task."""
     if task.kind != "multiclass":
         return {}
     hits = truth.labels.argmax(axis=1) == logits.argmax(axis=1)

@@ -20,7 +20,7 @@ from schemas.errors import InputError
 from trainer_modules.training.tensorflow_start import import_tensorflow
 
 if TYPE_CHECKING:
-    from trainer_modules.probes.labels import Figure
+    from trainer_modules.probes.encoder_probe import ProbeResult
 
 _NODES = {
     "pretrain": ("Pretrainer", "ImageExampleGen"),
@@ -32,20 +32,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parses arguments, probes and prints; returns the exit status (0, or 2 for bad input)."""
     arguments = _parser().parse_args(argv)
     try:
-        figures = probe_run(
+        results = probe_run(
             Path(arguments.run), arguments.stage, arguments.fractions, arguments.draws
         )
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(table(figures))
+    print(table(results))
     if arguments.json:
-        content = [dataclasses.asdict(figure) for figure in figures]
+        content = [dataclasses.asdict(result) for result in results]
         Path(arguments.json).write_text(json.dumps(content, indent=1), encoding="utf-8")
     return 0
 
 
-def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> list[Figure]:
+def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> list[ProbeResult]:
     """Probes the newest encoder in the folder of a run.
 
     Raises:
@@ -61,17 +61,19 @@ def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> 
     if task is None:
         raise InputError(f"--stage upstream: {run / 'config.yaml'} has no upstream.task")
     import_tensorflow()
-    from trainer_modules.probes import labels
+    from trainer_modules.probes import encoder_probe
 
-    return labels.probe_encoder(encoder, labels.open_probes(examples, task), fractions, draws)
+    return encoder_probe.probe_encoder(
+        encoder, encoder_probe.open_probes(examples, task), fractions, draws
+    )
 
 
-def table(figures: Sequence[Figure]) -> str:
+def table(results: Sequence[ProbeResult]) -> str:
     """Rows of fractions, columns of networks and splits; mean and deviation over the draws."""
-    columns = list(dict.fromkeys((figure.network, figure.split) for figure in figures))
-    cells = {(f.fraction, f.network, f.split): f for f in figures}
+    columns = list(dict.fromkeys((result.network, result.split) for result in results))
+    cells = {(f.fraction, f.network, f.split): f for f in results}
     rows = [["labels", "patients", "images", "draws", *(f"{n}, {s}" for n, s in columns)]]
-    for fraction in dict.fromkeys(figure.fraction for figure in figures):
+    for fraction in dict.fromkeys(result.fraction for result in results):
         one = cells[(fraction, *columns[0])]
         rows.append(
             [
@@ -84,15 +86,15 @@ def table(figures: Sequence[Figure]) -> str:
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
-    what = "AUC and accuracy" if figures[0].accuracy is not None else "AUC"
+    what = "AUC and accuracy" if results[0].accuracy is not None else "AUC"
     return "\n".join([f"linear probe: {what}, mean (standard deviation) over draws", *lines])
 
 
-def _cell(figure: Figure) -> str:
-    text = f"{figure.auc:.3f} ({figure.auc_deviation:.3f})"
-    if figure.accuracy is None:
+def _cell(result: ProbeResult) -> str:
+    text = f"{result.auc:.3f} ({result.auc_deviation:.3f})"
+    if result.accuracy is None:
         return text
-    return f"{text} {figure.accuracy:.3f} ({figure.accuracy_deviation:.3f})"
+    return f"{text} {result.accuracy:.3f} ({result.accuracy_deviation:.3f})"
 
 
 def _newest(run: Path, node: str, key: str) -> Path:
@@ -135,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         help="shares of the training patients (default: 0.01 0.1 1)",
     )
     parser.add_argument("--draws", type=_count, default=5, help="of each share (default: 5)")
-    parser.add_argument("--json", default="", help="file to write the figures to")
+    parser.add_argument("--json", default="", help="file to write the results to")
     return parser
 
 

@@ -196,15 +196,17 @@ def test_a_killed_search_goes_on_with_the_candidate_it_was_at(
         if len(trained) == 1:
             raise KeyboardInterrupt
         trained.append(kwargs["chosen"])
-        return finetune(*args, **kwargs)
+        return fit_classifier(*args, **kwargs)
 
-    finetune = search.finetune
-    monkeypatch.setattr(search, "finetune", counted)
+    fit_classifier = search.fit_classifier
+    monkeypatch.setattr(search, "fit_classifier", counted)
     args = arguments(splits[0], encoder, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         search.tuner_fn(args).tuner.search()
     monkeypatch.setattr(
-        search, "finetune", lambda *a, **k: trained.append(k["chosen"]) or finetune(*a, **k)
+        search,
+        "fit_classifier",
+        lambda *a, **k: trained.append(k["chosen"]) or fit_classifier(*a, **k),
     )
     tuner = search.tuner_fn(args).tuner
     tuner.search()

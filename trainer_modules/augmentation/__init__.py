@@ -1,1 +1,1 @@
-"""Views of an image for training and evaluation. Imports settings alone."""
+"""Views of an image for training and evaluation. Imports only settings."""

@@ -1,8 +1,7 @@
 """Flip, stain and color jitter, grayscale and blur of a view, compiled into one function by XLA.
 
-The view is handled as three planes: its operations then vectorize, which makes them several times
-faster than TensorFlow's image kernels. They only ever run in the input pipeline, never in an
-exported model.
+The view is processed as three planes. Its operations then vectorize and run several times faster
+than TensorFlow's image kernels. They run only in the input pipeline, never in an exported model.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ import tensorflow as tf
 
 from trainer_modules.settings import AugmentSettings
 
-_STREAM = 0x2545F491  # any constant: keeps these draws apart from those of the geometry
+_STREAM = 0x2545F491  # any constant: separates these draws from those of the geometry
 _RGB_OF_STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
 """Optical density of hematoxylin, eosin and residual per channel (Ruifrok, Johnston 2001)."""
 _LUMA = (0.2989, 0.587, 0.114)
 
 
 def random_finish(view: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
-    """Everything from the flip on, each operation with its probability.
+    """Applies everything from the flip on, each operation with its probability.
 
     Args:
         view: [S, S, 3] float32, about [0, 1], S known.
@@ -42,7 +41,7 @@ def _compiled(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.
 
     @tf.function(jit_compile=True, autograph=False)
     def finish(view: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        # Drawn in here: outside, a handful of numbers costs as much as the blur.
+        # Drawn inside: outside, a few random numbers cost as much as the blur.
         own_seed = tf.bitwise.bitwise_xor(seed, tf.constant([_STREAM, 0], seed.dtype))
         draws = tf.random.stateless_uniform([19], own_seed, alg="philox")
         planes = tf.clip_by_value(tf.transpose(view, (2, 0, 1)), 0.0, 1.0)
@@ -153,7 +152,7 @@ def adjust_contrast(planes: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
 
 
 def adjust_saturation(planes: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Multiplies HSV saturation, at most up to 1; hue and value stay, and so does gray.
+    """Multiplies HSV saturation, up to 1; hue and value stay the same, and so does gray.
 
     With value V = max and saturation (max - min) / max, a channel is V minus a part that is
     proportional to the saturation, so no conversion to HSV is needed.
@@ -166,7 +165,7 @@ def adjust_saturation(planes: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
 
 
 def adjust_hue(planes: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
-    """Rotates the HSV hue; saturation and value stay, and so does gray."""
+    """Rotates the HSV hue; saturation and value stay the same, and so does gray."""
     red, green, blue = tf.unstack(planes)
     value = tf.maximum(tf.maximum(red, green), blue)
     chroma = value - tf.minimum(tf.minimum(red, green), blue)
@@ -181,8 +180,8 @@ def adjust_hue(planes: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
     for offset in (5.0, 3.0, 1.0):
         position = sector + offset
         position -= 6 * tf.floor(position / 6)
-        share = tf.clip_by_value(tf.minimum(position, 4 - position), 0.0, 1.0)
-        channels.append(value - chroma * share)
+        fraction = tf.clip_by_value(tf.minimum(position, 4 - position), 0.0, 1.0)
+        channels.append(value - chroma * fraction)
     return tf.stack(channels)
 
 

@@ -1,8 +1,8 @@
 """Equalization, and the geometry of a view: elastic deformation, rotation, random resized crop.
 
 The geometric operations move no pixels until all of them are known. A crop alone is a bicubic
-resize, as in the reference; together with rotation or elastic deformation it is one bilinear
-sampling at the composed coordinates, where the reference resamples the whole image for each.
+resize, as in the reference. A crop with rotation or elastic deformation is one bilinear sampling
+at the composed coordinates; the reference resamples the whole image for each operation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STREAMS = (0x19660D1, 0x3C6EF35F)  # any constants: keep the draws of one seed 
 def random_geometry(
     image: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings, size: int
 ) -> tf.Tensor:
-    """Everything that comes before the flip, in the order of `AugmentSettings`.
+    """Applies everything before the flip, in the order of `AugmentSettings`.
 
     Args:
         image: [H, W, 3] uint8.
@@ -32,7 +32,7 @@ def random_geometry(
         size: Side of the view.
 
     Returns:
-        [size, size, 3] float32; bicubic resampling may leave [0, 1] a little.
+        [size, size, 3] float32; bicubic resampling may slightly exceed [0, 1].
     """
     elastic = settings.elastic_probability > 0 and settings.elastic_alpha > 0
     if not (settings.equalize_probability or settings.rotation_degrees or elastic):
@@ -110,8 +110,8 @@ def _look_up(buffer: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
 def resize_box(image: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
     """Bicubic resize of a box (top, left, height, width) of a uint8 image to float32 in [0, 1].
 
-    Antialiased only where the box is at least twice as large as the view: the reference never is,
-    which costs little near 1 and would fill views of large images with noise.
+    Antialiased only if the box is at least twice as large as the view. The reference never
+    antialiases, which costs little near a ratio of 1 but fills views of large images with noise.
     """
     top, left, height, width = tf.unstack(box)
     crop = image[top : top + height, left : left + width]
@@ -125,7 +125,7 @@ def resize_box(image: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def random_box(shape: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
-    """Top, left, height, width of the random crop; the whole image where cropping is off."""
+    """Top, left, height, width of the random crop; the whole image if cropping is off."""
     if settings.crop_area is None:
         return tf.stack([0, 0, shape[0], shape[1]])
     begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(

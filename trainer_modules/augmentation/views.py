@@ -1,9 +1,9 @@
 """Random views of an image, and the one fixed view for evaluation.
 
-Every draw comes from the seed, so a view is a function of (image, seed, settings, size) alone,
-eagerly and inside tf.data. What costs is kept off the large image: geometry is one resampling
-straight to the view (`augment_geometry`), color and blur work on the small view in one
-XLA-compiled function (`augment_color`).
+Every draw comes from the seed, so a view depends only on (image, seed, settings, size), eagerly and
+inside tf.data. Expensive operations avoid the large image: the geometry is one resampling straight
+to the view (`geometry`), and color and blur work on the small view in one XLA-compiled function
+(`color`).
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def evaluation_view(image: tf.Tensor, size: int, crop_fraction: float = 0.875) -
     Args:
         image: [H, W, 3], uint8, or floating point in [0, 1].
         size: Side of the view.
-        crop_fraction: Side of the central square that is kept, as a share of the shorter side. 1
-            keeps the whole image, also where it is not square (its aspect is then lost).
+        crop_fraction: Side of the central square that is kept, as a fraction of the shorter side. 1
+            keeps the whole image, even if it is not square (which changes its aspect).
 
     Returns:
-        [size, size, 3] float32 in [0, 1]: bicubic, with antialiasing where it shrinks.
+        [size, size, 3] float32 in [0, 1]: bicubic, antialiased when it shrinks.
     """
     image = geometry.to_float(image)
     if crop_fraction < 1:

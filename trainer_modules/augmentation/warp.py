@@ -1,7 +1,7 @@
 """Rotation and elastic deformation, with the crop, as one bilinear sampling of the image.
 
-The sampling is compiled by XLA, whose gather is several times as fast as TensorFlow's. XLA compiles
-for fixed shapes, so the pixels travel in a flat buffer of one of a few lengths.
+XLA compiles the sampling, because its gather is several times as fast as TensorFlow's. XLA compiles
+for fixed shapes, so the pixels are passed in a flat buffer of one of a few lengths.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NODE_MARGIN = 4  # a node this many sigmas away displaces nothing
 def warp(
     image: tf.Tensor, affine: tf.Tensor, displacement: tf.Tensor | None, size: int
 ) -> tf.Tensor:
-    """Samples an image at affine coordinates plus a displacement, with 0 outside it.
+    """Samples an image at affine coordinates plus a displacement; pixels outside the image are 0.
 
     Args:
         image: [H, W, 3] uint8.
@@ -55,7 +55,7 @@ def _neighbors(
     displacement: tf.Tensor | None,
     size: int,
 ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
-    """The pixels, and where each view pixel's four neighbors are in them, with their weights.
+    """Returns the pixels, and for each view pixel the places and weights of its four neighbors.
 
     The three bytes of a pixel become one integer, so that one fetch brings all.
     """
@@ -82,7 +82,7 @@ def _neighbors(
 
 @tf.function(jit_compile=True, autograph=False)
 def _blend(packed: tf.Tensor, places: list[tf.Tensor], weights: list[tf.Tensor]) -> tf.Tensor:
-    """The weighted sums. A function of its own: in one, XLA computes places once per channel."""
+    """The weighted sums; a separate function, or XLA computes positions once per channel."""
     pixels = [tf.gather(packed, place) for place in places]
     channels = []
     for channel in range(3):

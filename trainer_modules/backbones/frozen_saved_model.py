@@ -43,7 +43,7 @@ def load_frozen(folder: str, image_size: int) -> FrozenModule:
     path = Path(folder).expanduser()
     if not (path / "saved_model.pb").is_file():
         raise InputError(f"model.init.path: no file {path / 'saved_model.pb'}")
-    module = load_guarded(str(path), f"{path} is not a whole TF2 SavedModel")
+    module = load_guarded(str(path), f"{path} is not a complete TF2 SavedModel")
     if not callable(module):
         raise InputError(
             f"{path} has no call of its own (signatures: {sorted(module.signatures)}); accepted "

@@ -24,8 +24,8 @@ def nt_xent(
         temperature: Divides the cosine similarities.
 
     Returns:
-        Scalars: the loss; the share of first views whose second view is nearer than those of all
-        other images; the mean entropy (nats) of the softmax over second views.
+        Scalars: the loss; the fraction of first views whose second view is nearer than those of
+        all other images; the mean entropy (nats) of the softmax over second views.
     """
     z1 = ops.normalize(ops.cast(z1, "float32"), axis=-1)
     z2 = ops.normalize(ops.cast(z2, "float32"), axis=-1)

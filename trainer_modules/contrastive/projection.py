@@ -12,8 +12,8 @@ NORM_EPSILON = 1e-5
 def build_projection_head(input_dim: int, layer_count: int, dim: int) -> keras.Model:
     """Builds a head from features [B, input_dim] to float32 projections, not normalized.
 
-    Hidden layers keep the width: dense without bias, BatchNorm, ReLU. The last one is dense to
-    `dim` without bias, and BatchNorm without center. `nt_xent` normalizes the outputs.
+    Hidden layers keep the width: dense without bias, BatchNorm, ReLU. The last layer is
+    dense to `dim` without bias, and BatchNorm without center. `nt_xent` normalizes the outputs.
 
     Args:
         input_dim: Width of the features.

@@ -1,4 +1,4 @@
-"""Areas under the ROC and the precision-recall curve, with unknown labels left out.
+"""Areas under the ROC and the precision-recall curve; unknown labels are excluded.
 
 Two other purposes have their own: many resamples at once (`components.statistics.target_auc`) and
 slices that do not fit in memory (`components.evaluator.score_table`).

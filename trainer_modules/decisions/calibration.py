@@ -1,9 +1,9 @@
 """Calibration of a classifier's logits, fitted on the validation split (arXiv 1706.04599).
 
 Temperature scaling divides the logits of a target (of all classes, in a multiclass task) by one
-number, and so changes no ranking of images. Vector scaling gives each target a scale and an
-offset of its own, which also corrects a prevalence that class weights or sampling have shifted;
-for sigmoid targets it is Platt scaling.
+number and so does not change the ranking of images. Vector scaling gives each target its own scale
+and offset, which also corrects a prevalence that class weights or sampling shifted; for sigmoid
+targets it is Platt scaling.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def fit(
         labels: [N, T] 0/1 (one-hot for a multiclass task).
         weights: [N, T] or [N, 1]; 0 where the label is unknown.
         logits: [N, T].
-        exclusive: Whether the targets are classes of which each example has one.
+        exclusive: Whether the targets are classes, of which each example has exactly one.
     """
     targets = logits.shape[1]
     if method == "none":
@@ -134,7 +134,7 @@ def _enough(counts: Sequence[int]) -> bool:
     if min(counts) >= MIN_PER_CLASS:
         return True
     logging.warning(
-        "Calibration left out: %d validation examples in the smallest class, %d needed.",
+        "Skipped calibration: the smallest class has %d validation examples, %d are required.",
         min(counts),
         MIN_PER_CLASS,
     )
@@ -142,7 +142,7 @@ def _enough(counts: Sequence[int]) -> bool:
 
 
 def _minimize(loss: Callable[[float], float], counts: Sequence[int]) -> float:
-    """The loss is convex in 1/T, hence has one minimum in log T."""
+    """Minimizes a loss that is convex in 1/T and so has one minimum in log T."""
     if not _enough(counts):
         return 1.0
     found = optimize.minimize_scalar(
@@ -157,7 +157,7 @@ def _minimize(loss: Callable[[float], float], counts: Sequence[int]) -> float:
 def _minimize_vector(
     loss: Callable[[np.ndarray], tuple[float, np.ndarray]], targets: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minimum of a loss that is convex in scales and offsets; scales stay positive."""
+    """Minimizes a loss that is convex in scales and offsets; scales stay positive."""
     scales = [tuple(np.exp(_LOG_BOUNDS))] * targets
     found = optimize.minimize(
         loss,

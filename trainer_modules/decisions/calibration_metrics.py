@@ -10,19 +10,19 @@ ECE_BINS = 15
 """Bins of equal width over [0, 1]."""
 
 
-class CalibrationFigures(NamedTuple):
-    """Both are better when lower; `examples` are those with a known label."""
+class CalibrationMetrics(NamedTuple):
+    """Lower is better for both; `examples` counts those with a known label."""
 
     ece: float
     brier: float
     examples: int
 
 
-def measure(labels: np.ndarray, probabilities: np.ndarray) -> CalibrationFigures:
-    """Figures of one target; NaN without examples.
+def measure(labels: np.ndarray, probabilities: np.ndarray) -> CalibrationMetrics:
+    """Computes the metrics of one target; NaN without examples.
 
     The expected calibration error is the mean over examples of the difference, in the bin of the
-    example's probability, between the mean probability and the share of positives.
+    example's probability, between the mean probability and the fraction of positives.
 
     Args:
         labels: [N] 0/1.
@@ -31,9 +31,9 @@ def measure(labels: np.ndarray, probabilities: np.ndarray) -> CalibrationFigures
     labels = np.asarray(labels, np.float64)
     probabilities = np.asarray(probabilities, np.float64)
     if not len(labels):
-        return CalibrationFigures(np.nan, np.nan, 0)
+        return CalibrationMetrics(np.nan, np.nan, 0)
     off = np.bincount(ece_bin(probabilities), probabilities - labels, ECE_BINS)
-    return CalibrationFigures(
+    return CalibrationMetrics(
         float(np.abs(off).sum() / len(labels)),
         float(np.mean((probabilities - labels) ** 2)),
         len(labels),

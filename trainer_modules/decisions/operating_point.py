@@ -12,7 +12,7 @@ UNDETERMINED_THRESHOLD = 0.5
 
 
 class OperatingPoint(NamedTuple):
-    """A threshold and what it gives on the data it was chosen on."""
+    """A threshold, and its sensitivity and specificity on the data that chose it."""
 
     threshold: float
     sensitivity: float
@@ -56,8 +56,8 @@ def specificity_at_least(
 def _points(labels: np.ndarray, scores: np.ndarray) -> list[OperatingPoint]:
     """Every distinct cut, by increasing threshold; empty when a class is absent.
 
-    Thresholds lie halfway between neighboring scores, so that the rounding of a score in another
-    runtime (the exported float32 graph) does not move an example across.
+    Thresholds lie halfway between neighboring scores, so that rounding in another runtime (the
+    exported float32 graph) does not move an example across a threshold.
     """
     positive = np.asarray(labels) > 0.5
     scores = np.asarray(scores, np.float64)

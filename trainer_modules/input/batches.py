@@ -20,13 +20,13 @@ from trainer_modules.settings import AugmentSettings
 
 EVALUATION_CROP = 0.875
 _UNCROPPED_SIZE = 32
-# Nothing here branches on a tensor by `if` or `while`; rewriting the functions for that would take
-# seconds of every training's start.
+# Nothing here branches on a tensor by `if` or `while`, and AutoGraph would take seconds of every
+# training's start.
 _unconverted = tf.autograph.experimental.do_not_convert
 
 
 def steps_per_epoch(source: records.Records | Cases, batch_size: int) -> int:
-    """Whole batches in an epoch; the examples left over differ from epoch to epoch."""
+    """Whole batches in an epoch; the leftover examples differ from epoch to epoch."""
     return max(1, source.count // batch_size)
 
 
@@ -95,9 +95,11 @@ def finetuning_batches(
     ) -> tuple[tf.Tensor, ...]:
         if not mixup_alpha:
             return images, labels, weights
-        # The key next to the first image's, which no view is drawn from.
+        # The key after that of the first image; no view is drawn from it.
         key = keys[0] + tf.constant([0, 1], tf.int64)
-        return mixup.mix(images, labels, weights, mixup.draw_shares(key, batch_size, mixup_alpha))
+        return mixup.mix(
+            images, labels, weights, mixup.draw_fractions(key, batch_size, mixup_alpha)
+        )
 
     return _training_batches(source, example, batch_size, seed, epochs, skipped, finish)
 
@@ -113,7 +115,7 @@ def evaluation_batches(source: records.Records, size: int, batch_size: int) -> t
 
 
 def first_image_size(source: records.Records) -> tuple[int, int]:
-    """Height and width of the first image as it is stored."""
+    """Height and width of the first image, as stored."""
     serialized = next(iter(source.stored_order().take(1)))
     image = decode_image(_parse(serialized, {})[features.IMAGE_ENCODED])
     return int(image.shape[0]), int(image.shape[1])
@@ -126,7 +128,7 @@ def decode_image(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def evaluation_image(encoded: tf.Tensor, size: int) -> tf.Tensor:
-    """The one evaluation view of an image: central crop (over 32 pixels), resized."""
+    """The one evaluation view of an image: a central crop (over 32 pixels), resized."""
     crop = EVALUATION_CROP if size > _UNCROPPED_SIZE else 1.0
     view = augmentation.evaluation_view(decode_image(encoded), size, crop)
     return tf.ensure_shape(view, [size, size, 3])
@@ -141,15 +143,15 @@ def _training_batches(
     skipped: int = 0,
     finish: Callable[..., object] | None = None,
 ) -> tf.data.Dataset:
-    """All epochs as one stream: reading ahead does not stop where an epoch ends.
+    """All epochs as one stream, so that prefetching does not stop at the end of an epoch.
 
-    The first `skipped` batches of the first epoch are left out; `finish` is applied to batches.
+    Skips the first `skipped` batches of the first epoch. `finish` is applied to batches.
     """
     kept = steps_per_epoch(source, batch_size) * batch_size
 
     @_unconverted
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        # Positions are doubled: the second view of an image has a key of its own.
+        # Positions are doubled, so that the second view of an image has its own key.
         def with_key(position: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return serialized, tf.stack([seed * 1_000_003 + epoch, 2 * position])
 
@@ -171,7 +173,7 @@ def _parse(serialized: tf.Tensor, spec: Mapping[str, Any]) -> dict[str, tf.Tenso
 
 
 def _shardable(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """With several replicas each takes its share of every batch (files may be fewer than they)."""
+    """Gives each replica its part of every batch, even if there are fewer files than replicas."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.with_options(options)

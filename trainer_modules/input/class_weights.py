@@ -1,4 +1,4 @@
-"""Weights that make up for rare classes, from the labels of the training examples."""
+"""Weights that compensate for rare classes, from the labels of the training examples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer_modules.settings import TaskSettings
 class ClassWeights:
     """Factors of an example's weight by label: `negative` and `positive`, [T] each.
 
-    A multiclass task has factors of its classes in `positive`, and one weight an example.
+    A multiclass task has the factors of its classes in `positive`, and one weight per example.
     """
 
     negative: np.ndarray
@@ -34,7 +34,7 @@ class ClassWeights:
 def balanced(index: records.Index, task: TaskSettings) -> ClassWeights:
     """Gives the classes of each label the same total weight, and known labels a mean weight of 1.
 
-    A class of n of N known labels gets N / (classes * n), for each label by itself; a class
+    A class with n of N known labels gets N / (classes * n), separately for each label; a class
     without examples gets 1.
     """
     known = np.broadcast_to(index.weights > 0, index.labels.shape)

@@ -13,16 +13,16 @@ def choose_patients(
     """Draws patients so that smaller fractions are subsets of larger ones with the same seed.
 
     Patients are stratified by their rarest positive target (or none), and each stratum is cut at
-    the same share of an order that depends on the seed and the patient alone: neither the order
-    of the files nor the other patients change it. Every target keeps, at any fraction, one patient
-    with a known positive and one with a known negative, where there are such patients.
+    the same fraction of an order that depends only on the seed and the patient: neither the order
+    of the files nor the other patients change it. At any fraction, every target keeps one patient
+    with a known positive and one with a known negative, if there are such patients.
 
     Args:
         patients: Patient of each example, [N] bytes.
         labels: 0/1 per target, [N, T].
         weights: 0 where a label is unknown, [N, T].
-        fraction: Share of patients, in (0, 1].
-        seed: Another seed is another draw.
+        fraction: Of the patients, in (0, 1].
+        seed: Another seed gives another draw.
 
     Returns:
         The patients drawn.

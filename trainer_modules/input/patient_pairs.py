@@ -1,9 +1,9 @@
 """Cases of MICLe (arXiv 2101.05224): two images of one patient make a positive pair.
 
-A case is a patient. Its pair is two of its images, drawn anew each epoch, or twice the same where
-it has one. Only numbers are held in memory, some tens of bytes an image: records that do not fit
-`records.CACHE_BYTES` are copied to an unnamed temporary file, and read from there at their places
-(compressed TFRecords can't be read out of order).
+A case is a patient. Its pair is two of its images, drawn anew each epoch, or the same image twice
+if it has only one. Memory holds only numbers, some tens of bytes per image. Records that exceed
+`records.CACHE_BYTES` are copied to an unnamed temporary file and read from there by position,
+because compressed TFRecords cannot be read out of order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from schemas.errors import InputError
 from trainer_modules.input import records
 
 _BATCH = 512
-# Keeps the draws of images apart from those of views, which have keys of the same kind.
+# Separates the draws of images from those of views, which have keys of the same kind.
 _DRAWS = 1 << 50
 
 
@@ -77,10 +77,10 @@ def _two_of(size: tf.Tensor, key: tf.Tensor, patient: tf.Tensor) -> tf.Tensor:
 
 
 def open_cases(source: records.Records) -> Cases:
-    """Groups the examples of a split by patient; one without a patient's id is its own case.
+    """Groups the examples of a split by patient; one without a patient id is its own case.
 
     Raises:
-        InputError: No patient has two images, so nothing would differ from pairs of views.
+        InputError: No patient has two images, so the pairs would equal pairs of views.
     """
     patients, fetch = _read(source)
     unnamed = patients == b""
@@ -115,10 +115,10 @@ def _read(source: records.Records) -> tuple[np.ndarray, Callable[[tf.Tensor], tf
 
 
 class _Spill:
-    """Records one after the other in a file that vanishes with the process, and their ends."""
+    """Records, one after the other, in a file that disappears with the process; and their ends."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as training)
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as training)
         self._ends: list[np.ndarray] = []
 
     def extend(self, batch: np.ndarray) -> None:
@@ -132,7 +132,7 @@ class _Spill:
         file = self._file
 
         def read(positions: np.ndarray) -> np.ndarray:
-            # pread keeps no position, so threads do not disturb each other.
+            # pread keeps no position, so threads do not interfere.
             found = [
                 os.pread(file.fileno(), int(ends[one] - starts[one]), int(starts[one]))
                 for one in positions

@@ -1,6 +1,6 @@
-"""TFRecord files of a split: their examples in an order that only (seed, epoch) decide.
+"""TFRecord files of a split: their examples, in an order that depends only on (seed, epoch).
 
-Small splits are held in memory as encoded bytes and fully shuffled; larger ones are streamed
+Small splits are held in memory as encoded bytes and fully shuffled. Larger ones are streamed
 through interleaved files and a shuffle buffer, so memory does not grow with the data set.
 """
 
@@ -49,7 +49,7 @@ class Index:
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """Examples of a split: `cached` when they are few, else read from `files` at every use.
+    """Examples of a split: `cached` if there are few, else read from `files` at every use.
 
     `patients` (None: all) limits a streamed split to the labeled examples of these patients.
     """
@@ -118,7 +118,7 @@ def open_unlabeled(patterns: Iterable[str], task: TaskSettings, what: str) -> Re
 def open_labeled(
     patterns: Iterable[str], task: TaskSettings, what: str, fraction: float = 1.0, seed: int = 0
 ) -> tuple[Records, Index]:
-    """Examples with at least one known label, of a share of the patients, and their index."""
+    """Opens the examples with a known label, of a fraction of the patients, and their index."""
     files, size = _list_files(patterns, what)
     cached = _cache(files, size)
     stream = tf.data.Dataset.from_tensor_slices(cached) if cached is not None else read(files)
@@ -142,7 +142,7 @@ def open_labeled(
 
 
 def limit(source: Records, index: Index, patients: frozenset[bytes]) -> tuple[Records, Index]:
-    """The labeled examples of these patients; `index` is the source's own."""
+    """Limits a source to the labeled examples of these patients; `index` is the source's own."""
     # Typed, or an empty set would become floats.
     keep = np.isin(index.patients, np.array(sorted(patients), index.patients.dtype))
     cached = source.cached
@@ -180,7 +180,7 @@ def _label_spec(task: TaskSettings) -> dict[str, tf.io.FixedLenFeature]:
 
 
 def _list_files(patterns: Iterable[str], what: str) -> tuple[tuple[str, ...], int]:
-    """Files of the patterns, sorted, and their bytes together."""
+    """Lists the files of the patterns, sorted, and their total size in bytes."""
     patterns = list(patterns)
     files = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
     if not files:
@@ -194,7 +194,7 @@ def _open(file: tf.Tensor) -> tf.data.Dataset:
 
 
 def _cache(files: tuple[str, ...], size: int) -> tf.Tensor | None:
-    """All records, when the files (images are compressed already) are small enough."""
+    """Reads all records if the files (whose images are already compressed) are small enough."""
     if size > CACHE_BYTES:
         return None
     batches = list(read(files).batch(_READ_BATCH))

@@ -1,7 +1,7 @@
-"""How linearly separable the labels are in frozen features: progress of pretraining, in labels.
+"""How linearly separable the labels are in frozen features, which measures pretraining.
 
-Logistic regression on labeled training examples, judged on in-distribution validation examples.
-The labels never reach the encoder's weights; they choose the epoch whose weights are kept.
+A logistic regression on labeled training examples, evaluated on in-distribution validation
+examples. Labels never reach the encoder's weights; they choose the epoch whose weights are kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trainer_modules.settings import TaskSettings
 
 LINEAR = "probe_auc"
 NEIGHBORS = "neighbour_auc"
-FIGURES = (LINEAR, NEIGHBORS)
+METRICS = (LINEAR, NEIGHBORS)
 MAX_EXAMPLES = 5000
 
 Embed = Callable[[records.Records], np.ndarray]
@@ -35,7 +35,7 @@ class Probe:
     validation: records.Records
     validation_index: records.Index
 
-    def figures(self, embed: Embed) -> dict[str, float]:
+    def metrics(self, embed: Embed) -> dict[str, float]:
         """Mean AUC over targets on validation; NaN when no target has both classes."""
         features = embed(self.train), self.train_index, embed(self.validation)
         return {
@@ -47,7 +47,7 @@ class Probe:
 def open_probe(
     train_files: tuple[str, ...], eval_files: tuple[str, ...], task: TaskSettings, seed: int
 ) -> Probe | None:
-    """The probe's examples, or None (with the reason logged) when labels are lacking."""
+    """Opens the probe's examples; returns None, and logs the reason, without enough labels."""
     try:
         train, train_index = _open_some(train_files, task, "labeled training examples", seed)
         validation, validation_index = _open_some(
@@ -83,7 +83,7 @@ def probe_auc(
 def probe_scores(
     train: np.ndarray, train_index: records.Index, validation: np.ndarray
 ) -> np.ndarray:
-    """Scores [N, T] of one logistic regression per target; 0 where it saw one class only."""
+    """Scores [N, T] of one logistic regression per target; 0 where it saw only one class."""
     labels, weights = train_index.labels, train_index.weights
     known = np.broadcast_to(weights > 0, labels.shape)
     predicted = np.zeros((len(validation), labels.shape[1]))

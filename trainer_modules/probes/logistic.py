@@ -16,7 +16,7 @@ _ITERATIONS = 300
 
 
 def fit(features: np.ndarray, truth: np.ndarray) -> Pipeline:
-    """Fits standardized features [N, D]; one that has not converged will do as a probe."""
+    """Fits standardized features [N, D]; a probe need not converge."""
     from sklearn import exceptions, linear_model, pipeline, preprocessing
 
     classifier = pipeline.make_pipeline(
@@ -30,7 +30,7 @@ def fit(features: np.ndarray, truth: np.ndarray) -> Pipeline:
 def fit_folds(
     features: np.ndarray, truth: np.ndarray, patients: np.ndarray
 ) -> Iterator[tuple[Pipeline, np.ndarray]]:
-    """Fits on all folds of patients but one, for each; yields the model and the rows held out."""
+    """Holds out each fold of patients in turn; yields the model and the rows held out."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)

@@ -1,7 +1,7 @@
 """How often an image's nearest neighbors among frozen features share its labels.
 
-Beside the linear probe: nothing is fitted, so it also shows structure that no line separates, and
-it costs no iterations.
+It complements the linear probe: nothing is fitted, so it also shows structure that no line
+separates, and it needs no iterations.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from trainer_modules.decisions import auc
 from trainer_modules.input import records
 
 NEIGHBORS = 20
-"""Enough that the share of votes ranks finely, few enough for the labels of small data sets."""
+"""Enough for a fine ranking by votes, and few enough for the labels of small data sets."""
 
 
 def neighbor_auc(
@@ -23,7 +23,7 @@ def neighbor_auc(
 ) -> float:
     """Mean AUC over targets of the votes of the nearest training examples by cosine.
 
-    The arguments are those of `linear.probe_auc`: features [N, D] and their labels.
+    Takes the arguments of `linear.probe_auc`: features [N, D] and their labels.
     """
     from sklearn import neighbors
 

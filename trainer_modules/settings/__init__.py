@@ -1,4 +1,4 @@
-"""Typed settings of the task, the backbone and the trainers. Imports schemas alone."""
+"""Typed settings of the task, the backbone and the trainers. Imports only schemas."""
 
 from trainer_modules.settings.sections import (
     MICRO_BATCH,

@@ -1,7 +1,7 @@
-"""Settings out of a YAML file, and what to say about a wrong one.
+"""Settings from a YAML file, and messages about wrong ones.
 
-Shared by the run configuration and by the policy of the stand-alone gate: a mistake gets the same
-answer wherever it is made.
+The run configuration and the policy of the stand-alone gate share this module, so the same mistake
+gets the same message.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
     """Reads a YAML file of settings; `what` names its purpose in messages.
 
     Raises:
-        InputError: The file can't be read, is not YAML or holds no mapping.
+        InputError: The file can't be read, is not YAML or does not hold a mapping.
     """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -34,7 +34,7 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise InputError(f"{what} '{path}' is not YAML: {error}") from None
     if not isinstance(tree, dict):
-        raise InputError(f"{what} '{path}': a mapping of settings is expected")
+        raise InputError(f"{what} '{path}': expected a mapping of settings")
     return tree
 
 
@@ -42,7 +42,7 @@ def validated(model: type[Section], tree: Mapping[str, Any], source: str) -> Sec
     """Builds settings from a tree; `source` names its origin in messages.
 
     Raises:
-        InputError: Listing every wrong setting with the value received and what is accepted.
+        InputError: Lists every wrong setting, the value received and what is accepted.
     """
     try:
         return model.model_validate(tree)
@@ -58,7 +58,7 @@ def setting_names(model: type[pydantic.BaseModel]) -> list[str]:
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """A clause that names the accepted name most like the one given; empty when none is."""
+    """A clause with the most similar accepted name; empty if there is none."""
     leaf = name.rpartition(".")[2]
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.75) or [
         candidate
@@ -79,7 +79,7 @@ def _explain(model: type[pydantic.BaseModel], item: Mapping[str, Any], names: Se
         return f"setting '{name}.{field}': received '{tag}'; accepted: {accepted}"
     if item["type"] == "extra_forbidden" and name in names:
         section = name.rpartition(".")[0]
-        return f"setting '{name}' does not go with the kind of '{section}' that was chosen"
+        return f"setting '{name}' does not apply to the chosen kind of '{section}'"
     if item["type"] == "extra_forbidden":
         return f"setting '{name}' does not exist{nearest(name, names)}"
     if item["type"] == "missing":
@@ -99,7 +99,7 @@ def _leaves(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _sections(field: pydantic.fields.FieldInfo) -> list[type[pydantic.BaseModel]]:
-    """The settings that a field holds; several where one of its settings says which are meant."""
+    """The settings classes that a field can hold; several if a discriminator chooses among them."""
     kinds = [field.annotation, *typing.get_args(field.annotation)]
     return [
         kind for kind in kinds if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
@@ -109,7 +109,7 @@ def _sections(field: pydantic.fields.FieldInfo) -> list[type[pydantic.BaseModel]
 def _without_tags(
     models: Sequence[type[pydantic.BaseModel]], place: Sequence[str | int]
 ) -> list[str]:
-    """A setting's name without what pydantic adds behind a field of several kinds of settings."""
+    """A setting's name without the tags that pydantic adds after a field with a discriminator."""
     if not place:
         return []
     head, *rest = place

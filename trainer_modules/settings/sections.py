@@ -19,9 +19,9 @@ from pydantic import (
 
 from trainer_modules.settings.merge import over_defaults
 
-# A little more than ImageNet-21k has. A column of more names is not one of classes.
+# Slightly more than ImageNet-21k has. A column with more names does not hold classes.
 MOST_CLASSES = 25_000
-MICRO_BATCH = "images a device computes at once, for less memory and equal results; 0: all"
+MICRO_BATCH = "images that a device computes at once, for less memory and equal results; 0: all"
 
 
 class Settings(BaseModel):
@@ -51,7 +51,7 @@ class TaskSettings(Settings):
     classes: tuple[str, ...] = ()
     uncertain: Literal["ignore", "zeros", "ones"] = "ignore"
     uncertain_by_label: dict[str, Literal["ignore", "zeros", "ones"]] = Field(
-        {}, description="where a label differs from `uncertain`"
+        {}, description="for labels that differ from `uncertain`"
     )
 
     @model_validator(mode="after")
@@ -96,11 +96,11 @@ class InitSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """The backbone. Depth and width name a published network; `units` describes one of one's own.
+    """The backbone. Depth and width name a published network; `units` describes your own.
 
     `bit` is BiT ResNet-v2 (GroupNorm, weight standardization; arXiv 1912.11370), depth 50, 101,
-    152; `simclr` is the SimCLR ResNet (BatchNorm), depth 18, 34, 50, 101, 152. `saved_model` is the
-    SavedModel of `init.path` itself, called on images as it is and never trained.
+    152. `simclr` is the SimCLR ResNet (BatchNorm), depth 18, 34, 50, 101, 152. `saved_model` is the
+    SavedModel at `init.path` itself, called on images and never trained.
     """
 
     family: Literal["bit", "simclr", "saved_model"] = "bit"
@@ -145,7 +145,7 @@ class ModelSettings(Settings):
 class AugmentSettings(Settings):
     """Random views of one image (method: SimCLR appendix A; REMEDIS adds equalize and elastic).
 
-    A probability of 0 (or a range of 0) switches an operation off. Applied in this order:
+    A probability or a range of 0 disables an operation. The order is
     equalize, elastic, rotation, crop, flip, stain, color jitter, grayscale, blur.
     """
 
@@ -174,7 +174,7 @@ class AugmentSettings(Settings):
             if bounds is not None and not 0 < bounds[0] <= bounds[1]:
                 raise ValueError(f"{name} {bounds}: give (low, high) with 0 < low <= high")
         if self.crop_area is not None and self.crop_area[1] > 1:
-            raise ValueError(f"crop_area {self.crop_area}: a share of the image, at most 1")
+            raise ValueError(f"crop_area {self.crop_area}: a fraction of the image, at most 1")
         return self
 
 
@@ -193,10 +193,10 @@ class OptimizerSettings(Settings):
 
 
 class UpstreamTraining(Settings):
-    """Supervised training on labeled natural images, step 1 of REMEDIS where no weights are given.
+    """Supervised training on labeled natural images: step 1 of REMEDIS, if no weights are given.
 
-    The defaults are BiT's recipe: SGD with momentum at 0.03 * batch / 256, cosine, random crops of
-    any size and flips (google-research/big_vision, configs/bit_i21k.py).
+    The defaults are BiT's recipe: SGD with momentum at 0.03 * batch / 256, cosine decay, random
+    crops of any size and flips (google-research/big_vision, configs/bit_i21k.py).
     """
 
     epochs: int = Field(90, ge=1)
@@ -246,7 +246,7 @@ class PretrainSettings(Settings):
 class DistributionSettings(Settings):
     """Which devices train together. `auto`: those of TF_CONFIG's processes, else all GPUs, or one.
 
-    The batch is divided among the replicas, so a result depends on their number by rounding only.
+    The batch is divided among the replicas, so their number affects results only by rounding.
     """
 
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker", "tpu"] = "auto"
@@ -276,11 +276,11 @@ class OperatingPointSettings(Settings):
 
 
 class SearchSettings(Settings):
-    """Search of the finetuning's learning rate and weight decay before it (TFX Tuner).
+    """Search of learning rate and weight decay before finetuning (TFX Tuner).
 
     Every candidate is finetuned on the train split and ranked, as epochs are, on the
-    in-distribution validation split. The default grid is the one attributed to arXiv 2101.05224
-    (not checked against the paper).
+    in-distribution validation split. The default grid is attributed to arXiv 2101.05224, but
+    was not checked against the paper.
     """
 
     enabled: bool = False
@@ -300,7 +300,7 @@ class SearchSettings(Settings):
         for name in ("learning_rates", "weight_decays"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
-                raise ValueError(f"search.{name} {values}: every value once")
+                raise ValueError(f"search.{name} {values}: give every value once")
         grid = len(self.learning_rates) * len(self.weight_decays)
         if self.trials > grid:
             raise ValueError(f"search.trials {self.trials}: the grid has {grid} candidates")
@@ -310,13 +310,13 @@ class SearchSettings(Settings):
 class FinetuneSettings(Settings):
     """Supervised finetuning from the pretrained encoder.
 
-    With `recipe: bit_hyperrule` the size of the training set decides epochs, batch size,
-    optimizer, learning-rate schedule and mixup; the settings of these names are then not used.
+    With `recipe: bit_hyperrule`, the size of the training set decides epochs, batch size,
+    optimizer, learning-rate schedule and mixup; the settings of the same names are then ignored.
     """
 
     mode: Literal["full", "after_block", "linear_probe"] = "full"
     after_block: int | None = Field(
-        None, ge=0, description="k: root and blocks 1 to k stay as pretrained; 0: the root alone"
+        None, ge=0, description="k: root and blocks 1 to k stay as pretrained; 0: only the root"
     )
     recipe: Literal["explicit", "bit_hyperrule"] = "explicit"
     resolution: Literal["model", "bit_hyperrule"] = Field(
@@ -328,11 +328,11 @@ class FinetuneSettings(Settings):
         name="sgd", learning_rate=0.003, scaling="none", weight_decay=0.0, warmup_epochs=1
     )
     layer_decay: float = Field(
-        1.0, gt=0, le=1, description="factor of the learning rate per layer away from the head"
+        1.0, gt=0, le=1, description="factor of the learning rate for each layer away from the head"
     )
     mixup: float = Field(0.0, ge=0, description="alpha of mixup's Beta distribution; 0: none")
     class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: the classes of each label count the same in the loss"
+        "none", description="balanced: the classes of each label have equal weight in the loss"
     )
     augment: AugmentSettings = AugmentSettings(
         crop_area=(0.5, 1.0),
@@ -340,9 +340,10 @@ class FinetuneSettings(Settings):
         grayscale_probability=0.0,
         blur_probability=0.0,
     )
-    label_fraction: float = Field(1.0, gt=0, le=1, description="share of training patients")
+    label_fraction: float = Field(1.0, gt=0, le=1, description="fraction of training patients")
     select_by: Literal["auc", "pr_auc", "loss"] = Field(
-        "auc", description="validation figure that the best epoch, and the search, are chosen by"
+        "auc",
+        description="validation metric that selects the best epoch and candidate",
     )
     early_stopping_epochs: int = Field(0, ge=0, description="0: train every epoch")
     calibration: Literal["none", "temperature", "vector"] = Field(

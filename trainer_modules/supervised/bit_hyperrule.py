@@ -1,7 +1,7 @@
 """BiT-HyperRule (arXiv 1912.11370): finetuning settings from the image and training-set size.
 
-Pure functions, free of TensorFlow. The rule asks for a linear warm-up and leaves its length open:
-the lengths here are a fifth of the shortest schedule, and at most a twentieth of the others.
+Pure functions, free of TensorFlow. The rule requires a linear warm-up but does not specify its
+length: here it is a fifth of the shortest schedule, and at most a twentieth of the others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPTIMIZER = OptimizerSettings(
 
 
 def resolution(height: int, width: int) -> tuple[int, int]:
-    """Side to which training images are resized, and side of the random crop of that."""
+    """Side to which training images are resized, and side of the random crop."""
     return SMALL_RESOLUTION if height * width < SMALL_SIDE**2 else LARGE_RESOLUTION
 
 
@@ -47,7 +47,7 @@ def warmup_steps(examples: int) -> int:
 
 def decay_steps(examples: int) -> tuple[int, ...]:
     """Updates from which the learning rate is divided by ten once more."""
-    return tuple(round(share * steps(examples)) for share in DECAY_AT)
+    return tuple(round(fraction * steps(examples)) for fraction in DECAY_AT)
 
 
 def learning_rate(step: int, peak: float, examples: int) -> float:

@@ -39,12 +39,12 @@ class Classifier(keras.Model):
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True
     ) -> Any:
         loss = weighted_mean(entropy_of(self.task)(y, y_pred), sample_weight)
-        # Gradients of the replicas are summed.
+        # The replicas' gradients are summed.
         return loss / tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def entropy_of(task: TaskSettings) -> Any:
-    """The cross-entropy of a task: of labels and logits [B, T]."""
+    """The cross-entropy of a task, a function of labels and logits [B, T]."""
     return softmax_entropy if task.kind == "multiclass" else sigmoid_entropy
 
 
@@ -59,17 +59,17 @@ def softmax_entropy(labels: Any, logits: Any) -> Any:
 
 
 def weighted_mean(values: Any, weights: Any) -> Any:
-    """Mean over the known labels; 0 when a batch has none."""
+    """Mean over the known labels; 0 if a batch has none."""
     total = ops.sum(weights)
     return ops.sum(values * weights) / ops.where(total > 0, total, 1.0)
 
 
 def choose_trained_layers(encoder: keras.Model, settings: FinetuneSettings) -> None:
-    """Freezes what the mode keeps as pretraining left it; the head is trained in every mode.
+    """Freezes what the mode keeps as pretrained; every mode trains the head.
 
     `full` trains the whole backbone and `linear_probe` none of it. `after_block` with k freezes
-    the root (first convolution, its norm) and blocks 1 to k; blocks k + 1 and later, and the norm
-    that ends a BiT network, are trained. A frozen BatchNorm keeps its running statistics.
+    the root (the first convolution and its norm) and blocks 1 to k, and trains blocks k + 1 and
+    later and the final norm of a BiT network. A frozen BatchNorm keeps its running statistics.
     """
     encoder.trainable = settings.mode != "linear_probe"
     if settings.mode == "after_block":

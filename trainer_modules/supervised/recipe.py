@@ -12,7 +12,7 @@ from trainer_modules.supervised import bit_hyperrule
 from trainer_modules.training import optimizers
 
 HYPERRULE_ROUNDS = 20
-"""The rule counts updates, not epochs: validation is measured this often during them."""
+"""The rule counts updates, not epochs: validation runs this often during them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Recipe:
     """Settings of one finetuning.
 
     Attributes:
-        epochs: Rounds, each ended by a measurement on validation.
-        steps: Updates of a round: one pass through the training set, or a share of the rule's.
-        batch_size: Examples of an update.
+        epochs: Rounds, each of which ends with a validation.
+        steps: Updates per round: one pass through the training set, or a fraction of the rule's.
+        batch_size: Examples per update.
         optimizer: Name, rates, decay.
         schedule: Learning rate by update.
         mixup: Alpha of mixup's Beta distribution; 0: none.
@@ -37,7 +37,7 @@ class Recipe:
 
     @property
     def total_steps(self) -> int:
-        """Updates of the whole finetuning."""
+        """Updates in the whole finetuning."""
         return self.epochs * self.steps
 
 
@@ -54,14 +54,14 @@ def resolve(
     steps_per_pass: int,
     chosen: Mapping[str, float],
 ) -> Recipe:
-    """Applies the settings, or the HyperRule where they ask for it.
+    """Applies the settings, or the HyperRule if they request it.
 
     Args:
         settings: The stage's settings.
         examples: Labeled training examples.
-        batch_size: Examples of an update.
-        steps_per_pass: Updates of one pass through the training set.
-        chosen: What a search found: `learning_rate`, `weight_decay`; empty without one.
+        batch_size: Examples per update.
+        steps_per_pass: Updates in one pass through the training set.
+        chosen: The result of a search: `learning_rate`, `weight_decay`; empty without one.
     """
     if settings.recipe == "explicit":
         optimizer = settings.optimizer.model_copy(update=dict(chosen))

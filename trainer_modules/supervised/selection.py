@@ -1,4 +1,4 @@
-"""What a supervised training is measured by on validation examples, and which epoch is the best."""
+"""Metrics of a supervised training on validation examples, and the choice of its best epoch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from trainer_modules.supervised.classifier import entropy_of
 AUC = f"{VALIDATION}auc"
 PR_AUC = f"{VALIDATION}pr_auc"
 LOSS = f"{VALIDATION}loss"
-_FIGURE = {"auc": AUC, "pr_auc": PR_AUC, "loss": LOSS}
+_METRIC = {"auc": AUC, "pr_auc": PR_AUC, "loss": LOSS}
 
 
 def validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:
-    """Figures of an epoch on the validation examples, from their logits [N, T]."""
+    """Computes an epoch's metrics on the validation examples from their logits [N, T]."""
     losses = np.asarray(entropy_of(task)(truth.labels.astype(np.float64), logits))
     labeled = (truth.labels, truth.weights, logits)
     return {
@@ -29,11 +29,11 @@ def validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> di
     }
 
 
-def merit(figures: dict[str, float], select_by: str = "auc") -> tuple[float, float]:
-    """Larger is better: the figure of the settings, then the loss.
+def selection_score(metrics: dict[str, float], select_by: str = "auc") -> tuple[float, float]:
+    """Score by which epochs are ranked, larger is better: the configured metric, then the loss.
 
-    The loss also decides where the figure is undefined, for want of both classes.
+    The loss also decides if the metric is undefined because a class is absent.
     """
-    value = figures[_FIGURE[select_by]]
+    value = metrics[_METRIC[select_by]]
     value = -value if select_by == "loss" else value
-    return -math.inf if math.isnan(value) else value, -figures[LOSS]
+    return -math.inf if math.isnan(value) else value, -metrics[LOSS]

@@ -1,1 +1,1 @@
-"""The loop and what it needs: optimizers, checkpoints, devices, precision. Knows no objective."""
+"""The training loop, optimizers, checkpoints, devices, precision. Knows no objective."""

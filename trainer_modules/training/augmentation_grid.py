@@ -1,4 +1,4 @@
-"""A picture of what the network is shown: augmented views, for the report and TensorBoard."""
+"""A grid of augmented views, as the network sees them, for the report and TensorBoard."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def write(batches: tf.data.Dataset, folder: pathlib.Path) -> None:
     """Writes the first images of a data set to `views.png` and TensorBoard.
 
     Args:
-        batches: Images in [0, 1], [B, ..., size, size, 3]; of a tuple, its first member. The views
-            of one image stand side by side.
+        batches: Images in [0, 1], [B, ..., size, size, 3]; of a tuple, its first element. The
+            views of one image are side by side.
         folder: The model run's folder.
     """
     from PIL import Image
@@ -37,14 +37,14 @@ def write(batches: tf.data.Dataset, folder: pathlib.Path) -> None:
 
 
 def _grid(images: list[np.ndarray]) -> np.ndarray:
-    """Rows of _COLUMNS images with white between, as bytes."""
+    """Rows of _COLUMNS images separated by white, as bytes."""
     height, width, channels = images[0].shape
     rows = -(-len(images) // _COLUMNS)
     columns = min(_COLUMNS, len(images))
     shape = (rows * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, channels)
-    sheet = np.ones(shape, np.float32)
+    canvas = np.ones(shape, np.float32)
     for number, image in enumerate(images):
         top = number // _COLUMNS * (height + _GAP)
         left = number % _COLUMNS * (width + _GAP)
-        sheet[top : top + height, left : left + width] = image
-    return np.round(np.clip(sheet, 0, 1) * 255).astype(np.uint8)
+        canvas[top : top + height, left : left + width] = image
+    return np.round(np.clip(canvas, 0, 1) * 255).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""Training state on disk: written whole or not at all, the last two kept, damaged ones skipped.
+"""Training state on disk: written atomically, the last two kept, damaged ones skipped.
 
-A folder belongs to one fingerprint (settings, code, data), so a run can only continue a run that
-would have computed the same thing.
+A folder belongs to one digest (of settings, code and data), so a run can only continue a run that
+would have computed the same result.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Checkpoint:
     arrays: dict[str, list[np.ndarray]]
 
 
-def fingerprint(settings: Any, code_digest: str, files: Iterable[tuple[str, int]]) -> str:
-    """Name of a run's folder: a digest of what decides its result."""
-    # An artifact's folder number changes when its files are made again; split and name do not.
+def run_digest(settings: Any, code_digest: str, files: Iterable[tuple[str, int]]) -> str:
+    """Name of a run's folder: a digest of everything that affects its result."""
+    # An artifact's folder number changes when its files are recreated; split and name do not.
     listed = sorted((*pathlib.PurePath(name).parts[-2:], size) for name, size in files)
     text = json.dumps([settings, code_digest, listed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -50,7 +50,7 @@ class CheckpointStore:
 
     @property
     def folder(self) -> pathlib.Path:
-        """Where it keeps them; made when the first is saved."""
+        """The folder of the checkpoints, created with the first of them."""
         return self._folder
 
     def save(self, position: int, checkpoint: Checkpoint) -> None:
@@ -78,9 +78,7 @@ class CheckpointStore:
             try:
                 return _read(path, shapes)
             except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-                logging.warning(
-                    "Checkpoint %s is not usable (%s); an older one is tried.", path, error
-                )
+                logging.warning("Checkpoint %s is unusable (%s); trying an older one.", path, error)
         return None
 
     def delete(self) -> None:

@@ -1,7 +1,7 @@
 """Which devices train together: one, this machine's GPUs, several machines', or a TPU.
 
 Several processes find each other by TensorFlow's environment variable TF_CONFIG, which Kubeflow's
-training operator sets. Every one runs the same trainer; the chief alone leaves files.
+training operator sets. Each runs the same trainer; only the chief writes files.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Cluster:
 
 
 def read_cluster(environment: Mapping[str, str]) -> Cluster:
-    """Reads TF_CONFIG; without it, or with one process in it, this process is all there is."""
+    """Reads TF_CONFIG; without it, or if it names one process, this process trains alone."""
     text = environment.get(TF_CONFIG, "").strip()
     if not text:
         return Cluster(1, chief=True)
@@ -58,7 +58,7 @@ def read_cluster(environment: Mapping[str, str]) -> Cluster:
 def create(
     settings: DistributionSettings, environment: Mapping[str, str]
 ) -> tf.distribute.Strategy:
-    """Makes the strategy of the settings; to be called before TensorFlow computes anything."""
+    """Creates the configured strategy; call it before TensorFlow computes anything."""
     cluster = read_cluster(environment)
     name = settings.strategy
     if name == "auto":
@@ -85,7 +85,7 @@ def several_processes(strategy: tf.distribute.Strategy) -> bool:
 def let_processes_agree_on_logs(model: keras.Model) -> None:
     """Makes a model's logs the mean over several processes.
 
-    Keras 3 takes that mean over the first axis of what `train_step` returns, which scalars lack.
+    Keras 3 takes this mean over the first axis of what `train_step` returns, and scalars have none.
     """
     if not several_processes(model.distribute_strategy):
         return
@@ -96,9 +96,9 @@ def let_processes_agree_on_logs(model: keras.Model) -> None:
 
 
 class Consensus:
-    """Lets processes that train together decide alike, which whoever waits for others must.
+    """Lets processes that train together take the same decisions, so that none waits forever.
 
-    Every process has to ask the same questions in the same order.
+    Every process must call the same methods in the same order.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
@@ -125,12 +125,12 @@ class Consensus:
         context = tf.distribute.get_replica_context()
         index, count = context.replica_id_in_sync_group, context.num_replicas_in_sync
         own = (tf.range(count) == index)[:, None]
-        slots = tf.where(own, values[None], tf.zeros_like(values)[None])  # keeps NaN in its slot
+        slots = tf.where(own, values[None], tf.zeros_like(values)[None])  # NaN stays in its slot
         return context.all_reduce(tf.distribute.ReduceOp.SUM, slots)
 
 
 def _processes(cluster: Any, text: str) -> dict[str, list[str]]:
-    """Addresses by role; refuses roles and addresses that no trainer here plays or can reach."""
+    """Returns the addresses by role; refuses unknown roles and malformed addresses."""
     if not isinstance(cluster, dict) or not set(cluster) <= set(_ROLES):
         raise InputError(
             f"{TF_CONFIG}: its 'cluster' has other roles; received {text}; {_ACCEPTED}"

@@ -1,4 +1,4 @@
-"""Event files that TensorBoard reads; TensorBoard itself need not be installed to write them."""
+"""Event files for TensorBoard, which need not be installed to write them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _Summary = tf.compat.v1.Summary
 
 
 class EventLog:
-    """Figures and pictures of a training, in `tensorboard/` of its folder."""
+    """Metrics and images of a training, in `tensorboard/` in its folder."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Logs named figures."""
+        """Logs metrics by name."""
         self._write([_Summary.Value(tag=k, simple_value=v) for k, v in values.items()], step)
 
     def image(self, name: str, png: bytes, height: int, width: int) -> None:
-        """Logs a picture."""
+        """Logs an image."""
         picture = _Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
         self._write([_Summary.Value(tag=name, image=picture)], 0)
 

@@ -1,4 +1,4 @@
-"""What both trainers share: epochs that are logged, checkpointed, resumed and stopped."""
+"""The training loop of all trainers: logs, checkpoints, resumes and stops epochs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainer_modules.training.checkpoint import Checkpoint, CheckpointStore
 from trainer_modules.training.event_log import EventLog
 from trainer_modules.training.progress import progress
 
-# Checkpoints are written at every end of an epoch, and this often within long ones.
+# Checkpoints are written at the end of every epoch, and this often within long ones.
 CHECKPOINT_SECONDS = 600.0
 
 
@@ -29,22 +29,22 @@ CHECKPOINT_SECONDS = 600.0
 class Plan:
     """How long to train, and what decides which epoch's weights are kept.
 
-    `merit` ranks epochs by their history (larger is better; None: not to be chosen). The last epoch
-    is kept where there is no `merit` or no epoch has one.
-    `patience` epochs without a better one end the training; 0: never.
+    `selection_score` ranks epochs by their metrics (larger is better; None: not eligible). Without
+    it, or if no epoch has a score, the last epoch is kept. `patience` epochs without improvement
+    end the training; 0: never.
     """
 
     stage: str
     epochs: int
     steps: int
     batch_size: int
-    merit: Callable[[dict[str, float]], tuple[float, ...] | None] | None = None
+    selection_score: Callable[[dict[str, float]], tuple[float, ...] | None] | None = None
     patience: int = 0
 
 
 @dataclasses.dataclass
 class History:
-    """What happened, epoch by epoch; `best_epoch` is the one whose weights were kept."""
+    """The metrics of every epoch; `best_epoch` is the one whose weights were kept."""
 
     stage: str
     parameters: int
@@ -54,14 +54,14 @@ class History:
 
     @property
     def kept(self) -> dict[str, float]:
-        """Figures of the epoch whose weights were kept: the best, else the last."""
+        """Metrics of the epoch whose weights were kept: the best, or else the last."""
         return self.epochs[(self.best_epoch or 0) - 1]
 
     def write(self, folder: pathlib.Path) -> None:
         """Writes `history.json`."""
         TrainingHistory(
             stage=self.stage,
-            epochs=tuple(Epoch(**figures) for figures in self.epochs),
+            epochs=tuple(Epoch(**metrics) for metrics in self.epochs),
             resumed_from_epoch=self.resumed_from_epoch,
             parameters=self.parameters,
             best_epoch=self.best_epoch,
@@ -79,12 +79,12 @@ def fit(
     """Trains a built and compiled model, from its last checkpoint if there is one.
 
     Args:
-        model: Ends with the weights of the best epoch (or the last, without `plan.merit`).
-        make_data: Batches of the epochs of a range as one stream, without the first so many.
+        model: Ends with the weights of the best epoch (without a selection score: the last).
+        make_data: Makes one stream of batches of a range of epochs, skipping the first so many.
         plan: Epochs, steps, selection.
         store: Where checkpoints are kept.
-        folder: Where the history, a picture of the batches and TensorBoard's logs go.
-        measure: Called with the epoch's number (from 1) when it ends; its figures are logged.
+        folder: For the history, the augmentation grid and TensorBoard's logs.
+        measure: Called with the epoch's number (from 1) when it ends; returns metrics to log.
 
     Returns:
         The history, resumed epochs included.
@@ -94,7 +94,7 @@ def fit(
     distribution.let_processes_agree_on_logs(model)
     recorder = _Recorder(plan, store, EventLog(folder), measure, model)
     epoch, step = recorder.restore()
-    # One data set for the picture and the training: its functions are compiled once.
+    # One data set for the grid and the training, so its functions are compiled once.
     data = make_data(range(min(epoch, plan.epochs - 1), plan.epochs), step)
     augmentation_grid.write(data, folder)
     if step:
@@ -127,9 +127,9 @@ def _train(
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Watches the loss; when an epoch ends, measures, logs, keeps the best weights; checkpoints.
+    """Checks the loss, measures and logs each epoch, keeps the best weights, writes checkpoints.
 
-    Steps are counted within an epoch, those before a resumption included. Where several processes
+    Steps are counted within an epoch, including those before a resumption. If several processes
     train together, all of them read their variables at the same steps: some reads are collective.
     """
 
@@ -156,13 +156,13 @@ class _Recorder(keras.callbacks.Callback):
         self._epoch_started = self._saved = time.monotonic()
 
     def restore(self) -> tuple[int, int]:
-        """Continues from the newest usable checkpoint: whole epochs and further steps done."""
+        """Continues from the newest usable checkpoint; returns epochs and steps done."""
         variables = self._variables()
         shapes = {name: [v.shape for v in members] for name, members in variables.items()}
         found = self._store.latest(shapes)
         if found is not None and found.state["batch_size"] != self._plan.batch_size:
             logging.warning(
-                "A checkpoint of batches of %s is passed over; they are of %s now.",
+                "Skipping a checkpoint with batch size %s; the batch size is now %s.",
                 found.state["batch_size"],
                 self._plan.batch_size,
             )
@@ -178,11 +178,11 @@ class _Recorder(keras.callbacks.Callback):
         self._best = found.arrays.get("best", [])
         step = found.state["step"]
         self._resumed = found if step else None
-        progress(f"{self._plan.stage} continues after epoch {epoch}, step {step}")
+        progress(f"{self._plan.stage} resumes after epoch {epoch}, step {step}")
         return epoch, step
 
     def _check_position(self, found: Checkpoint | None) -> None:
-        """Refuses that processes which train together continue from different steps."""
+        """Refuses to continue if the processes that train together are at different steps."""
         position = -1 if found is None else self._position(found.state)
         positions = self._consensus.of_all(np.array([position], np.float64))
         if (positions != position).any():
@@ -193,14 +193,14 @@ class _Recorder(keras.callbacks.Callback):
             )
 
     def finished(self) -> bool:
-        """True when no epoch is left, or the last `patience` brought nothing better."""
+        """True if no epoch is left, or the last `patience` epochs brought no improvement."""
         done = len(self.history.epochs)
         patience = self._plan.patience
         stale = bool(patience) and done - self._best_epoch >= patience
         return stale or done >= self._plan.epochs
 
     def keep_best_weights(self) -> None:
-        """Puts the best epoch's weights back into the model."""
+        """Restores the weights of the best epoch."""
         if not self._best:
             return
         _assign(self.model.variables, self._best)
@@ -209,7 +209,7 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch_started, self._first_step = time.monotonic(), 0
         if self._resumed is not None:
-            # Keras has just reset the running means; they continue where the epoch broke off.
+            # Keras has just reset the running means; restore those of the interrupted epoch.
             _assign(self.model.metrics_variables, self._resumed.arrays["metrics"])
             self._epoch_started -= self._resumed.state["seconds"]
             self._first_step = self._resumed.state["step"]
@@ -229,7 +229,7 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         seconds = time.monotonic() - self._epoch_started
-        figures = {
+        metrics = {
             "loss": logs["loss"],
             **logs,
             "learning_rate": float(self.model.optimizer.learning_rate),
@@ -237,28 +237,28 @@ class _Recorder(keras.callbacks.Callback):
             "images_per_second": round(self._plan.steps * self._plan.batch_size / seconds, 2),
             **self._measured(epoch + 1),
         }
-        self.history.epochs.append({"epoch": epoch + 1, **figures})
+        self.history.epochs.append({"epoch": epoch + 1, **metrics})
         self._update_best()
         self._save(0)
-        self._events.scalars(figures, epoch + 1)
-        self._report(epoch + 1, figures)
+        self._events.scalars(metrics, epoch + 1)
+        self._report(epoch + 1, metrics)
         if self.finished():
             self.model.stop_training = True
 
     def _measured(self, epoch: int) -> dict[str, float]:
-        """The chief's figures: they decide which epoch is kept, and when to stop."""
-        figures = self._measure(epoch)
-        values = self._consensus.of_chief(np.array(list(figures.values()), np.float64))
-        return dict(zip(figures, values.tolist(), strict=True))
+        """The chief's metrics, which decide which epoch is kept and when to stop."""
+        metrics = self._measure(epoch)
+        values = self._consensus.of_chief(np.array(list(metrics.values()), np.float64))
+        return dict(zip(metrics, values.tolist(), strict=True))
 
     def _update_best(self) -> None:
         epoch = self.history.epochs[-1]
-        rank = self._plan.merit
-        merit = rank(epoch) if rank else None
-        if rank is None or merit is None:
+        score_of = self._plan.selection_score
+        score = score_of(epoch) if score_of else None
+        if score_of is None or score is None:
             return
-        best = rank(self.history.epochs[self._best_epoch - 1]) if self._best_epoch else None
-        if best is None or merit > best:
+        best = score_of(self.history.epochs[self._best_epoch - 1]) if self._best_epoch else None
+        if best is None or score > best:
             self._best_epoch = len(self.history.epochs)
             self._best = _values(self.model.variables)
 
@@ -277,7 +277,7 @@ class _Recorder(keras.callbacks.Callback):
         self._saved = time.monotonic()
 
     def _position(self, state: dict[str, Any]) -> int:
-        """Steps done since the training began."""
+        """Steps since the training began."""
         return len(state["epochs"]) * self._plan.steps + state["step"]
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
@@ -287,17 +287,17 @@ class _Recorder(keras.callbacks.Callback):
             "metrics": self.model.metrics_variables,
         }
 
-    def _report(self, epoch: int, figures: dict[str, float]) -> None:
+    def _report(self, epoch: int, metrics: dict[str, float]) -> None:
         seconds = [e["seconds"] for e in self.history.epochs[-5:]]
         remaining = (self._plan.epochs - epoch) * sum(seconds) / len(seconds)
         named = [
             f"{name} {value:.4g}"
-            for name, value in figures.items()
+            for name, value in metrics.items()
             if name not in ("seconds", "images_per_second")
         ]
         progress(
             f"{self._plan.stage} epoch {epoch}/{self._plan.epochs}  {'  '.join(named)}  "
-            f"{figures['images_per_second']:.0f} images/s  eta {_duration(remaining)}"
+            f"{metrics['images_per_second']:.0f} images/s  eta {_duration(remaining)}"
         )
 
 

@@ -1,11 +1,11 @@
-"""Large batches in small memory: a network's activations are held for some images at a time.
+"""Large batches in little memory: activations are held for only some images at a time.
 
 Accumulating the gradients of small batches would change a contrastive loss, whose negatives are the
-batch. Here the features of the whole batch are computed first, without keeping activations; the
-loss sees all of them; then every micro-batch is computed again, this time with its gradient (Gao et
-al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", arXiv 2101.06983).
-The result is the undivided batch's for any loss, but for rounding, at the price of one more forward
-pass.
+batch. Here the features of the whole batch are computed first, without keeping activations. The
+loss sees all of them. Then every micro-batch is computed again, with its gradient (Gao et al.,
+"Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", arXiv 2101.06983). For
+any loss, the result equals that of the undivided batch up to rounding, at the price of one more
+forward pass.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from schemas.errors import InputError
 
 
 def check(network: keras.Model, setting: str) -> None:
-    """Refuses networks whose layers look at the batch, which they would then see in parts."""
+    """Refuses networks with layers that depend on the whole batch."""
     for layer in network._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             raise InputError(
@@ -31,7 +31,7 @@ def check(network: keras.Model, setting: str) -> None:
 def apply(network: keras.Model, images: tf.Tensor, size: int) -> tf.Tensor:
     """Features [N, D] of images [N, ...] for training, `size` images at a time (0: all at once).
 
-    The gradient reaches the network's weights; with `size` it does not go on to the images.
+    The gradient reaches the network's weights; with `size` it does not reach the images.
     """
     if not size:
         return network(images, training=True)
@@ -39,7 +39,7 @@ def apply(network: keras.Model, images: tf.Tensor, size: int) -> tf.Tensor:
     @tf.custom_gradient
     def whole(images: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor, variables: Any = ()) -> Any:
-            # Without this dependency the second pass could start before the first has ended.
+            # Without this dependency, the second pass could start before the first one ends.
             with tf.control_dependencies([upstream]):
                 again = tf.identity(images)
             return None, _gradients(network, again, upstream, list(variables), size)

@@ -1,4 +1,4 @@
-"""Whether training in bfloat16 pays off on this machine, by a rule that tables can test."""
+"""Whether training in bfloat16 pays off on this machine."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def resolve(
     gpu_capabilities: list[tuple[int, int]],
     cpu_flags: frozenset[str],
 ) -> str:
-    """Dtype policy of a precision setting.
+    """Resolves a precision setting to a dtype policy.
 
-    `auto` is bfloat16 on GPUs that multiply it natively (Ampere on), and on CPUs that do when the
-    network is at least as wide as a published one: narrow ones gain little, as products are a
-    smaller part of their work (docs/speed.md), and keep float32's digits.
+    `auto` is bfloat16 on GPUs that multiply it natively (from Ampere on), and on CPUs that do if
+    the network is at least as wide as a published one. Narrow networks gain little, because
+    products are a smaller part of their work (docs/speed.md), and keep the precision of float32.
     """
     if setting != "auto":
         return setting
@@ -42,7 +42,7 @@ def machine_gpu_capabilities() -> list[tuple[int, int]]:
 
 
 def machine_cpu_flags() -> frozenset[str]:
-    """Instruction-set flags of this machine's first core; empty where Linux does not list them."""
+    """Instruction-set flags of this machine's first core; empty if Linux does not list them."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

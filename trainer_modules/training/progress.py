@@ -1,4 +1,4 @@
-"""Lines for the person who started a run, from inside its steps."""
+"""Progress lines from inside a step to the person who started the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from absl import logging
 
 PREFIX = "[progress] "
-"""A line of standard output that begins with this is shown; the others only go to the log."""
+"""Lines of standard output with this prefix are shown; others go only to the log."""
 
 
 def progress(text: str) -> None:

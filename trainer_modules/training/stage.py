@@ -1,4 +1,4 @@
-"""What a Trainer was asked to do: the settings inside TFX's `fn_args`, checked, and its folders."""
+"""The task of one Trainer: the settings inside TFX's `fn_args`, validated, and its folders."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from trainer_modules.settings import (
 )
 from trainer_modules.training import checkpoint, distribution, precision
 
-# XLA on CPUs has slow convolutions; the train steps stay on oneDNN's.
+# XLA's convolutions are slow on CPUs; the train steps stay with those of oneDNN.
 JIT_COMPILE = False
 _SETTINGS: dict[str, type[Settings]] = {
     "upstream": UpstreamTraining,
@@ -40,7 +40,7 @@ _SETTINGS: dict[str, type[Settings]] = {
 
 
 class FnArgs(Protocol):
-    """The part of `tfx.components.FnArgs` that the trainers use (TFX itself is not imported)."""
+    """The part of `tfx.components.FnArgs` that the trainers use, without importing TFX."""
 
     train_files: list[str]
     eval_files: list[str]
@@ -54,10 +54,10 @@ class FnArgs(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One Trainer's work. `settings` is of the type that `name` has in `_SETTINGS`.
+    """The work of one Trainer; `_SETTINGS` maps `name` to the type of `settings`.
 
-    Of several processes that train together, only the chief's writes into TFX's folders and keeps
-    checkpoints; the others' `serving_model_dir` and `model_run_dir` are temporary.
+    If several processes train together, only the chief writes to TFX's folders and keeps
+    checkpoints; `serving_model_dir` and `model_run_dir` of the others are temporary.
     """
 
     name: str
@@ -76,18 +76,18 @@ class Stage:
     chief: bool
 
     def checkpoints(self) -> checkpoint.CheckpointStore:
-        """The store that belongs to these settings, this code and these input files."""
+        """The checkpoint store of these settings, this code and these input files."""
         patterns = [*self.train_files, *self.eval_files]
         names = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
         sizes = [(name, tf.io.gfile.stat(name).length) for name in names]
         settings = [self.name, self._deciding_settings(), self._base_digests()]
-        run = checkpoint.fingerprint(settings, self.custom_config["code_digest"], sizes)
+        run = checkpoint.run_digest(settings, self.custom_config["code_digest"], sizes)
         return checkpoint.CheckpointStore(
             self.checkpoint_root, f"{self.name}-{run}", read_only=not self.chief
         )
 
     def _deciding_settings(self) -> dict[str, Any]:
-        """The settings without those that a run may change when it continues."""
+        """The settings, except those that may change when a run resumes."""
         return {
             name: {key: value for key, value in section.items() if key != "micro_batch"}
             if isinstance(section, dict)
@@ -96,7 +96,7 @@ class Stage:
         }
 
     def _base_digests(self) -> list[str]:
-        """Content of the weights that training starts from: theirs all have the same size."""
+        """Digests of the initial weights, because files of weights all have the same size."""
         digests = []
         extra = (pathlib.Path(self.base_model) / model_files.WEIGHTS).parent
         for path in sorted(extra.glob("*.h5")) if self.base_model else ():
@@ -106,7 +106,7 @@ class Stage:
 
 
 def read(fn_args: FnArgs, name: str) -> Stage:
-    """Checks the settings that the pipeline passed to the Trainer."""
+    """Validates the settings that the pipeline passed to the Trainer."""
     config = fn_args.custom_config or {}
     missing = {"settings", "code_digest", "checkpoint_root"} - set(config)
     if missing:
@@ -147,7 +147,7 @@ def read(fn_args: FnArgs, name: str) -> Stage:
 
 @contextlib.contextmanager
 def session(stage: Stage) -> Iterator[tf.distribute.Strategy]:
-    """Seeds, precision and devices of a training; the precision does not outlive it."""
+    """Sets seeds, precision and devices for a training, and restores the precision after it."""
     stage.model_run_dir.mkdir(parents=True, exist_ok=True)
     try:
         with prepared(
@@ -167,7 +167,7 @@ def prepared(
     seed: int,
     devices: DistributionSettings | None = None,
 ) -> Iterator[tf.distribute.Strategy]:
-    """The same for a training that is no stage of the pipeline."""
+    """The same for a training that is not a stage of the pipeline."""
     keras.backend.clear_session()
     strategy = distribution.create(devices, os.environ) if devices else machine_strategy()
     keras.utils.set_random_seed(seed % 2**32)
@@ -187,12 +187,12 @@ def prepared(
 
 
 def machine_strategy() -> tf.distribute.Strategy:
-    """The devices of this machine or of TF_CONFIG, where no settings name others."""
+    """The devices of this machine or of TF_CONFIG, if no settings name others."""
     return distribution.create(DistributionSettings(), os.environ)
 
 
 def batch_size(wanted: int, examples: int, strategy: tf.distribute.Strategy) -> int:
-    """The batch size of the settings, less for few examples, divisible among the replicas."""
+    """The configured batch size, reduced for few examples, and divisible by the replicas."""
     replicas = strategy.num_replicas_in_sync
     if examples < replicas:
         raise InputError(f"{examples} examples for {replicas} replicas: each needs at least one")

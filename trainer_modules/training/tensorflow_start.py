@@ -1,4 +1,4 @@
-"""How TensorFlow starts: with oneDNN's kernels, and quietly where people read the output."""
+"""How TensorFlow starts: with oneDNN's kernels, and quietly in commands whose output is read."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import tempfile
 
 
 def prefer_onednn() -> None:
-    """Asks for oneDNN's kernels; works only before TensorFlow is imported.
+    """Requests oneDNN's kernels; works only before TensorFlow is imported.
 
-    TensorFlow takes them by itself on processors with AVX-512 VNNI and later. On one with AVX2
-    alone they shorten a train step too (docs/speed.md). `TF_ENABLE_ONEDNN_OPTS=0` refuses them.
+    TensorFlow uses them by default on processors with AVX-512 VNNI and later. They also shorten a
+    train step on processors with only AVX2 (docs/speed.md). `TF_ENABLE_ONEDNN_OPTS=0` disables
+    them.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and looks for devices; standard error does not show meanwhile.
+    """Imports TensorFlow and lists devices, with standard error hidden.
 
-    TensorFlow's libraries write some notes before they read `TF_CPP_MIN_LOG_LEVEL`. If the import
-    fails they are written out after all, as they may say why.
+    TensorFlow's libraries write messages before they read `TF_CPP_MIN_LOG_LEVEL`. If the import
+    fails, the messages are shown, because they may tell why.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()

@@ -1,6 +1,6 @@
-"""Weights out of a released BiT `.npz` file.
+"""Weights from a released BiT `.npz` file.
 
-Nothing in it is unpickled, and no array is unpacked before every header is what the network needs.
+Nothing is unpickled, and no array is unpacked before every header matches the network.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def load_bit_npz(backbone: keras.Model, path: Path) -> int:
                 variable.assign(_read_array(archive, members[key], key, path))
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
         raise InputError(
-            f"{path} is not a whole .npz file ({error}); download it again, for example "
+            f"{path} is not a complete .npz file ({error}); download it again, for example "
             "BiT-M-R50x1.npz"
         ) from error
     return len(variables)
@@ -76,7 +76,7 @@ def _compare_names(found: set[str], wanted: set[str], path: Path) -> None:
 def _header_fault(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str, shape: tuple[int, ...]
 ) -> str | None:
-    """What is wrong with an array, from its header alone: no data is unpacked, however large."""
+    """What is wrong with an array, judged by its header without unpacking data."""
     with archive.open(info) as stream:
         try:
             version = np.lib.format.read_magic(stream)
@@ -93,7 +93,7 @@ def _header_fault(
     if found != shape:
         return f"{key} is {found}, expected {shape}"
     if info.file_size != header + 4 * int(np.prod(shape)):
-        return f"{key} holds {info.file_size} bytes, which its shape {shape} does not explain"
+        return f"{key} holds {info.file_size} bytes, which does not match its shape {shape}"
     return None
 
 
@@ -105,5 +105,5 @@ def _read_array(
             array = np.lib.format.read_array(stream, allow_pickle=False)
         except ValueError as error:
             raise InputError(f"{path}: {key} cannot be read ({error})") from error
-        stream.read(1)  # at the end of the member zipfile compares the checksum
+        stream.read(1)  # zipfile verifies the checksum at the end of the member
     return array

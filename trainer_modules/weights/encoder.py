@@ -1,6 +1,6 @@
-"""Weights out of the `encoder.weights.h5` that an earlier run exported.
+"""Weights from the `encoder.weights.h5` that an earlier run exported.
 
-Values are taken from that file alone: HDF5 can point to others.
+Only values in this file are accepted: HDF5 can point to other files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def load_encoder(backbone: keras.Model, path: Path) -> int:
         with h5py.File(path, "r") as file:
             found = _h5_shapes(file, path)
     except OSError as error:
-        raise InputError(f"{path} is not a whole HDF5 weights file ({error})") from error
+        raise InputError(f"{path} is not a complete HDF5 weights file ({error})") from error
     # Keras ignores surplus arrays in the file, which would hide a deeper network.
     wanted = Counter(tuple(variable.shape) for variable in backbone.weights)
     if found != wanted:
@@ -48,7 +48,7 @@ def load_encoder(backbone: keras.Model, path: Path) -> int:
 
 
 def _h5_shapes(file: h5py.File, path: Path) -> Counter[tuple[int, ...]]:
-    """Shapes of the arrays, how often each; links are not followed, other files never opened."""
+    """Counts the shapes of the arrays without following links or opening other files."""
     shapes: Counter[tuple[int, ...]] = Counter()
 
     def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:

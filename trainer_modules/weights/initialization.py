@@ -1,6 +1,6 @@
 """First weights of the backbone: random, a released file or SavedModel, or an earlier encoder.
 
-Every fault of a file is an `InputError` before any training.
+Every fault in a file is an `InputError` before training.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NEEDS = {
 
 
 def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
-    """Gives the backbone its first weights.
+    """Loads the backbone's first weights.
 
     Args:
         backbone: What `build_backbone` returned.
@@ -37,7 +37,7 @@ def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
             `saved_model` with the folder of a BiT or REMEDIS TF2 SavedModel.
 
     Returns:
-        Provenance: source and, of a file, its name, sha256 and number of arrays loaded.
+        Provenance: the source and, for a file, its name, sha256 and number of arrays loaded.
 
     Raises:
         InputError: The file is missing, damaged, or does not fit the backbone.
@@ -62,23 +62,23 @@ def describe(settings: InitSettings) -> dict[str, Any]:
     """Source, name and sha256 of the file or folder that the settings name.
 
     Raises:
-        InputError: It is missing, or another one than `sha256` says.
+        InputError: It is missing, or its digest is not `sha256`.
     """
     path = _existing_file(settings)
     digest = _sha256(path)
     if settings.sha256 and digest != settings.sha256:
         raise InputError(
             f"model.init.sha256: {path} has sha256 {digest}, expected {settings.sha256}; "
-            "the file is damaged or another one"
+            "the file is damaged or is a different one"
         )
     return {"source": settings.source, "file": path.name, "sha256": digest}
 
 
 def initialize_from_upstream(backbone: keras.Model, folder: str) -> dict[str, Any]:
-    """Gives the backbone the weights of the Upstream Trainer's export.
+    """Loads the weights that the Upstream Trainer exported.
 
     Returns:
-        Provenance: as `initialize`, and what the card beside the weights says they learned from.
+        Provenance: as `initialize`, plus `trained_on` of the card beside the weights.
     """
     found = initialize(backbone, InitSettings(source="encoder", path=folder))
     card = json.loads((Path(folder) / model_files.CARD).read_text(encoding="utf-8"))
@@ -100,7 +100,7 @@ def _existing_file(settings: InitSettings) -> Path:
 
 
 def _sha256(path: Path) -> str:
-    """Digest of a file; of a folder, the digest of its files' digests in the order of names."""
+    """Digest of a file, or of the digests of a folder's files, sorted by name."""
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return hashlib.sha256("".join(map(_sha256, files)).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Weights out of a TF2 SavedModel of BiT or REMEDIS (TF-Hub layout), for our own backbone.
+"""Weights from a TF2 SavedModel of BiT or REMEDIS (TF-Hub layout), for our own backbone.
 
-The module itself is never run: its variables are matched with the backbone's by name and shape, so
-that the weights can be trained further with current TensorFlow.
+The module itself never runs: its variables are matched with the backbone's by name and shape, so
+that training can continue with current TensorFlow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SUFFIX = re.compile(r":\d+$")
 
 
 def load_saved_model(backbone: keras.Model, folder: Path) -> int:
-    """Gives a BiT backbone the variables of a SavedModel; the classification head is ignored.
+    """Loads the variables of a SavedModel into a BiT backbone; ignores the classification head.
 
     Args:
         backbone: What `build_backbone` returned, family `bit`.
@@ -29,7 +29,7 @@ def load_saved_model(backbone: keras.Model, folder: Path) -> int:
         The number of arrays loaded.
 
     Raises:
-        InputError: The folder is no TF2 SavedModel, or its variables are not the backbone's.
+        InputError: The folder is not a TF2 SavedModel, or its variables do not match the backbone.
     """
     found = _variables(folder)
     wanted = {variable.path: variable for variable in backbone.weights}
@@ -53,10 +53,10 @@ def load_saved_model(backbone: keras.Model, folder: Path) -> int:
 
 
 def _variables(folder: Path) -> dict[str, np.ndarray]:
-    """Variables by the part of their names that BiT's layers give, without the head's."""
+    """Variables, except the head's, by the part of their names that comes from BiT's layers."""
     from trainer_modules.weights.saved_model_guard import load_guarded
 
-    module = load_guarded(str(folder), f"{folder} is not a whole TF2 SavedModel")
+    module = load_guarded(str(folder), f"{folder} is not a complete TF2 SavedModel")
     variables = getattr(module, "variables", None)
     if not variables:
         raise InputError(f"{folder} is a SavedModel without a list of variables: not a TF2 module")

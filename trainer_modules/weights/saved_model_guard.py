@@ -1,7 +1,7 @@
-"""Loads SavedModels of users, which are programs: what reaches beyond its tensors is refused.
+"""Loads SavedModels of users, which are programs: refuses those that reach beyond their tensors.
 
 TensorFlow runs the graph of a SavedModel with the rights of the process, and graphs can read, write
-and delete files (TensorFlow's SECURITY.md). Classifiers and encoders of images need none of it.
+and delete files (TensorFlow's SECURITY.md). Classifiers and encoders of images need none of this.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _WHEN_CALLED = re.compile(f"{_FILES}|{_CHECKPOINTS}|{_PROCESSES}")
 
 
 def load_guarded(folder: str, unreadable: str) -> Any:
-    """`tf.saved_model.load`, after a look at what the graph would do.
+    """Calls `tf.saved_model.load` after checking what the graph would do.
 
     Args:
         folder: The SavedModel.
-        unreadable: What to say where TensorFlow can't load it; its reason follows.
+        unreadable: Message if TensorFlow cannot load it; the reason follows.
 
     Raises:
-        InputError: Loading or calling it would touch files, the network or Python; or it can't be
-            loaded.
+        InputError: Loading or calling it would access files, the network or Python, or it cannot
+            be loaded.
     """
     try:
         _refuse_what_reaches_out(folder)
@@ -58,7 +58,7 @@ def _refuse_what_reaches_out(folder: str) -> None:
             roots |= {each.gradient_func for each in graph.graph_def.library.gradient}
             roots |= {each.gradient_func for each in graph.graph_def.library.registered_gradients}
             _check(folder, _reachable(roots, library), _WHEN_CALLED)
-        else:  # TensorFlow 1: its own checkpoint operations stand in the one graph
+        else:  # TensorFlow 1: the one graph contains its own checkpoint operations
             nodes = [("the graph", node) for node in graph.graph_def.node]
             called = {name for _, node in nodes for name in _calls(node)}
             _check(folder, [*nodes, *_reachable(called, library)], _ANYWHERE)
@@ -84,7 +84,7 @@ def _check(folder: str, nodes: Iterable[tuple[str, Any]], denied: re.Pattern[str
 
 
 def _reachable(roots: Iterable[str], library: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Nodes of the functions that these call, with the function's name."""
+    """Nodes of the functions that these nodes call, with the function's name."""
     waiting, seen = list(roots), set()
     while waiting:
         name = waiting.pop()
@@ -97,7 +97,7 @@ def _reachable(roots: Iterable[str], library: Mapping[str, Any]) -> Iterator[tup
 
 
 def _calls(node: Any) -> Iterator[str]:
-    """Names that may be functions: of the operation, and of those that it is given."""
+    """Names that may be functions: the operation's own, and those it receives."""
     yield node.op
     for value in node.attr.values():
         yield value.func.name

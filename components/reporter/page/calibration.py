@@ -9,7 +9,7 @@ import numpy as np
 
 from components.reporter.page.svg import GRID, ID_COLOR, MUTED, SHIFTED_COLOR, drawing, grid, inline
 from schemas import features
-from trainer_modules.decisions.calibration_metrics import CalibrationFigures, measure
+from trainer_modules.decisions.calibration_metrics import CalibrationMetrics, measure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +40,8 @@ class Row(NamedTuple):
 
     target: str
     title: str
-    before: CalibrationFigures | None
-    after: CalibrationFigures
+    before: CalibrationMetrics | None
+    after: CalibrationMetrics
 
 
 def rows(predictions: pd.DataFrame | None, targets: Sequence[str]) -> list[Row]:

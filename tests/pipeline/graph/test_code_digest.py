@@ -167,7 +167,7 @@ RERUN = {
     "trainer_modules/weights/saved_model_guard.py": TRAINERS | PREDICTS,
     "trainer_modules/upstream.py": {"Upstream"},
     "trainer_modules/search.py": {"FinetuneTuner"},
-    "trainer_modules/supervised/finetuning.py": FINETUNERS,
+    "trainer_modules/supervised/fit_classifier.py": FINETUNERS,
     "trainer_modules/supervised/selection.py": {"Upstream", *FINETUNERS},
     "trainer_modules/decisions/operating_point.py": {"Finetuner"},
     "trainer_modules/decisions/calibration_metrics.py": {"Finetuner", "Evaluator", "ModelGate"}

@@ -1,4 +1,4 @@
-"""Probes of a run's encoder: figures against scikit-learn's own, and what is refused."""
+"""Probes of a run's encoder: results against scikit-learn's own, and what is refused."""
 
 import json
 
@@ -51,11 +51,11 @@ def embedded(run, split):
 def test_figures_are_those_of_a_logistic_regression_on_the_exported_features(run, capsys):
     from sklearn import linear_model, metrics, pipeline, preprocessing
 
-    file = run / "figures.json"
+    file = run / "results.json"
     arguments = ["--run", str(run), "--fractions", "0.1", "1", "--draws", "3"]
     assert probe.main([*arguments, "--json", str(file)]) == 0
-    figures = json.loads(file.read_text())
-    whole = {(f["network"], f["split"]): f for f in figures if f["fraction"] == 1}
+    results = json.loads(file.read_text())
+    whole = {(f["network"], f["split"]): f for f in results if f["fraction"] == 1}
     fitted = pipeline.make_pipeline(
         preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=300)
     ).fit(*embedded(run, "train"))
@@ -65,9 +65,9 @@ def test_figures_are_those_of_a_logistic_regression_on_the_exported_features(run
         assert whole["encoder", split]["auc"] == pytest.approx(auc, abs=5e-3)
         assert whole["encoder", split]["patients"] == 30
         assert whole["encoder", split]["draws"] == 1
-    some = [f for f in figures if f["fraction"] == 0.1]
+    some = [f for f in results if f["fraction"] == 0.1]
     assert {(f["patients"], f["images"], f["draws"]) for f in some} == {(3, 6, 3)}
-    assert {f["network"] for f in figures} == {"encoder", "random init"}
+    assert {f["network"] for f in results} == {"encoder", "random init"}
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert f"{whole['encoder', 'test']['auc']:.3f}" in lines[-1]

@@ -78,7 +78,7 @@ def test_missing_damaged_and_uncallable_folders_are_refused(tmp_path):
         load_frozen(str(tmp_path / "nowhere"), SIDE)
     damaged = save(tmp_path / "damaged")
     shutil.rmtree(damaged / "variables")
-    with pytest.raises(InputError, match="not a whole TF2 SavedModel"):
+    with pytest.raises(InputError, match="not a complete TF2 SavedModel"):
         load_frozen(str(damaged), SIDE)
     silent = tf.Module()
     silent.kernel = tf.Variable(1.0)

@@ -1,9 +1,9 @@
-"""Checkpoints: whole or absent, newest usable one found, a fingerprint that tells runs apart."""
+"""Checkpoints: whole or absent, newest usable one found, a digest that tells runs apart."""
 
 import numpy as np
 import pytest
 
-from trainer_modules.training.checkpoint import Checkpoint, CheckpointStore, fingerprint
+from trainer_modules.training.checkpoint import Checkpoint, CheckpointStore, run_digest
 
 SHAPES = {"model": [(2, 3), ()]}
 
@@ -68,12 +68,12 @@ def test_an_interrupted_save_leaves_the_older_checkpoint(tmp_path, monkeypatch):
 
 def test_fingerprint_sees_settings_code_and_data_but_not_the_artifact_number():
     files = [("/runs/examples/7/Split-train/a.gz", 10)]
-    base = fingerprint({"seed": 1}, "code", files)
-    assert base == fingerprint({"seed": 1}, "code", [("/runs/examples/9/Split-train/a.gz", 10)])
+    base = run_digest({"seed": 1}, "code", files)
+    assert base == run_digest({"seed": 1}, "code", [("/runs/examples/9/Split-train/a.gz", 10)])
     others = [
-        fingerprint({"seed": 2}, "code", files),
-        fingerprint({"seed": 1}, "edited", files),
-        fingerprint({"seed": 1}, "code", [("/runs/examples/7/Split-train/a.gz", 11)]),
-        fingerprint({"seed": 1}, "code", [("/runs/examples/7/Split-validation/a.gz", 10)]),
+        run_digest({"seed": 2}, "code", files),
+        run_digest({"seed": 1}, "edited", files),
+        run_digest({"seed": 1}, "code", [("/runs/examples/7/Split-train/a.gz", 11)]),
+        run_digest({"seed": 1}, "code", [("/runs/examples/7/Split-validation/a.gz", 10)]),
     ]
     assert base not in others

@@ -71,5 +71,5 @@ def test_folders_that_hold_no_saved_model(tmp_path):
     with pytest.raises(InputError, match="the folder of a TF2 SavedModel"):
         load(backbone, tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"not one")
-    with pytest.raises(InputError, match="not a whole TF2 SavedModel"):
+    with pytest.raises(InputError, match="not a complete TF2 SavedModel"):
         load(backbone, tmp_path)

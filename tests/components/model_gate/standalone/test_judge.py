@@ -257,7 +257,7 @@ def test_missing_files(run, tmp_path, capsys):
         ("shifted: {min_acu: 1}", "nearest valid name: 'shifted.min_auc'"),
         ("max_gap: 2", "setting 'max_gap': received 2; input should be less than or equal to 1"),
         ("max_gap: .nan", "finite"),
-        ("", "a mapping of settings is expected"),
+        ("", "expected a mapping of settings"),
         ("a: [", "is not YAML"),
     ],
 )

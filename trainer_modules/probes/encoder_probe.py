@@ -1,7 +1,7 @@
-"""What an encoder is worth in labels: linear probes of it and of the same network untrained.
+"""How many labels an encoder saves: linear probes of it and of the same network untrained.
 
-Patients are drawn as finetuning draws them (`label_fraction`), so that 1 % of a draw lies inside
-its 10 %. Trained and untrained get the same draws.
+Patients are drawn as in finetuning (`label_fraction`), so 1 % of a draw lies inside its 10 %. The
+trained and the untrained network get the same draws.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _BATCH = 256
 
 
 @dataclasses.dataclass(frozen=True)
-class Figure:
-    """One network's probe on one split: mean and standard deviation over draws.
+class ProbeResult:
+    """The probe of one network on one split: mean and standard deviation over draws.
 
     `accuracy` (of the class with the highest score) is None unless the task is multiclass.
     """
@@ -53,23 +53,23 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Probes:
-    """Examples to learn from and to judge by, opened once for all networks."""
+    """Examples for fitting and for evaluation, opened once for all networks."""
 
     task: TaskSettings
     train: records.Records
     train_index: records.Index
     judged: dict[str, tuple[records.Records, records.Index]]
 
-    def figures(
+    def results(
         self,
         name: str,
         networks: Iterable[tuple[keras.Model, range]],
         size: int,
         fractions: Sequence[float],
-    ) -> list[Figure]:
+    ) -> list[ProbeResult]:
         """Embeds everything once with each network, then probes every fraction in its draws.
 
-        All labels are one draw, whatever its number: of them a network has one probe.
+        All labels are a single draw, so a network has a single probe of them.
         """
         found: dict[tuple[float, str], list[tuple[float, float]]] = {}
         sizes: dict[float, list[tuple[int, int]]] = {}
@@ -87,12 +87,12 @@ class Probes:
                     result = self._judge(scores, self.judged[split][1])
                     found.setdefault((fraction, split), []).append(result)
         return [
-            self._figure(name, fraction, split, sizes[fraction], values)
+            self._result(name, fraction, split, sizes[fraction], values)
             for (fraction, split), values in found.items()
         ]
 
     def _drawn(self, fraction: float, draw: int) -> tuple[np.ndarray, int]:
-        """Which training images a draw keeps (bool [N]), and of how many patients they are."""
+        """Which training images a draw keeps (bool [N]), and how many patients they belong to."""
         index = self.train_index
         chosen = choose_patients(index.patients, index.labels, index.weights, fraction, draw)
         return np.isin(index.patients, list(chosen)), len(chosen)
@@ -101,19 +101,19 @@ class Probes:
         hits = truth.labels.argmax(axis=1) == scores.argmax(axis=1)
         return mean_auc(truth.labels, truth.weights, scores), float(np.mean(hits))
 
-    def _figure(
+    def _result(
         self,
         network: str,
         fraction: float,
         split: str,
         sizes: Sequence[tuple[int, int]],
         values: Sequence[tuple[float, float]],
-    ) -> Figure:
+    ) -> ProbeResult:
         """Mean and deviation over the draws: patients and images trained on, AUC, accuracy."""
         patients, images = np.mean(sizes, axis=0).tolist()
         auc, accuracy = np.transpose(values)
         multiclass = self.task.kind == "multiclass"
-        return Figure(
+        return ProbeResult(
             network,
             fraction,
             patients,
@@ -138,33 +138,31 @@ def open_probes(examples: Path, task: TaskSettings) -> Probes:
         return records.open_labeled([f"{examples}/Split-{split}/*"], task, f"{split} split")
 
     judged = {features.TEST: opened(features.TEST)}
-    with contextlib.suppress(InputError):  # Not every data set has a shifted part.
+    with contextlib.suppress(InputError):  # Some data sets have no shifted part.
         judged[features.SHIFTED] = opened(features.SHIFTED)
     return Probes(task, *opened(features.TRAIN), judged)
 
 
 def probe_encoder(
     encoder: Path, probes: Probes, fractions: Sequence[float], draws: int
-) -> list[Figure]:
-    """Figures of an exported encoder and of its network with random weights.
+) -> list[ProbeResult]:
+    """Probes an exported encoder and its network with random weights.
 
-    One random network says little of the others, so every draw has one of its own.
+    One random network says little about the others, so every draw has its own.
 
     Args:
         encoder: Folder of its SavedModel, with card and weights in `assets.extra`.
         probes: From `open_probes`.
-        fractions: Shares of the training patients whose labels are used.
-        draws: How often each share below 1 is drawn.
+        fractions: Of the training patients, whose labels are used.
+        draws: How often each fraction below 1 is drawn.
 
     Raises:
-        InputError: The folder holds no encoder that this pipeline exported.
+        InputError: The folder holds no encoder exported by this pipeline.
     """
     card = _card(encoder)
     model = ModelSettings.model_validate(card["model"])
     if model.family == "saved_model":
-        raise InputError(
-            f"{encoder} is a SavedModel as it is, of which no untrained one can be made"
-        )
+        raise InputError(f"{encoder} is an unmodified SavedModel, which has no untrained version")
     seed = int(card["trained_on"].get("seed", 0))
 
     def untrained() -> Iterator[tuple[keras.Model, range]]:
@@ -176,8 +174,8 @@ def probe_encoder(
     initialization.initialize(network, InitSettings(source="encoder", path=str(encoder)))
     size = model.image_size
     return [
-        *probes.figures("encoder", [(network, range(draws))], size, fractions),
-        *probes.figures("random init", untrained(), size, fractions),
+        *probes.results("encoder", [(network, range(draws))], size, fractions),
+        *probes.results("random init", untrained(), size, fractions),
     ]
 
 
@@ -193,6 +191,6 @@ def _card(encoder: Path) -> dict[str, Any]:
         return {"model": card["model"], "trained_on": card["trained_on"]}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            f"{path} is no card of an encoder ({error!r}): give the folder of a SavedModel that "
+            f"{path} is not an encoder's card ({error!r}): give the folder of a SavedModel that "
             "the Pretrainer or the Upstream Trainer exported"
         ) from error

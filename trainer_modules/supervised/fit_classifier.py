@@ -1,7 +1,7 @@
-"""One finetuning, from the pretrained encoder to the best epoch's weights.
+"""One finetuning, from the pretrained encoder to the weights of the best epoch.
 
-The Finetuner does it once, the search once for every candidate. Nothing but the train split is
-trained on, and nothing but the in-distribution validation split is measured.
+The Finetuner runs it once, the search once per candidate. It trains only on the train split and
+evaluates only on the in-distribution validation split.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trainer_modules.input import class_weights, records
 from trainer_modules.settings import FinetuneSettings, InitSettings
 from trainer_modules.supervised import bit_hyperrule, recipe
 from trainer_modules.supervised.classifier import Classifier, choose_trained_layers
-from trainer_modules.supervised.selection import merit, validate
+from trainer_modules.supervised.selection import selection_score, validate
 from trainer_modules.training import checkpoint, loop, optimizers, stage
 from trainer_modules.weights import initialization
 
@@ -29,12 +29,12 @@ _SCORE_BATCH = 256
 
 @dataclasses.dataclass(frozen=True)
 class Finetuned:
-    """A finetuned network and what is known of its making.
+    """A finetuned network and how it was trained.
 
     Attributes:
-        work: The stage, with the resolution that was trained at.
-        model: With the best epoch's weights.
-        recipe: What was done.
+        work: The stage, with the training resolution.
+        model: With the weights of the best epoch.
+        recipe: Its resolved settings.
         history: Epoch by epoch.
         train: Index of the training examples.
         truth: Index of the validation examples.
@@ -53,11 +53,11 @@ class Finetuned:
 
     @property
     def best(self) -> dict[str, float]:
-        """The best epoch's figures."""
+        """The best epoch's metrics."""
         return self.history.kept
 
 
-def finetune(
+def fit_classifier(
     work: stage.Stage,
     strategy: tf.distribute.Strategy,
     *,
@@ -67,10 +67,10 @@ def finetune(
     """Trains one classifier inside a stage's session.
 
     Args:
-        work: What was asked for.
+        work: The stage.
         strategy: The session's.
-        chosen: Learning rate and weight decay that a search found; empty: the settings' own.
-        name: How progress names this training.
+        chosen: Learning rate and weight decay found by a search; empty: those of the settings.
+        name: Of this training, for progress lines.
     """
     settings: FinetuneSettings = work.settings
     source, index = records.open_labeled(
@@ -88,7 +88,7 @@ def finetune(
         weights = class_weights.balanced(index, work.task)
 
     def batches(epochs: range, skipped: int) -> tf.data.Dataset:
-        # An epoch of the plan need not be a pass through the training set.
+        # An epoch of the plan is not necessarily a pass through the training set.
         done = epochs.start * plan.steps + skipped
         passes = range(done // per_pass, -(-plan.total_steps // per_pass))
         return input_batches.finetuning_batches(
@@ -116,7 +116,7 @@ def finetune(
             plan.epochs,
             plan.steps,
             batch_size,
-            lambda figures: merit(figures, settings.select_by),
+            lambda metrics: selection_score(metrics, settings.select_by),
             settings.early_stopping_epochs,
         ),
         store,
@@ -127,13 +127,13 @@ def finetune(
 
 
 def _at_resolution(work: stage.Stage, source: records.Records) -> stage.Stage:
-    """The stage with the HyperRule's image size and crop, where the settings ask for them."""
+    """The stage, with the HyperRule's image size and crop if the settings request them."""
     settings: FinetuneSettings = work.settings
     if settings.resolution == "model":
         return work
     resized, crop = bit_hyperrule.resolution(*input_batches.first_image_size(source))
-    share = (crop / resized) ** 2
-    view = {"crop_area": (share, share), "crop_aspect": (1.0, 1.0)}
+    fraction = (crop / resized) ** 2
+    view = {"crop_area": (fraction, fraction), "crop_aspect": (1.0, 1.0)}
     augment = settings.augment.model_copy(update=view)
     return dataclasses.replace(
         work,
