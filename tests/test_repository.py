@@ -41,3 +41,10 @@ def test_workflow_runs_what_ci_runs():
     (job,) = workflow["jobs"].values()
     assert ".ci/run" in [step.get("run") for step in job["steps"]]
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+def test_recipes_name_files_that_exist():
+    recipes = (ROOT / "CONTRIBUTING.md").read_text().split("## Recipes")[1].split("\n## ")[0]
+    named = set(re.findall(r"`([\w./]+/[\w./]*)`", recipes))
+    assert len(named) > 30
+    assert sorted(n for n in named if "NAME" not in n and not (ROOT / n).exists()) == []
