@@ -13,17 +13,21 @@ from trainer_modules.settings import Settings
 class DataGateSettings(Settings):
     """What stops a run before training, what is only reported, and what nobody looks for."""
 
-    anomalies: Severity = "stop"
+    anomalies: Severity = Field(
+        "stop", description="what ExampleValidator found against the curated schema"
+    )
     anomaly_kinds: dict[str, Severity] = Field(
         {},
         description="severity of single kinds of schema anomalies, by TFDV's name, for example "
         "{ENUM_TYPE_UNEXPECTED_STRING_VALUES: report}",
     )
-    identifying_metadata: Severity = "stop"
-    patient_overlap: Severity = "stop"
-    study_overlap: Severity = "stop"
-    slide_overlap: Severity = "stop"
-    duplicates: Severity = "stop"
+    identifying_metadata: Severity = Field(
+        "stop", description="features outside contract and schema; ids that are not keyed hashes"
+    )
+    patient_overlap: Severity = Field("stop", description="a patient in more than one split")
+    study_overlap: Severity = Field("stop", description="a study in more than one split")
+    slide_overlap: Severity = Field("stop", description="a slide in more than one split")
+    duplicates: Severity = Field("stop", description="the same pixels in two splits")
     near_duplicates: Severity = Field(
         "report",
         description="pictures of two splits that look alike. Reported, because among very many "
@@ -39,19 +43,25 @@ class DataGateSettings(Settings):
         le=100,
         description="pairs of duplicates that the report shows; 0: none",
     )
-    class_counts: Severity = "stop"
+    class_counts: Severity = Field("stop", description="classes below `min_per_class`")
     min_per_class: int = Field(
         5,
         ge=0,
         description="examples of each class in train, validation, test and shifted",
     )
-    subgroup_counts: Severity = "report"
+    subgroup_counts: Severity = Field(
+        "report", description="subgroups below `min_per_subgroup`"
+    )
     min_per_subgroup: int = Field(
         0,
         ge=0,
         description="examples of each value of a subgroup in test and shifted",
     )
-    shortcuts: Severity = "report"
+    shortcuts: Severity = Field(
+        "report",
+        description="site, domain or label told from size, gray values or border, or site or "
+        "domain from the labels, with `shortcut_auc` or more",
+    )
     shortcut_auc: float = Field(
         0.9,
         gt=0.5,

@@ -1,25 +1,21 @@
-"""Typed settings of the task, the backbone and the trainers. Imports only schemas."""
+"""Typed, immutable settings of the task, the backbone and the trainers. Imports only schemas."""
 
-from trainer_modules.settings.sections import (
-    MICRO_BATCH,
-    MOST_CLASSES,
-    AugmentSettings,
-    DistributionSettings,
+from trainer_modules.settings.base import Settings
+from trainer_modules.settings.finetuning import (
     FinetuneSettings,
+    OperatingPointSettings,
+    SearchSettings,
+)
+from trainer_modules.settings.model import (
     InitSettings,
     ModelSettings,
-    OperatingPointSettings,
-    OptimizerSettings,
-    PretrainSettings,
-    SearchSettings,
-    Settings,
     TaskSettings,
-    UpstreamTraining,
 )
+from trainer_modules.settings.pretraining import PretrainSettings, UpstreamTraining
+from trainer_modules.settings.training import DistributionSettings, OptimizerSettings
+from trainer_modules.settings.views import AugmentSettings
 
 __all__ = [
-    "MICRO_BATCH",
-    "MOST_CLASSES",
     "AugmentSettings",
     "DistributionSettings",
     "FinetuneSettings",

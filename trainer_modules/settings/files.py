@@ -16,7 +16,7 @@ import pydantic
 import yaml
 
 from schemas.errors import InputError
-from trainer_modules.settings.sections import Settings
+from trainer_modules.settings.base import Settings
 
 Section = TypeVar("Section", bound=Settings)
 
