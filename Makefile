@@ -12,7 +12,7 @@ COMPILE := .setup/tools/bin/uv pip compile --quiet --universal --python-version 
   --generate-hashes --no-header $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage lint format bench image lock clean
+.PHONY: help setup demo test test-fast coverage lint format settings bench image lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,10 @@ lint: setup ## Check style and types without changing anything
 format: setup ## Put the sources in house style
 	@$(RUFF) check --fix $(SOURCES)
 	@$(RUFF) format $(SOURCES)
+
+settings: setup ## Write docs/settings.md, the reference of all settings
+	@$(PYTHON_VENV) -m pipeline.config.reference > docs/settings.md.part
+	@mv docs/settings.md.part docs/settings.md
 
 bench: setup ## Measure speed and memory, against the alternatives
 	@$(PYTHON_VENV) -m benchmarks

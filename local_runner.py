@@ -14,21 +14,27 @@ from schemas.errors import InputError
 
 def main(argv: list[str] | None = None) -> int:
     """Parses arguments and runs; returns the exit status (see pipeline.local.run.ExitStatus)."""
-    arguments = _parser().parse_args(argv)
-    from pipeline.config.config import dump_config, load_config, preset_names, setting_names
+    parser = _parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help()
+        return 2
+    arguments = parser.parse_args(argv)
+    from pipeline.config.config import load_config, show_config
+    from pipeline.config.reference import listing
 
-    if arguments.list:
-        print("presets:", *preset_names(), "\nsettings:", *setting_names(), sep="\n  ")
-        return 0
     try:
+        if arguments.list is not None:
+            print(listing(arguments.list))
+            return 0
         overrides = list(arguments.set)
         if arguments.evaluate_only:
             overrides.append("push.enabled=false")
         preset = arguments.preset or ("" if arguments.config else "demo")
-        config = load_config(preset=preset, path=arguments.config, overrides=overrides)
+        source = {"preset": preset, "path": arguments.config}
         if arguments.show_config:
-            print(dump_config(config), end="")
+            print(show_config(**source, overrides=overrides), end="")
             return 0
+        config = load_config(**source, overrides=overrides)
         from pipeline.local.run import run_locally
 
         return run_locally(
@@ -79,7 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--show-config", action="store_true", help="print the settings, run nothing"
     )
-    parser.add_argument("--list", action="store_true", help="list presets and settings")
+    parser.add_argument(
+        "--list",
+        nargs="?",
+        const="",
+        metavar="SECTION",
+        help="list presets and settings, or the settings of a section, e.g. gate",
+    )
     return parser
 
 

@@ -35,7 +35,11 @@ class DataGateSettings(Settings):
         "ten thousand films",
     )
     near_duplicate_bits: int = Field(
-        16, ge=0, le=20, description="of 256 in the perceptual hash; more finds more, also falsely"
+        16,
+        ge=0,
+        le=20,
+        description="bits of 256 in the perceptual hash by which near duplicates may differ; more "
+        "finds more, also falsely",
     )
     pictured_pairs: int = Field(
         8,
@@ -47,15 +51,13 @@ class DataGateSettings(Settings):
     min_per_class: int = Field(
         5,
         ge=0,
-        description="examples of each class in train, validation, test and shifted",
+        description="least examples of each class in train, validation, test and shifted",
     )
-    subgroup_counts: Severity = Field(
-        "report", description="subgroups below `min_per_subgroup`"
-    )
+    subgroup_counts: Severity = Field("report", description="subgroups below `min_per_subgroup`")
     min_per_subgroup: int = Field(
         0,
         ge=0,
-        description="examples of each value of a subgroup in test and shifted",
+        description="least examples of each value of a subgroup in test and shifted",
     )
     shortcuts: Severity = Field(
         "report",
@@ -68,9 +70,10 @@ class DataGateSettings(Settings):
         le=1,
         description="AUC from which size, gray values or border alone give a column away",
     )
-    domain_drift: Severity = Field("report", description="between train and shifted")
+    domain_drift: Severity = Field("report", description="drift between train and shifted")
     previous_drift: Severity = Field(
-        "report", description="between this run's splits and the last passed run's"
+        "report",
+        description="drift between this run's splits and those of the last run that passed",
     )
     drift_distance: float = Field(
         0.2,

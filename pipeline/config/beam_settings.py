@@ -15,18 +15,20 @@ _Address = Annotated[str, Field(pattern=r"^[\w.-]+:[0-9]{1,5}$", description="HO
 _Gcs = Annotated[str, Field(pattern=r"^gs://[a-z0-9][\w.-]*(/.*)?$", description="gs://BUCKET/...")]
 _Image = Annotated[str, Field(pattern=r"^[^\s]+:[\w.-]+$", description="REGISTRY/NAME:TAG")]
 
+_RUNNER = "what executes ingestion, statistics and evaluation; see docs/beam.md"
+
 
 class InMemory(Settings):
     """In the process of the step itself."""
 
-    runner: Literal["in_memory"] = "in_memory"
+    runner: Literal["in_memory"] = Field("in_memory", description=_RUNNER)
 
 
 class MultiProcessing(Settings):
     """Several processes on the step's machine."""
 
-    runner: Literal["multi_processing"] = "multi_processing"
-    workers: int = Field(2, ge=1, le=256)
+    runner: Literal["multi_processing"] = Field("multi_processing", description=_RUNNER)
+    workers: int = Field(2, ge=1, le=256, description="number of processes")
 
 
 class _PortableSettings(Settings):
@@ -37,10 +39,13 @@ class _PortableSettings(Settings):
 
     job_server_jar: str = Field(pattern=r".\.jar$", description="Beam's job server, as downloaded")
     worker_pool: _Address | Literal[""] = Field(
-        "", description="Beam worker pool in this repository's image, next to each task manager"
+        "",
+        description="HOST:PORT of a Beam worker pool in this repository's image, beside each task "
+        "manager",
     )
     image: _Image | Literal[""] = Field(
-        "", description="else: container that the task managers start, with Beam's boot program"
+        "",
+        description="without worker_pool: container to start, with Beam's boot program",
     )
 
     @model_validator(mode="after")
@@ -56,7 +61,7 @@ class _PortableSettings(Settings):
 class Flink(_PortableSettings):
     """An Apache Flink session cluster."""
 
-    runner: Literal["flink"] = "flink"
+    runner: Literal["flink"] = Field("flink", description=_RUNNER)
     master: _Address = Field(description="the JobManager's REST address, HOST:PORT")
     workers: int = Field(2, ge=1, le=4096, description="Flink's parallelism")
 
@@ -64,9 +69,15 @@ class Flink(_PortableSettings):
 class Spark(_PortableSettings):
     """An Apache Spark 3 stand-alone cluster."""
 
-    runner: Literal["spark"] = "spark"
-    master: str = Field(pattern=r"^spark://[\w.-]+:[0-9]{1,5}$", description="spark://HOST:PORT")
-    rest_url: str = Field(pattern=r"^https?://[\w.-]+:[0-9]{1,5}$", description="http://HOST:6066")
+    runner: Literal["spark"] = Field("spark", description=_RUNNER)
+    master: str = Field(
+        pattern=r"^spark://[\w.-]+:[0-9]{1,5}$",
+        description="the master's address, spark://HOST:PORT",
+    )
+    rest_url: str = Field(
+        pattern=r"^https?://[\w.-]+:[0-9]{1,5}$",
+        description="the master's REST address, http://HOST:6066",
+    )
 
 
 class Dataflow(Settings):
@@ -75,16 +86,26 @@ class Dataflow(Settings):
     Ingestion stays in its own step, because it writes files, and Dataflow's workers share none.
     """
 
-    runner: Literal["dataflow"] = "dataflow"
-    project: str = Field(pattern=r"^[a-z][a-z0-9.:-]{4,}[a-z0-9]$")
-    region: str = Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")
-    temp_location: _Gcs
-    staging_location: _Gcs | Literal[""] = Field("", description="empty: temp_location")
+    runner: Literal["dataflow"] = Field("dataflow", description=_RUNNER)
+    project: str = Field(
+        pattern=r"^[a-z][a-z0-9.:-]{4,}[a-z0-9]$", description="the Google Cloud project's id"
+    )
+    region: str = Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="for example europe-west4")
+    temp_location: _Gcs = Field(description="folder for temporary files, gs://BUCKET/...")
+    staging_location: _Gcs | Literal[""] = Field(
+        "", description="folder for the job's files; empty: temp_location"
+    )
     image: _Image = Field(description="this repository's image with Beam's boot program")
-    workers: int = Field(2, ge=1, le=4096, description="most workers at a time")
-    machine_type: str = Field("", description="empty: Dataflow's default")
-    subnetwork: str = ""
-    service_account: str = Field("", pattern=r"^([^@\s]+@[^@\s]+)?$")
+    workers: int = Field(2, ge=1, le=4096, description="largest number of workers at a time")
+    machine_type: str = Field(
+        "", description="machine type of the workers; empty: Dataflow's default"
+    )
+    subnetwork: str = Field("", description="subnetwork of the workers; empty: the default network")
+    service_account: str = Field(
+        "",
+        pattern=r"^([^@\s]+@[^@\s]+)?$",
+        description="service account of the workers; empty: the default one",
+    )
 
 
 def _in_memory_unless_said(value: Any) -> Any:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.settings import DataSettings
@@ -18,6 +18,7 @@ from components.label_efficiency.cell.settings import StudySettings
 from components.model_gate.rules.settings import GateSettings
 from components.predictor.settings import PredictorSettings
 from pipeline.config.beam_settings import BeamSettings, InMemory
+from pipeline.config.curated_schema import check_name
 from pipeline.config.evaluation_settings import EvaluationSettings
 from pipeline.config.kubernetes_settings import KubernetesSettings
 from pipeline.config.upstream_settings import UpstreamSettings
@@ -40,16 +41,30 @@ class PushSettings(Settings):
     """Where blessed models go."""
 
     enabled: bool = Field(True, description="false: evaluate and report, push nothing")
-    destination: str = Field("", description="folder; empty: 'pushed' in the output folder")
+    destination: str = Field(
+        "", description="folder of pushed models; empty: 'pushed' in the output folder"
+    )
 
 
 class RunConfig(Settings):
     """Everything that decides a run's result. The output folder does not, and is not here."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
-    seed: int = Field(0, ge=0, lt=2**31)
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,62}$",
+        description="name of the run and the pipeline: lower-case letters, digits and hyphens",
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**31,
+        description="seed of splits, first weights, views and the order of images",
+    )
     task: TaskSettings
-    curated_schema: Literal["generic", "cxr", "pathology"] = "generic"
+    curated_schema: Annotated[str, AfterValidator(check_name)] = Field(
+        "generic",
+        description="schema that the data are checked against: a folder of schemas/, or the path "
+        "of another schema.pbtxt or its folder",
+    )
     data: DataSettings = DataSettings()
     data_gate: DataGateSettings = DataGateSettings()
     model: ModelSettings = ModelSettings()
@@ -120,6 +135,18 @@ def load_config(*, preset: str = "", path: str = "", overrides: Sequence[str] = 
     """
     tree, source = read_settings(preset=preset, path=path, overrides=overrides)
     return build_config(tree, source)
+
+
+def show_config(*, preset: str = "", path: str = "", overrides: Sequence[str] = ()) -> str:
+    """The resolved configuration as YAML, preceded by what a run would still need.
+
+    Raises:
+      InputError: As `load_config`, but not for a missing folder of data or file of weights.
+    """
+    tree, source = read_settings(preset=preset, path=path, overrides=overrides)
+    config = settings_files.validated(RunConfig, tree, source, incomplete=True)
+    lacking = settings_files.missing(RunConfig, tree)
+    return "".join(f"# a run needs more: {line}\n" for line in lacking) + dump_config(config)
 
 
 def read_settings(

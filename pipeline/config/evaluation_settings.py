@@ -14,9 +14,16 @@ class EvaluationSettings(Settings):
     judged by the model gate.
     """
 
-    min_auc: float = Field(0.5, ge=0, le=1, description="AUC of both domains together")
-    min_auc_in_distribution: float | None = Field(0.6, ge=0, le=1)
-    min_auc_shifted: float | None = Field(0.5, ge=0, le=1)
+    min_auc: float = Field(0.5, ge=0, le=1, description="floor of the AUC of both domains together")
+    min_auc_in_distribution: float | None = Field(
+        0.6, ge=0, le=1, description="floor of the AUC in distribution; null: not checked"
+    )
+    min_auc_shifted: float | None = Field(
+        0.5, ge=0, le=1, description="floor of the AUC under shift; null: not checked"
+    )
     max_domain_gap: float | None = Field(
-        0.5, ge=0, le=1, description="ceiling of in-distribution minus shifted AUC"
+        0.5,
+        ge=0,
+        le=1,
+        description="ceiling of in-distribution minus shifted AUC; null: not checked",
     )

@@ -31,35 +31,37 @@ def _is_number(value: object) -> bool:
 class VolumeMount(Settings):
     """A PersistentVolumeClaim of the run's namespace."""
 
-    claim: _Name
-    path: _Folder
-    sub_path: str = ""
+    claim: _Name = Field(description="name of the claim")
+    path: _Folder = Field(description="where it is mounted, an absolute path")
+    sub_path: str = Field("", description="folder on the volume; empty: all of it")
 
 
 class SecretMount(Settings):
     """A Secret as files, one for each of its keys."""
 
-    secret: _Name
-    path: _Folder
-    optional: bool = False
+    secret: _Name = Field(description="name of the Secret")
+    path: _Folder = Field(description="where it is mounted, an absolute path")
+    optional: bool = Field(False, description="true: the pod also starts without it")
 
 
 class SecretVariable(Settings):
     """One key of a Secret as an environment variable."""
 
-    secret: _Name
-    key: str = Field(pattern=r"^[-._a-zA-Z0-9]+$")
-    variable: _Variable
-    optional: bool = False
+    secret: _Name = Field(description="name of the Secret")
+    key: str = Field(pattern=r"^[-._a-zA-Z0-9]+$", description="key in the Secret")
+    variable: _Variable = Field(description="name of the environment variable")
+    optional: bool = Field(False, description="true: the pod also starts without it")
 
 
 class Toleration(Settings):
     """A taint that the pod tolerates."""
 
-    key: str = ""
-    operator: Literal["Equal", "Exists"] = "Equal"
-    value: _Text = ""
-    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+    key: str = Field("", description="the taint's key; with Exists, empty: every taint")
+    operator: Literal["Equal", "Exists"] = Field("Equal", description="Exists: with any value")
+    value: _Text = Field("", description="the taint's value")
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = Field(
+        "", description="the taint's effect; empty: every effect"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -73,17 +75,25 @@ class Toleration(Settings):
 class StepSettings(Settings):
     """One step's pod."""
 
-    cpu: _Cpu = "2"
-    memory: _Memory = "8Gi"
-    gpus: int = Field(0, ge=0)
+    cpu: _Cpu = Field("2", description="processor cores, requested and limit; 500m: half a core")
+    memory: _Memory = Field("8Gi", description="memory, requested and limit")
+    gpus: int = Field(0, ge=0, description="GPUs, of type gpu_type")
     gpu_type: str = Field("nvidia.com/gpu", description="the device plugin's resource name")
-    node_selector: dict[str, _Text] = Field({})
-    tolerations: tuple[Toleration, ...] = ()
-    volumes: tuple[VolumeMount, ...] = (VolumeMount(claim="remedis", path="/mnt/remedis"),)
-    secret_mounts: tuple[SecretMount, ...] = ()
-    secret_variables: tuple[SecretVariable, ...] = ()
-    environment: dict[_Variable, _Text] = Field({})
-    retries: int = Field(0, ge=0, le=10, description="a gate's refusal would be retried too")
+    node_selector: dict[str, _Text] = Field(
+        {}, description="labels that the pod's machine must have"
+    )
+    tolerations: tuple[Toleration, ...] = Field((), description="taints that the pod tolerates")
+    volumes: tuple[VolumeMount, ...] = Field(
+        (VolumeMount(claim="remedis", path="/mnt/remedis"),), description="mounted volumes"
+    )
+    secret_mounts: tuple[SecretMount, ...] = Field((), description="Secrets mounted as files")
+    secret_variables: tuple[SecretVariable, ...] = Field(
+        (), description="Secrets as environment variables"
+    )
+    environment: dict[_Variable, _Text] = Field({}, description="environment variables")
+    retries: int = Field(
+        0, ge=0, le=10, description="new starts after a failure; a gate's refusal counts as one"
+    )
 
 
 class StepOverrides(StepSettings):
@@ -115,20 +125,24 @@ _NODES: dict[str, dict[str, Any]] = {
 class KubernetesSettings(Settings):
     """All steps' pods."""
 
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
-    image_pull_secrets: tuple[_Name, ...] = ()
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        "IfNotPresent", description="when a machine fetches the image"
+    )
+    image_pull_secrets: tuple[_Name, ...] = Field(
+        (), description="Secrets with the registry's credentials"
+    )
     workspace: _Folder = Field(
         "/mnt/remedis",
         description="folder on a mounted volume; data, weights, checkpoints and pushed lie in it",
     )
     pretrain_pods: int = Field(
-        2, ge=1, le=64, description="of kubeflow_runner.py tfjob; a pipeline's step is one pod"
+        2, ge=1, le=64, description="pods of kubeflow_runner.py tfjob; a pipeline's step is one pod"
     )
     step: StepSettings = StepSettings()
     nodes: dict[str, StepOverrides] = Field(
         default_factory=dict,
         validate_default=True,
-        description="by node name, what differs from kubernetes.step",
+        description="by node name, the settings that differ from kubernetes.step",
     )
 
     @field_validator("nodes", mode="before")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tfx import v1 as tfx
 
 from components.evaluator.component import Evaluator
@@ -144,8 +142,3 @@ def _pushers(
 
 def _classifiers(places: Places) -> str:
     return f"{places.push_destination}/classifier"
-
-
-def schema_source(config: RunConfig) -> Path:
-    """The curated schema that the configuration names."""
-    return Path(__file__).resolve().parents[2] / "schemas" / config.curated_schema / "schema.pbtxt"

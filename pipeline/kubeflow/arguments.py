@@ -23,6 +23,14 @@ def parser(description: str, actions: Mapping[str, Action]) -> argparse.Argument
         made.set_defaults(act=actions[name])
         return made
 
+    listing = command("list", "list presets and settings")
+    listing.add_argument(
+        "section",
+        nargs="?",
+        default="",
+        metavar="SECTION",
+        help="only its settings, e.g. kubernetes",
+    )
     compiling = command("compile", "write the pipeline's YAML")
     _add_pipeline(compiling, file=False)
     compiling.add_argument("--output", default="pipeline.yaml", help="file ending in .yaml")

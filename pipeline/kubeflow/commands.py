@@ -106,4 +106,12 @@ def tfjob(arguments: argparse.Namespace) -> int:
     return 0
 
 
-ACTIONS = {"compile": compile_, "submit": submit, "diff": diff, "tfjob": tfjob}
+def list_(arguments: argparse.Namespace) -> int:
+    """Prints presets and settings."""
+    from pipeline.config.reference import listing
+
+    print(listing(arguments.section))
+    return 0
+
+
+ACTIONS = {"list": list_, "compile": compile_, "submit": submit, "diff": diff, "tfjob": tfjob}

@@ -132,6 +132,8 @@ def _reuse_last_run(connection: metadata.ConnectionConfigType, ir: pipeline_pb2.
     }
     with metadata.Metadata(connection) as handle:
         base = _newest_run_with(handle, required)
+        if base is None and not required:
+            return  # a node that is not asked for and that nothing here needs has not run yet
         if base is None:
             raise InputError(
                 "--from-node reuses what an earlier run in this output folder made of "

@@ -17,6 +17,7 @@ from typing import Any
 
 from components.image_example_gen.sources.registry import check_source, data_fingerprint
 from pipeline.config.config import RunConfig, dump_config
+from pipeline.config.curated_schema import read_schema
 from pipeline.graph import beam_options
 from pipeline.local.console import RunConsole, captured_output
 from pipeline.local.node_summaries import headline
@@ -66,6 +67,7 @@ class _Run:
 
     config: RunConfig
     folder: RunFolder
+    schema: Path
     study: str = ""
     run_id: str = dataclasses.field(
         default_factory=lambda: time.strftime("%Y%m%dT%H%M%S-") + uuid.uuid4().hex[:6]
@@ -118,9 +120,10 @@ def run_locally(
         if config.upstream.enabled:
             sources["upstream_fingerprint"] = (config.upstream.data, config.upstream.given_task)
             _check_upstream_source(config)
+        schema = read_schema(config.curated_schema)
         fingerprints = {name: data_fingerprint(*source) for name, source in sources.items()}
         folder.config.write_text(dump_config(config), encoding="utf-8")
-        run = _Run(config, folder, study)
+        run = _Run(config, folder, schema, study)
         with captured_output(folder.log) as console:
             console.line(f"{config.name}: run {run.run_id} in {_shown(folder.root)}", style="bold")
             _run(run, console, fingerprints, from_nodes, to_nodes)
@@ -168,7 +171,7 @@ def _execute(
 ) -> None:
     console.start("loading TensorFlow Extended")
     _prepare_libraries()
-    from pipeline.graph.create_pipeline import create_pipeline, schema_source
+    from pipeline.graph.create_pipeline import create_pipeline
     from pipeline.graph.shared_nodes import Places
     from pipeline.graph.study_pipeline import create_study_pipeline
     from pipeline.local.execution import NodeResult, run_nodes
@@ -184,7 +187,7 @@ def _execute(
             pipeline_root=str(folder.root / "artifacts"),
             checkpoint_root=str(folder.root / "checkpoints"),
             push_destination=_absolute(destination),
-            schema_file=folder.import_schema(schema_source(config)),
+            schema_file=folder.import_schema(run.schema),
             id_key_file=folder.id_key_file() if needs_key else config.data.id_key_file,
             passed_data=_absolute(config.data_gate.passed_data or str(folder.root / "passed_data")),
         ),

@@ -1,6 +1,6 @@
 """Typed, immutable settings of the task, the backbone and the trainers. Imports only schemas."""
 
-from trainer_modules.settings.base import Settings
+from trainer_modules.settings.base import Settings, refuse_incomplete
 from trainer_modules.settings.finetuning import (
     FinetuneSettings,
     OperatingPointSettings,
@@ -28,4 +28,5 @@ __all__ = [
     "Settings",
     "TaskSettings",
     "UpstreamTraining",
+    "refuse_incomplete",
 ]

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 from trainer_modules.settings.merge import over_defaults
+
+INCOMPLETE = "incomplete"
+"""Kind of error, and key of a validation's context: settings that are only shown may be so."""
+
+
+def refuse_incomplete(message: str, info: ValidationInfo) -> None:
+    """Refuses settings that lack what a run needs, unless they are only to be shown."""
+    if not (info.context or {}).get(INCOMPLETE):
+        raise PydanticCustomError(INCOMPLETE, "{message}", {"message": message})
 
 
 class Settings(BaseModel):

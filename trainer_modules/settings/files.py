@@ -16,7 +16,7 @@ import pydantic
 import yaml
 
 from schemas.errors import InputError
-from trainer_modules.settings.base import Settings
+from trainer_modules.settings.base import INCOMPLETE, Settings
 
 Section = TypeVar("Section", bound=Settings)
 
@@ -38,18 +38,40 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
     return tree
 
 
-def validated(model: type[Section], tree: Mapping[str, Any], source: str) -> Section:
+def validated(
+    model: type[Section], tree: Mapping[str, Any], source: str, *, incomplete: bool = False
+) -> Section:
     """Builds settings from a tree; `source` names its origin in messages.
+
+    Args:
+        model: The settings.
+        tree: What is given.
+        source: Where it comes from.
+        incomplete: Whether what a run needs may be missing, because the settings are only shown.
 
     Raises:
         InputError: Lists every wrong setting, the value received and what is accepted.
     """
     try:
-        return model.model_validate(tree)
+        return model.model_validate(tree, context={INCOMPLETE: incomplete})
     except pydantic.ValidationError as error:
-        names = setting_names(model)
-        lines = [_explain(model, item, names) for item in error.errors()]
+        lines = _explained(model, error)
         raise InputError(f"{source}: " + "\n  ".join(lines)) from None
+
+
+def missing(model: type[Section], tree: Mapping[str, Any]) -> list[str]:
+    """Says what a run would still need."""
+    try:
+        model.model_validate(tree)
+    except pydantic.ValidationError as error:
+        return _explained(model, error, INCOMPLETE)
+    return []
+
+
+def _explained(model: type[Section], error: pydantic.ValidationError, kind: str = "") -> list[str]:
+    names = setting_names(model)
+    items = [item for item in error.errors() if kind in ("", item["type"])]
+    return [_explain(model, item, names) for item in items]
 
 
 def setting_names(model: type[pydantic.BaseModel]) -> list[str]:

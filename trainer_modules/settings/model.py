@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
-from trainer_modules.settings.base import Settings
+from trainer_modules.settings.base import Settings, refuse_incomplete
 
 # Slightly more than ImageNet-21k has. A column with more names does not hold classes.
 _MOST_CLASSES = 25_000
@@ -74,13 +74,16 @@ class InitSettings(Settings):
     )
 
     @model_validator(mode="after")
-    def _path_given(self) -> Self:
-        if (self.source == "random") != (self.path == ""):
-            raise ValueError(
-                f"source '{self.source}' with path '{self.path}': 'random' takes no path, "
-                "'bit_npz' (a BiT .npz file), 'encoder' (weights of an earlier run) and "
-                "'saved_model' (the folder of a BiT or REMEDIS SavedModel) need one"
-            )
+    def _path_given(self, info: ValidationInfo) -> Self:
+        message = (
+            f"source '{self.source}' with path '{self.path}': 'random' takes no path, "
+            "'bit_npz' (a BiT .npz file), 'encoder' (weights of an earlier run) and "
+            "'saved_model' (the folder of a BiT or REMEDIS SavedModel) need one"
+        )
+        if self.source == "random" and self.path:
+            raise ValueError(message)
+        if self.source != "random" and not self.path:
+            refuse_incomplete(message, info)
         return self
 
 

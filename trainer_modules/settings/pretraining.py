@@ -57,7 +57,9 @@ class PretrainSettings(Settings):
         "0: all",
     )
     temperature: float = Field(
-        0.1, gt=0, description="of the contrastive loss; lower values stress similar negatives"
+        0.1,
+        gt=0,
+        description="temperature of the contrastive loss; lower values stress similar negatives",
     )
     projection_layers: Literal[0, 1, 2, 3] = Field(
         2, description="layers of the projection head; 0: no head; 1: linear"

@@ -10,8 +10,8 @@ from trainer_modules.settings.base import Settings
 
 Precision = Literal["float32", "mixed_bfloat16", "auto"]
 PRECISION = (
-    "of the computation; auto: mixed_bfloat16 where the processor multiplies it and the network is "
-    "large enough to gain"
+    "precision of the computation; auto: mixed_bfloat16 where the processor multiplies it and the "
+    "network is large enough to gain"
 )
 EPOCHS = "passes over the training images"
 BATCH_SIZE = "images per update, over all devices"
@@ -21,11 +21,15 @@ class OptimizerSettings(Settings):
     """Optimizer and learning-rate schedule: linear warm-up, then cosine to zero or constant."""
 
     name: Literal["lars", "sgd", "adamw"] = Field("lars", description="the update rule")
-    learning_rate: float = Field(0.3, gt=0, description="after warm-up, before `scaling`")
+    learning_rate: float = Field(
+        0.3, gt=0, description="learning rate after warm-up, before `scaling`"
+    )
     scaling: Literal["none", "linear", "sqrt"] = Field(
         "linear", description="linear: rate * batch / 256; sqrt: rate * sqrt(batch)"
     )
-    momentum: float = Field(0.9, ge=0, lt=1, description="of lars and sgd; adamw ignores it")
+    momentum: float = Field(
+        0.9, ge=0, lt=1, description="momentum of lars and sgd; adamw ignores it"
+    )
     weight_decay: float = Field(
         1e-6, ge=0, description="lars and sgd: added to the gradient; adamw: decoupled"
     )

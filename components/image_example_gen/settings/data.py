@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from trainer_modules.settings import Settings
+from trainer_modules.settings import Settings, refuse_incomplete
 
 SourceName = Literal[
     "synthetic",
@@ -34,10 +34,12 @@ class SplitSettings(Settings):
     `validation`, the share of `validation` is taken out of `train`, by patient.
     """
 
-    unlabeled: float = Field(0.4, ge=0, lt=1)
-    train: float = Field(0.3, gt=0, le=1)
-    validation: float = Field(0.1, gt=0, lt=1)
-    test: float = Field(0.2, gt=0, lt=1)
+    unlabeled: float = Field(0.4, ge=0, lt=1, description="fraction for pretraining, labels unread")
+    train: float = Field(0.3, gt=0, le=1, description="fraction for finetuning")
+    validation: float = Field(
+        0.1, gt=0, lt=1, description="fraction that chooses epoch, calibration and thresholds"
+    )
+    test: float = Field(0.2, gt=0, lt=1, description="fraction for evaluation")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -50,11 +52,11 @@ class SplitSettings(Settings):
 class SyntheticSettings(Settings):
     """Size and difficulty of the synthetic chest-film-like data set (no real patients)."""
 
-    patients: int = Field(400, ge=20, description="in-distribution hospital")
-    shifted_patients: int = Field(120, ge=0, description="shifted hospital")
-    images_per_patient: tuple[int, int] = Field((1, 4), description="lowest and highest")
-    image_size: int = Field(96, ge=32, le=1024)
-    shift: float = Field(1.0, ge=0, le=3, description="0: both scanners alike")
+    patients: int = Field(400, ge=20, description="patients of the in-distribution hospital")
+    shifted_patients: int = Field(120, ge=0, description="patients of the shifted hospital")
+    images_per_patient: tuple[int, int] = Field((1, 4), description="smallest and largest number")
+    image_size: int = Field(96, ge=32, le=1024, description="side of an image, pixels")
+    shift: float = Field(1.0, ge=0, le=3, description="how much the scanners differ; 0: not at all")
 
     @model_validator(mode="after")
     def _range(self) -> Self:
@@ -87,7 +89,9 @@ class DicomSettings(Settings):
     """How to read a folder of DICOM files."""
 
     table: str = Field("", description="CSV or Parquet below root with labels, see docs/sources.md")
-    frames: Literal["all", "first", "middle"] = Field("all", description="of multi-frame files")
+    frames: Literal["all", "first", "middle"] = Field(
+        "all", description="frames used of multi-frame files"
+    )
 
 
 class SlideSettings(Settings):
@@ -96,10 +100,14 @@ class SlideSettings(Settings):
     tile_size: int = Field(256, ge=32, le=4096, description="pixels of a tile's side")
     mpp: float = Field(0.5, ge=0.1, le=20, description="microns per pixel of a tile")
     overlap: int = Field(0, ge=0, description="pixels that neighboring tiles share")
-    least_tissue: float = Field(0.5, ge=0, le=1, description="share of tissue that a tile needs")
-    least_tumor: float = Field(0.5, gt=0, le=1, description="share from which a tile is tumor")
-    most_tiles: int = Field(0, ge=0, description="of one slide, drawn by hash; 0: all")
-    assumed_mpp: float = Field(0, ge=0, le=20, description="of slides that don't say; 0: refuse")
+    least_tissue: float = Field(0.5, ge=0, le=1, description="fraction of tissue that a tile needs")
+    least_tumor: float = Field(
+        0.5, gt=0, le=1, description="fraction of tumor from which a tile counts as tumor"
+    )
+    most_tiles: int = Field(0, ge=0, description="tiles per slide, drawn by hash; 0: all")
+    assumed_mpp: float = Field(
+        0, ge=0, le=20, description="microns per pixel of slides that don't say; 0: refuse them"
+    )
     partly_annotated: tuple[str, ...] = Field(
         ("test_114",), description="slides, without .tif, whose outlines leave tumor out"
     )
@@ -143,7 +151,9 @@ class TfdsSettings(Settings):
 class SourceSettings(Settings):
     """A data set: where it is, and what of it is used."""
 
-    source: SourceName = "synthetic"
+    source: SourceName = Field(
+        "synthetic", description="layout of the data set; see docs/sources.md"
+    )
     root: str = Field(
         "", description="folder of the data set, as downloaded; {SPAN}, {VERSION}: the newest"
     )
@@ -160,7 +170,7 @@ class SourceSettings(Settings):
     unmentioned: Literal["unknown", "zeros"] = Field(
         "unknown", description="what a finding means that a report did not mention (blank cell)"
     )
-    sites: tuple[str, ...] = Field((), description="sites used; empty: all of them")
+    sites: tuple[str, ...] = Field((), description="sites used; empty: all")
     shifted_sites: tuple[str, ...] = Field(
         (), description="sites that are the shifted domain; empty: as the source has it"
     )
@@ -172,17 +182,22 @@ class SourceSettings(Settings):
     synthetic: SyntheticSettings = SyntheticSettings()
 
     @model_validator(mode="after")
-    def _root_given(self) -> Self:
+    def _root_given(self, info: ValidationInfo) -> Self:
         if self.source not in ("synthetic", "combined") and not self.root:
-            raise ValueError(f"root is empty: source '{self.source}' needs the data set's folder")
+            message = f"root is empty: source '{self.source}' needs the data set's folder"
+            refuse_incomplete(message, info)
         return self
 
 
 class PartSettings(SourceSettings):
     """One data set of a combination, and its part in the run."""
 
-    role: Literal["in_distribution", "shifted", "unlabeled"]
-    name: str = Field("", description="empty: the source's; parts of one name share patients")
+    role: Literal["in_distribution", "shifted", "unlabeled"] = Field(
+        description="unlabeled: joins pretraining, its labels are not read"
+    )
+    name: str = Field(
+        "", description="empty: the source's name; parts with the same name share patients"
+    )
 
     @model_validator(mode="after")
     def _flat(self) -> Self:
@@ -195,24 +210,30 @@ class DataSettings(SourceSettings):
     """Where images come from and how they become records."""
 
     parts: tuple[PartSettings, ...] = Field((), description="data sets of source 'combined'")
-    subgroups: tuple[str, ...] = ()
+    subgroups: tuple[str, ...] = Field(
+        (), description="columns by which evaluation slices, for example [sex, age]"
+    )
     subgroup_bins: dict[str, tuple[float, ...]] = Field(
         {}, description="inner edges for numeric subgroup columns, e.g. age: [18, 40, 65]"
     )
     split: SplitSettings = SplitSettings()
-    stored_size: int = Field(0, ge=0, description="longest side stored, pixels; 0: as it is")
-    encoding: Literal["png", "jpeg"] = "png"
-    jpeg_quality: int = Field(95, ge=50, le=100)
+    stored_size: int = Field(
+        0, ge=0, description="longest side of the stored images, pixels; 0: unchanged"
+    )
+    encoding: Literal["png", "jpeg"] = Field("png", description="format of the stored images")
+    jpeg_quality: int = Field(95, ge=50, le=100, description="quality of stored JPEG images")
     max_pixels: int = Field(100_000_000, ge=1024, description="larger images are quarantined")
-    max_broken_fraction: float = Field(0.05, ge=0, le=1)
+    max_broken_fraction: float = Field(
+        0.05, ge=0, le=1, description="largest fraction of unusable images; more fail the run"
+    )
     images_per_shard: int = Field(
-        1000, ge=1, description="at most, so that many workers have something to do"
+        1000, ge=1, description="largest number of images in a file of records"
     )
     shard_megabytes: int = Field(
-        100, ge=1, description="at most, about: estimated from some of the images"
+        100, ge=1, description="largest size of a file of records, estimated from some images"
     )
     id_mapping: bool = Field(
-        False, description="write which pseudonym is whose, beside the key file and nowhere else"
+        False, description="write which pseudonym is whose, beside the key file only"
     )
     id_key_file: str = Field(
         "", description="key of the patient hash; else REMEDIS_ID_KEY, else made for the run folder"

@@ -25,12 +25,21 @@ class Candidate(Settings):
 class CellSettings(Settings):
     """How every cell is trained and measured: the part on which a cell's result depends."""
 
-    steps: int = Field(150, ge=1, description="updates of a training, whatever the fraction")
-    batch_size: int = Field(64, ge=1, description="at most; fewer where there are fewer images")
-    learning_rates: tuple[PositiveFloat, ...] = Field((3e-4, 3e-3), min_length=1)
-    weight_decays: tuple[NonNegativeFloat, ...] = Field((1e-4,), min_length=1)
+    steps: int = Field(
+        150, ge=1, description="updates of each training, independent of the fraction"
+    )
+    batch_size: int = Field(64, ge=1, description="images per update; fewer where there are fewer")
+    learning_rates: tuple[PositiveFloat, ...] = Field(
+        (3e-4, 3e-3), min_length=1, description="candidates; each arm and fraction chooses its own"
+    )
+    weight_decays: tuple[NonNegativeFloat, ...] = Field(
+        (1e-4,), min_length=1, description="candidates, with every learning rate"
+    )
     evaluation_share: float = Field(
-        0.5, gt=0, lt=1, description="of the shifted patients: judged on; the others adapt"
+        0.5,
+        gt=0,
+        lt=1,
+        description="fraction of the shifted patients for evaluation; models adapt to the others",
     )
 
     @property
@@ -48,23 +57,26 @@ class StudySettings(CellSettings):
 
     arms: tuple[Arm, ...] = Field(
         (REMEDIS, BIT, RANDOM),
-        description="remedis: after SimCLR; bit: the weights that SimCLR started from; random",
+        description="first weights. remedis: after SimCLR; bit: what SimCLR started from; random",
     )
     fractions: tuple[Share, ...] = Field(
-        (0.01, 0.03, 0.1, 0.33, 1.0), description="of the training patients; with 1"
+        (0.01, 0.03, 0.1, 0.33, 1.0),
+        description="fractions of the training patients; 1 must be among them",
     )
     shifted_fractions: tuple[Share, ...] = Field(
         (0.1, 0.33, 1.0),
-        description="of the adaptation part of the shifted patients; with 1; []: zero-shot only",
+        description="fractions of the shifted patients to adapt to, with 1; []: zero-shot only",
     )
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(
-        (0, 1, 2), min_length=1, description="each draws labels, first weights and order anew"
+        (0, 1, 2),
+        min_length=1,
+        description="each draws labels, first weights and order of images anew",
     )
-    margin: float = Field(
-        0.01, ge=0, lt=1, description="AUC that may be lost where arms are called equivalent"
+    margin: float = Field(0.01, ge=0, lt=1, description="AUC by which equivalent arms may differ")
+    resamples: int = Field(
+        1000, ge=100, le=100_000, description="draws of patients and seeds for the intervals"
     )
-    resamples: int = Field(1000, ge=100, le=100_000)
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

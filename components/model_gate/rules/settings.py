@@ -15,27 +15,33 @@ METRICS = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece
 class DomainRules(Settings):
     """Floors on the lower bounds of patient-clustered intervals, and a calibration ceiling."""
 
-    required: bool = Field(True, description="false: not judged when there is no such data")
-    min_auc: float = Field(0.7, ge=0, le=1, description="floor of the interval's lower bound")
-    min_sensitivity: float = Field(0.0, ge=0, le=1, description="floor of the lower bound; 0: none")
-    min_specificity: float = Field(0.0, ge=0, le=1, description="floor of the lower bound; 0: none")
-    max_ece: float = Field(
-        1.0, ge=0, le=1, description="ceiling of the calibration error; 1: not asked for"
+    required: bool = Field(
+        True, description="false: a domain without data does not refuse the model"
     )
-    min_patients: int = Field(20, ge=2, description="fewer: not enough data to judge")
+    min_auc: float = Field(0.7, ge=0, le=1, description="floor of the AUC interval's lower bound")
+    min_sensitivity: float = Field(
+        0.0, ge=0, le=1, description="floor of the sensitivity's lower bound; 0: none"
+    )
+    min_specificity: float = Field(
+        0.0, ge=0, le=1, description="floor of the specificity's lower bound; 0: none"
+    )
+    max_ece: float = Field(1.0, ge=0, le=1, description="ceiling of the calibration error; 1: none")
+    min_patients: int = Field(
+        20, ge=2, description="least patients; fewer are not enough data to judge"
+    )
 
 
 class SubgroupRules(Settings):
     """Floor for each value of each subgroup and site, within each domain."""
 
-    min_auc: float = Field(0.5, ge=0, le=1, description="floor of the point value")
+    min_auc: float = Field(0.5, ge=0, le=1, description="floor of a group's AUC")
     min_patients: int = Field(20, ge=2, description="smaller groups are listed, not judged")
     max_regression: float = Field(
         1.0,
         ge=0,
         le=1,
         description="non-inferiority margin in AUC to the last pushed model within each group, "
-        "Holm-corrected over the groups; 1: not asked for",
+        "Holm-corrected over the groups; 1: none",
     )
 
 
@@ -45,14 +51,16 @@ class SliceRule(Settings):
     A slice that is named here must hold enough data: without them the model is refused.
     """
 
-    domain: Literal["in_distribution", "shifted"]
+    domain: Literal["in_distribution", "shifted"] = Field(description="where it is judged")
     metric: str = Field(description="one of the gate's metrics; NAME/FINDING: of one finding")
     group: str = Field("", description="COLUMN=VALUE within the domain; empty: the whole domain")
     at_least: float | None = Field(None, description="floor of the interval's lower bound")
     at_most: float | None = Field(
         None, description="ceiling of its upper bound (of the value where the metric is ece)"
     )
-    min_patients: int = Field(20, ge=2, description="fewer: not enough data to judge")
+    min_patients: int = Field(
+        20, ge=2, description="least patients; fewer are not enough data to judge"
+    )
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -90,7 +98,7 @@ class GateSettings(Settings):
         0.25,
         ge=0,
         le=1,
-        description="ceiling of the upper bound of ID minus shifted AUC; 1: not asked for",
+        description="ceiling of the upper bound of in-distribution minus shifted AUC; 1: none",
     )
     max_regression: float = Field(
         0.05, ge=0, le=1, description="non-inferiority margin in AUC to the last pushed model"
@@ -101,8 +109,8 @@ class GateSettings(Settings):
     require_serving: bool = Field(
         True, description="the exported model must pass the load-and-call check"
     )
-    resamples: int = Field(1000, ge=200)
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    resamples: int = Field(1000, ge=200, description="draws of patients for the intervals")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
     interval: Literal["percentile", "bca"] = Field(
         "percentile", description="bca: corrected for bias and skewness"
     )

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.config.config import RunConfig
+from pipeline.config.curated_schema import REPOSITORY, read_schema, schema_path
 from pipeline.kubeflow.compile.targets import KUBEFLOW, Target
 
 SCHEMA_VERSION = "2.1.0"
+_SCHEMA_NODE = "ImportSchemaGen"
 _TRAINERS = ("Upstream", "Pretrainer", "Finetuner")
 
 
@@ -61,6 +63,35 @@ def misplaced(config: RunConfig, target: Target = KUBEFLOW) -> list[str]:
         f"({', '.join(mounts) or 'it has none'}); {target.remedy}"
         for node, setting, path in uses
         if path and not on_volume(path, mounts := target.mounts(config.kubernetes.of_node(node)))
+    ]
+
+
+def schema_place(config: RunConfig, image_root: str) -> str:
+    """Where a container has the curated schema: in its copy of this repository, or on a volume."""
+    path = schema_path(config.curated_schema)
+    if path.is_relative_to(REPOSITORY):
+        return f"{image_root}/{path.relative_to(REPOSITORY)}"
+    return str(path)
+
+
+def without_schema(config: RunConfig, target: Target) -> list[str]:
+    """Says where the curated schema is neither in the image nor on a volume.
+
+    Raises:
+      InputError: It should be in this repository, and is not.
+    """
+    path = schema_path(config.curated_schema)
+    if path.is_relative_to(REPOSITORY):
+        read_schema(config.curated_schema)
+        return []
+    mounts = target.mounts(config.kubernetes.of_node(_SCHEMA_NODE))
+    if on_volume(str(path), mounts):
+        return []
+    return [
+        f"setting 'curated_schema': received '{config.curated_schema}'; the image has only what is "
+        f"in this repository, and it is on no volume of node '{_SCHEMA_NODE}' "
+        f"({', '.join(mounts) or 'it has none'}); move the schema to a folder of schemas/ and "
+        "build the image again, or to a volume"
     ]
 
 

@@ -114,6 +114,7 @@ def compile_pipeline(
     _refuse(
         check.misplaced(config, target)
         + check.undivided(config)
+        + check.without_schema(config, target)
         + beam_options.cluster_problems(config.beam, target.pipeline_root)
     )
     spec = _compile(config, target, image, data_version, image_root)
@@ -161,12 +162,11 @@ def _compile(
     """TFX's part: the graph as a pipeline spec."""
     from tfx import v1 as tfx
 
-    from pipeline.graph.create_pipeline import create_pipeline, schema_source
+    from pipeline.graph.create_pipeline import create_pipeline
     from pipeline.graph.shared_nodes import Places
 
     workspace, trainer = config.kubernetes.workspace, config.kubernetes.of_node("Pretrainer")
     kept = check.on_volume(workspace, target.mounts(trainer))
-    schema = schema_source(config).relative_to(Path(__file__).resolve().parents[3])
     pipeline = create_pipeline(
         config,
         Places(
@@ -174,7 +174,7 @@ def _compile(
             # On a volume a pod that is tried again resumes.
             checkpoint_root=f"{workspace if kept else '/tmp'}/checkpoints/{config.name}",
             push_destination=config.push.destination,
-            schema_file=f"{image_root}/{schema}",
+            schema_file=check.schema_place(config, image_root),
             id_key_file=config.data.id_key_file,
             passed_data=_passed_data(config, target),
         ),

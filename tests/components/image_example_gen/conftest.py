@@ -36,7 +36,8 @@ def to_data_gate(tmp_path) -> Callable[[dict[str, Any]], tuple[dict, dict, Path]
     from components.image_example_gen.privacy import ensure_key_file
     from components.image_example_gen.sources.registry import check_source, data_fingerprint
     from pipeline.config.config import load_config
-    from pipeline.graph.create_pipeline import Places, create_pipeline, schema_source
+    from pipeline.config.curated_schema import schema_path
+    from pipeline.graph.create_pipeline import Places, create_pipeline
     from pipeline.local.execution import run_nodes
 
     def run(settings: dict[str, Any]) -> tuple[dict, dict, Path]:
@@ -56,7 +57,7 @@ def to_data_gate(tmp_path) -> Callable[[dict[str, Any]], tuple[dict, dict, Path]
             pipeline_root=str(folder / "artifacts"),
             checkpoint_root=str(folder / "checkpoints"),
             push_destination=str(folder / "pushed"),
-            schema_file=str(schema_source(config)),
+            schema_file=str(schema_path(config.curated_schema)),
             id_key_file=ensure_key_file(str(tmp_path / "key")),
         )
         run_nodes(
