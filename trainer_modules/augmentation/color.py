@@ -35,11 +35,7 @@ def random_finish(view: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -
     return _compiled(settings)(view, seed)
 
 
-@functools.cache
-def _compiled(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """One function per settings, so that eager calls compile once."""
-
-    @tf.function(jit_compile=True, autograph=False)
+def _compile(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     def finish(view: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         # Drawn inside: outside, a few random numbers cost as much as the blur.
         own_seed = tf.bitwise.bitwise_xor(seed, tf.constant([_STREAM, 0], seed.dtype))
@@ -49,7 +45,11 @@ def _compiled(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.
             planes = operation(planes, draws, settings)
         return tf.transpose(planes, (1, 2, 0))
 
-    return finish
+    return tf.function(finish, jit_compile=True, autograph=False)
+
+
+_compiled = functools.cache(_compile)
+"""One function per settings, so that eager calls compile once."""
 
 
 def _flip(planes: tf.Tensor, draws: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:

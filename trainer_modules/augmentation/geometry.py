@@ -96,15 +96,17 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
     table = tf.maximum(cdf - lowest, 0) / tf.maximum(spread, 1)
     table = tf.cast(tf.round(table * (_LEVELS - 1)), tf.uint8)
     table = tf.where(spread > 0, table, tf.cast(tf.range(_LEVELS), tf.uint8))
-    changed = _look_up(warp.pixel_buffer(image), tf.reshape(table, [-1]))
+    changed = _compiled_look_up(warp.pixel_buffer(image), tf.reshape(table, [-1]))
     return tf.reshape(changed[: tf.size(image)], tf.shape(image))
 
 
-@tf.function(jit_compile=True, autograph=False)
 def _look_up(buffer: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     """New levels of a pixel buffer, from the three channels' tables joined."""
     index = tf.cast(tf.reshape(buffer, [-1, 3]), tf.int32) + tf.range(3) * _LEVELS
     return tf.reshape(tf.gather(table, index), [-1])
+
+
+_compiled_look_up = tf.function(_look_up, jit_compile=True, autograph=False)
 
 
 def resize_box(image: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:

@@ -30,7 +30,8 @@ def warp(
         [size, size, 3] float32 in [0, 1].
     """
     height, width = tf.unstack(tf.shape(image)[:2])
-    return _blend(*_neighbors(pixel_buffer(image), height, width, affine, displacement, size))
+    buffer = pixel_buffer(image)
+    return _compiled_blend(*_compiled_neighbors(buffer, height, width, affine, displacement, size))
 
 
 def pixel_buffer(image: tf.Tensor) -> tf.Tensor:
@@ -46,7 +47,6 @@ def pixel_buffer(image: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.reshape(image, [-1]), padding], 0)
 
 
-@tf.function(jit_compile=True, autograph=False)
 def _neighbors(
     buffer: tf.Tensor,
     height: tf.Tensor,
@@ -80,7 +80,9 @@ def _neighbors(
     return packed, places, weights
 
 
-@tf.function(jit_compile=True, autograph=False)
+_compiled_neighbors = tf.function(_neighbors, jit_compile=True, autograph=False)
+
+
 def _blend(packed: tf.Tensor, places: list[tf.Tensor], weights: list[tf.Tensor]) -> tf.Tensor:
     """The weighted sums; a separate function, or XLA computes positions once per channel."""
     pixels = [tf.gather(packed, place) for place in places]
@@ -90,6 +92,9 @@ def _blend(packed: tf.Tensor, places: list[tf.Tensor], weights: list[tf.Tensor])
         products = (tf.cast(v, tf.float32) * w for v, w in zip(values, weights, strict=True))
         channels.append(tf.add_n(list(products)))
     return tf.stack(channels, axis=-1)
+
+
+_compiled_blend = tf.function(_blend, jit_compile=True, autograph=False)
 
 
 def rotated_box(shape: tf.Tensor, box: tf.Tensor, angle: tf.Tensor, size: int) -> tf.Tensor:
