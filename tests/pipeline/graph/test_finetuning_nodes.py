@@ -20,6 +20,7 @@ def nodes():
 
 
 @pytest.mark.slow
+@pytest.mark.tfx
 @pytest.mark.parametrize("name", ["Pretrainer", "FinetuneTuner", "Finetuner"])
 def test_trainers_and_search_read_training_and_validation_splits_alone(nodes, name):
     properties = nodes[name].exec_properties
@@ -32,6 +33,7 @@ def test_trainers_and_search_read_training_and_validation_splits_alone(nodes, na
 
 
 @pytest.mark.slow
+@pytest.mark.tfx
 def test_search_comes_between_encoder_and_finetuning(nodes):
     def producer(node, key):
         return nodes[node].inputs[key].producer_component_id

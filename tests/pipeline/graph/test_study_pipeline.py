@@ -5,7 +5,7 @@ import pytest
 from pipeline.config.config import load_config
 from schemas.errors import InputError
 
-pytestmark = pytest.mark.slow  # imports TFX
+pytestmark = [pytest.mark.slow, pytest.mark.tfx]
 
 STUDY = ("study.fractions=[0.1,1]", "study.shifted_fractions=[0.5,1]", "study.seeds=[3,4]")
 ARMS = ("remedis", "bit", "random")

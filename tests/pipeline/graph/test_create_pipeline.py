@@ -1,0 +1,155 @@
+"""Which settings, places and channels reach the nodes that judge, push and report."""
+
+import json
+
+import pytest
+
+from pipeline.config.config import load_config
+from tests.pipeline.graph.conftest import UPSTREAM
+
+pytestmark = [pytest.mark.slow, pytest.mark.tfx]
+
+MODEL = ("Finetuner", "model")
+EXAMPLES = ("ImageExampleGen", "examples")
+PREDICTIONS = ("Predictor", "predictions")
+
+
+@pytest.fixture(scope="module")
+def built(graph_of):
+    return graph_of(*UPSTREAM)
+
+
+@pytest.fixture(scope="module")
+def nodes(built):
+    return built[0]
+
+
+@pytest.fixture(scope="module")
+def config(built):
+    return built[1]
+
+
+def settings_in(node, name):
+    return json.loads(node.exec_properties[name])
+
+
+def test_every_node_is_in_the_graph(nodes):
+    judges = {"Predictor", "Evaluator", "ModelGate", "Pusher", "EncoderPusher", "Reporter"}
+    assert judges < set(nodes)
+    assert len(nodes) == 15
+
+
+def test_one_inference_of_the_finetuned_model(nodes, config, sources_of):
+    node = nodes["Predictor"]
+    assert sources_of(node) == {"model": MODEL, "examples": EXAMPLES}
+    assert settings_in(node, "task") == config.task.model_dump(mode="json")
+    assert settings_in(node, "subgroups") == ["age", "sex"]
+    assert settings_in(node, "embeddings") == ["shifted"]
+
+
+def test_tfma_judges_the_predictions_of_both_domains(nodes, sources_of):
+    node = nodes["Evaluator"]
+    assert sources_of(node) == {"examples": PREDICTIONS, "model": MODEL}
+    assert settings_in(node, "example_splits") == ["test", "shifted"]
+    config = settings_in(node, "eval_config")
+    assert [spec.get("feature_keys") for spec in config["slicing_specs"]][3:5] == [
+        ["domain", "subgroup/age"],
+        ["domain", "subgroup/sex"],
+    ]
+    assert list(config["model_specs"][0]["label_keys"]) == ["edema", "effusion"]
+
+
+def floors(node):
+    """Every lower bound of the Evaluator's configuration, by slice."""
+    return {
+        tuple(spec.get("feature_values", {}).items()): threshold["threshold"]["value_threshold"][
+            "lower_bound"
+        ]
+        for spec in settings_in(node, "eval_config")["metrics_specs"]
+        for metric in spec["metrics"]
+        for threshold in metric.get("per_slice_thresholds", [])
+        for spec in threshold["slicing_specs"]
+    }
+
+
+def test_tfma_gets_the_thresholds_of_the_evaluation(nodes):
+    assert floors(nodes["Evaluator"]) == {
+        (): 0.51,
+        (("domain", "in_distribution"),): 0.71,
+        (("domain", "shifted"),): 0.61,
+    }
+
+
+def test_tfma_asks_nothing_of_shifted_data_that_may_be_absent(graph_of):
+    nodes, _, _ = graph_of("gate.shifted.required=false")
+    assert set(floors(nodes["Evaluator"])) == {(), (("domain", "in_distribution"),)}
+
+
+def test_the_gate_judges_by_its_settings_against_what_is_pushed(nodes, config, sources_of):
+    node = nodes["ModelGate"]
+    assert sources_of(node) == {
+        "model": MODEL,
+        "examples": EXAMPLES,
+        "predictions": PREDICTIONS,
+        "evaluator_blessing": ("Evaluator", "blessing"),
+    }
+    assert settings_in(node, "settings") == config.gate.model_dump(mode="json")
+    assert settings_in(node, "settings")["shifted"]["min_auc"] == 0.62
+    assert settings_in(node, "settings")["in_distribution"]["min_auc"] == 0.81
+    assert settings_in(node, "task") == config.task.model_dump(mode="json")
+    assert settings_in(node, "subgroups") == ["age", "sex"]
+    assert node.exec_properties["baseline_dir"] == "/pushed/classifier"
+
+
+@pytest.mark.parametrize(
+    ("name", "trainer", "folder"),
+    [
+        ("Pusher", "Finetuner", "/pushed/classifier"),
+        ("EncoderPusher", "Pretrainer", "/pushed/encoder"),
+    ],
+)
+def test_only_a_blessed_run_is_pushed(nodes, sources_of, name, trainer, folder):
+    assert sources_of(nodes[name]) == {
+        "model": (trainer, "model"),
+        "model_blessing": ("ModelGate", "blessing"),
+    }
+    destination = settings_in(nodes[name], "push_destination")
+    assert destination == {"filesystem": {"base_directory": folder}}
+
+
+REPORTED = {
+    "ingest_report": ("ImageExampleGen", "ingest_report"),
+    "data_gate_report": ("DataGate", "data_gate_report"),
+    "pretrain_run": ("Pretrainer", "model_run"),
+    "finetune_run": ("Finetuner", "model_run"),
+    "model": MODEL,
+    "evaluation": ("Evaluator", "evaluation"),
+    "predictions": PREDICTIONS,
+    "gate_report": ("ModelGate", "gate_report"),
+}
+
+
+def test_the_report_gets_the_outputs_of_every_node(nodes, config, sources_of):
+    assert sources_of(nodes["Reporter"]) == REPORTED | {
+        "upstream_ingest_report": ("UpstreamExampleGen", "ingest_report"),
+        "upstream_run": ("Upstream", "model_run"),
+        "pushed_classifier": ("Pusher", "pushed_model"),
+        "pushed_encoder": ("EncoderPusher", "pushed_model"),
+    }
+    assert settings_in(nodes["Reporter"], "run_settings") == config.model_dump(mode="json")
+
+
+def test_an_evaluation_alone_pushes_nothing_and_reports_the_rest(graph_of, sources_of):
+    nodes, _, _ = graph_of("push.enabled=false")
+    assert not {"Pusher", "EncoderPusher"} & set(nodes)
+    assert sources_of(nodes["Reporter"]) == REPORTED
+
+
+@pytest.mark.parametrize("name", ["generic", "cxr", "pathology"])
+def test_the_schema_is_the_one_of_the_configuration(name):
+    from pipeline.graph.create_pipeline import schema_source
+
+    config = load_config(preset="demo", overrides=[f"curated_schema={name}"])
+    path = schema_source(config)
+    assert path.is_file()
+    assert (path.parent.parent.name, path.parent.name) == ("schemas", name)
