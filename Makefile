@@ -8,11 +8,16 @@ PARALLEL := -n logical --maxprocesses=4 --dist=loadfile
 UPGRADE ?=
 IMAGE ?= remedis-tfx
 ACCELERATOR ?= cpu
+# `make mutate AREA=losses` tries one area of tests/mutation/areas.py, SAMPLE=0 every mutant of it,
+# MINUTES=30 stops after so long; the next run goes on from there.
+AREA ?=
+SAMPLE ?= 25
+MINUTES ?=
 COMPILE := .setup/tools/bin/uv pip compile --quiet --universal --python-version 3.11 \
   --generate-hashes --no-header $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage lint format settings bench image lock clean
+.PHONY: help setup demo test test-fast coverage mutate lint format settings bench image lock clean
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +36,9 @@ test-fast: setup ## Run the tests that take seconds
 
 coverage: setup ## Measure which lines the fast tests reach
 	@$(PYTHON_VENV) -m pytest $(PARALLEL) -m "not slow" --cov --cov-report=term --cov-report=html:build/coverage
+
+mutate: setup ## Change the code a little, many times, and see whether the fast tests notice
+	@$(PYTHON_VENV) -m tests.mutation $(AREA) --sample $(SAMPLE) $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: setup ## Check style and types without changing anything
 	@$(RUFF) check $(SOURCES)

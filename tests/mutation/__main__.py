@@ -1,0 +1,75 @@
+"""Mutation testing: changes the code a little, many times, and counts the changes tests notice."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from tests.mutation import survivors
+from tests.mutation.areas import AREAS
+from tests.mutation.mutants import Mutants
+
+REQUIRED = 0.85
+
+
+def main() -> int:
+    arguments = _arguments()
+    end = time.monotonic() + 60 * arguments.minutes if arguments.minutes else None
+    found: dict[str, survivors.Module] = {}
+    for name in arguments.areas or AREAS:
+        left = None if end is None else end - time.monotonic()
+        if left is not None and left <= 0:
+            print(f"{name}: no time left; the same command goes on from here")
+            break
+        found |= _area(name, arguments.sample, arguments.jobs, left)
+    tried = sum(module.tried for module in found.values())
+    killed = sum(module.killed for module in found.values())
+    survivors.write(found)
+    print(f"{killed} of {tried} mutants killed; those alive are in {survivors.FILE.name}")
+    return 0 if tried and killed >= REQUIRED * tried else 1
+
+
+def _area(name: str, size: int, jobs: int, seconds: float | None) -> dict[str, survivors.Module]:
+    """Tries what is not known yet; mutants that were alive once more where tests changed."""
+    mutants = Mutants(name)
+    mutants.prepare()
+    again = mutants.tests_changed()
+    pending = [
+        mutant.name
+        for source in mutants.sources
+        for mutant in mutants.sample(source, size)
+        if not mutant.tried or (again and mutant.alive)
+    ]
+    print(f"{name}: {len(pending)} mutants to try", flush=True)
+    if pending:
+        mutants.run(pending, jobs, seconds)
+    found = {}
+    for source in mutants.sources:
+        tried = [mutant for mutant in mutants.sample(source, size) if mutant.tried]
+        alive = (mutants.change(source, mutant.name) for mutant in tried if mutant.alive)
+        found[source] = survivors.Module(
+            len(mutants.names()[source]),
+            len(tried),
+            tuple(survivors.Survivor(*change) for change in alive),
+        )
+    return found
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("areas", nargs="*", metavar="AREA", help=f"of {', '.join(AREAS)}; all")
+    parser.add_argument(
+        "--sample", type=int, default=25, help="mutants of each module; 0: all (default 25)"
+    )
+    parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+    arguments = parser.parse_args()
+    unknown = set(arguments.areas) - set(AREAS)
+    if unknown:
+        parser.error(f"no area {', '.join(sorted(unknown))}; there are {', '.join(AREAS)}")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

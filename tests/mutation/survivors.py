@@ -1,0 +1,101 @@
+"""The file that says which mutants are alive, and why: written by the command, reasons by hand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = Path(__file__).with_name("survivors.md")
+_HEAD = """\
+# Mutants that the fast tests leave alive
+
+`make mutate` writes this file (see CONTRIBUTING.md). A reason is written by hand into the last
+column and stays while the function and the change stay the same. Where fewer are tried than there
+are, they are a sample drawn by chance, the same one every time.
+
+"""
+_COUNTS = "| Module | Mutants | Tried | Killed | Alive | Killed % |\n|---|--:|--:|--:|--:|--:|\n"
+_ALIVE = "| Function | Change | Reason |\n|---|---|---|\n"
+_ROW = re.compile(r"(?<!\\)\|")
+
+
+class Survivor(NamedTuple):
+    """A change that no test noticed."""
+
+    function: str
+    change: str
+    reason: str = ""
+
+
+class Module(NamedTuple):
+    """A module's outcome."""
+
+    mutants: int
+    tried: int
+    survivors: tuple[Survivor, ...]
+
+    @property
+    def killed(self) -> int:
+        return self.tried - len(self.survivors)
+
+
+def read() -> dict[str, Module]:
+    """The modules that the file lists, by path."""
+    modules: dict[str, Module] = {}
+    source = ""
+    for line in FILE.read_text().splitlines() if FILE.exists() else ():
+        cells = [cell.strip().replace(r"\|", "|") for cell in _ROW.split(line)[1:-1]]
+        if line.startswith("## "):
+            source = line[3:].strip("`")
+        elif len(cells) == 6 and cells[0].startswith("`"):
+            modules[cells[0].strip("`")] = Module(int(cells[1]), int(cells[2]), ())
+        elif len(cells) == 3 and cells[0].startswith("`"):
+            one = Survivor(cells[0].strip("`"), cells[1][2:-2].strip(), cells[2])
+            found = modules[source]
+            modules[source] = found._replace(survivors=(*found.survivors, one))
+    return modules
+
+
+def write(found: dict[str, Module]) -> dict[str, Module]:
+    """Replaces what the file says of these modules, and keeps the reasons that still apply."""
+    known = read()
+    reasons = {
+        (source, one.function, one.change): one.reason
+        for source, module in known.items()
+        for one in module.survivors
+    }
+    for source, module in found.items():
+        explained = (
+            one._replace(reason=reasons.get((source, one.function, one.change), ""))
+            for one in module.survivors
+        )
+        known[source] = module._replace(survivors=tuple(explained))
+    counts = [_counts(f"`{source}`", module) for source, module in sorted(known.items())]
+    whole = Module(
+        sum(module.mutants for module in known.values()),
+        sum(module.tried for module in known.values()),
+        tuple(one for module in known.values() for one in module.survivors),
+    )
+    tables = [
+        f"\n## `{source}`\n\n{_ALIVE}" + "".join(map(_alive, module.survivors))
+        for source, module in sorted(known.items())
+        if module.survivors
+    ]
+    FILE.write_text(
+        _HEAD + _COUNTS + "".join(counts) + _counts("Together", whole) + "".join(tables)
+    )
+    return known
+
+
+def _counts(name: str, module: Module) -> str:
+    rate = 100 * module.killed / max(1, module.tried)
+    return (
+        f"| {name} | {module.mutants} | {module.tried} | {module.killed} | "
+        f"{len(module.survivors)} | {rate:.0f} |\n"
+    )
+
+
+def _alive(one: Survivor) -> str:
+    change, reason = (text.replace("|", r"\|") for text in (one.change, one.reason))
+    return f"| `{one.function}` | `` {change} `` | {reason} |\n"
