@@ -69,7 +69,7 @@ def _images_per_shard(source: Source, data: DataSettings, rows: int) -> int:
     sizes = []
     for row in itertools.islice(source.rows(), 0, None, -(-rows // _SAMPLED)):
         try:
-            pixels = source.load(row.image, data.max_pixels)
+            pixels = source.load(row.image, data.max_pixels).pixels
         except images.Rejected:
             continue
         stored = images.store(pixels, data.stored_size, data.encoding, data.jpeg_quality)

@@ -33,7 +33,10 @@ class Flagged(Part):
 
 
 class IngestReport(Document):
-    """Counts of an ingestion; of `quarantined` and `flagged` the first are listed."""
+    """Counts of an ingestion; of `quarantined` and `flagged` the first are listed.
+
+    `ranges` counts images by the way their range of gray levels was found (docs/intensity.md).
+    """
 
     FILE: ClassVar[str] = "report.json"
 
@@ -48,5 +51,6 @@ class IngestReport(Document):
     reasons: dict[str, int]
     flags: dict[str, int]
     flagged: tuple[Flagged, ...]
+    ranges: dict[str, int]
     splits: dict[str, SplitCounts]
     sites: dict[str, dict[str, int]]

@@ -17,36 +17,37 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from components.image_example_gen.decoding import dicom
+from components.image_example_gen.decoding import formats
+from components.image_example_gen.decoding.dicom import file as dicom
 from components.image_example_gen.decoding.perceptual_hash import perceptual_hash
+from components.image_example_gen.pixels import picture
+from components.image_example_gen.pixels.intensity import AUTO
+from components.image_example_gen.pixels.picture import Picture
+from components.image_example_gen.pixels.rejected import (
+    EMPTY,
+    MISSING,
+    TOO_LARGE,
+    UNREADABLE,
+    UNSUPPORTED,
+    Rejected,
+    require_size,
+)
+from components.image_example_gen.settings import IntensitySettings
 
 if TYPE_CHECKING:
     from PIL import Image
 
-MISSING = "missing"
-EMPTY = "empty"
-UNREADABLE = "unreadable"
-UNSUPPORTED = "unsupported"
-TOO_LARGE = "too_large"
-TOO_SMALL = "too_small"
+__all__ = [
+    "EMPTY", "MISSING", "TOO_LARGE", "UNREADABLE", "UNSUPPORTED", "Picture", "Rejected",
+    "StoredImage", "decode_bytes", "decode_file", "read_bytes", "read_file", "store",
+]  # fmt: skip
 
-MIN_SIDE = 8
 # The border is this share of the shorter side, at least a pixel.
 _BORDER = 1 / 16
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
-_MAGIC = (
-    b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"GIF8", b"RIFF", b"P5", b"P6",
-    b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51",
-)  # fmt: skip
-
-
-class Rejected(Exception):
-    """An image that has to be quarantined: a reason code, and a detail without identities."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
+# Fewer distinct gray levels than this are flagged; so are images whose pixels, but for so many of
+# the darkest and the brightest, lie within so few levels.
+_FEW_LEVELS = 32
+_OUTLIERS, _FLAT = 0.005, 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +63,27 @@ class StoredImage:
     border_std: float
     digest: str
     phash: str
+    flags: tuple[str, ...] = ()
 
 
-def decode_file(path: str, max_pixels: int, frame: int | None = None) -> np.ndarray:
+def decode_file(
+    path: str, max_pixels: int, frame: int | None = None, intensity: IntensitySettings = AUTO
+) -> np.ndarray:
+    """The pixels of `read_file`, for callers that need no more."""
+    return read_file(path, max_pixels, frame, intensity).pixels
+
+
+def decode_bytes(data: bytes, max_pixels: int, intensity: IntensitySettings = AUTO) -> np.ndarray:
+    """The pixels of `read_bytes`, for callers that need no more."""
+    return read_bytes(data, max_pixels, intensity).pixels
+
+
+def read_file(
+    path: str, max_pixels: int, frame: int | None = None, intensity: IntensitySettings = AUTO
+) -> Picture:
     """Decodes an image file to uint8, [height, width] (gray) or [height, width, 3].
 
-    16-bit gray is scaled by its full range, alpha is laid over black, palettes and CMYK become
+    More than 8 bits become 8 by `intensity`, alpha is laid over black, palettes and CMYK become
     RGB, and EXIF orientation is applied. `frame` is for DICOM, which `dicom` decodes.
 
     Raises:
@@ -83,27 +99,29 @@ def decode_file(path: str, max_pixels: int, frame: int | None = None) -> np.ndar
         raise Rejected(EMPTY, "0 bytes")
     try:
         with open(path, "rb") as file:
-            return _decode_any(file, path, max_pixels, frame)
+            return _decode_any(file, path, max_pixels, frame, intensity)
     except OSError as error:
         raise Rejected(UNREADABLE, type(error).__name__) from None
 
 
-def decode_bytes(data: bytes, max_pixels: int) -> np.ndarray:
-    """Decodes an encoded image as `decode_file` does."""
+def read_bytes(data: bytes, max_pixels: int, intensity: IntensitySettings = AUTO) -> Picture:
+    """Decodes an encoded image as `read_file` does."""
     if not data:
         raise Rejected(EMPTY, "0 bytes")
-    return _decode_any(io.BytesIO(data), "", max_pixels, None)
+    return _decode_any(io.BytesIO(data), "", max_pixels, None, intensity)
 
 
-def _decode_any(file: BinaryIO, path: str, max_pixels: int, frame: int | None) -> np.ndarray:
+def _decode_any(
+    file: BinaryIO, path: str, max_pixels: int, frame: int | None, intensity: IntensitySettings
+) -> Picture:
     try:
         with warnings.catch_warnings():
             # What Pillow warns of is either quarantined below or harmless.
             warnings.simplefilter("ignore")
             if dicom.is_dicom(file.read(132), path):
-                return _decode_dicom(file, max_pixels, frame)
+                return _decode_dicom(file, max_pixels, frame, intensity)
             file.seek(0)
-            return _decode(file, max_pixels)
+            return formats.decode(file, max_pixels, intensity)
     except Rejected:
         raise
     except Exception as error:  # noqa: BLE001
@@ -112,90 +130,19 @@ def _decode_any(file: BinaryIO, path: str, max_pixels: int, frame: int | None) -
         raise Rejected(UNREADABLE, type(error).__name__) from None
 
 
-def file_flags(path: str) -> tuple[str, ...]:
-    """What an image file itself warns of, as codes for the ingest report; DICOM alone has some."""
+def _decode_dicom(
+    file: BinaryIO, max_pixels: int, frame: int | None, intensity: IntensitySettings
+) -> Picture:
     try:
-        with open(path, "rb") as file:
-            return _flags(file, path)
-    except OSError:
-        return ()
-
-
-def bytes_flags(data: bytes) -> tuple[str, ...]:
-    """What an encoded image warns of, as `file_flags`."""
-    return _flags(io.BytesIO(data), "")
-
-
-def _flags(file: BinaryIO, path: str) -> tuple[str, ...]:
-    try:
-        return dicom.flags(file) if dicom.is_dicom(file.read(132), path) else ()
-    except Exception:  # noqa: BLE001
-        # Whatever is wrong with the file, decoding it says so.
-        return ()
-
-
-def _decode_dicom(file: BinaryIO, max_pixels: int, frame: int | None) -> np.ndarray:
-    try:
-        pixels = dicom.decode(file, frame, max_pixels)
+        shown = dicom.decode(file, frame, max_pixels, intensity)
     except dicom.TooLarge as error:
         raise Rejected(TOO_LARGE, str(error)) from None
     except dicom.Damaged as error:
         raise Rejected(UNREADABLE, str(error)) from None
     except dicom.Unusable as error:
         raise Rejected(UNSUPPORTED, str(error)) from None
-    if min(pixels.shape[:2]) < MIN_SIDE:
-        size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-        raise Rejected(TOO_SMALL, f"{size}, the shortest side must be {MIN_SIDE}")
-    return pixels
-
-
-def _decode(file: BinaryIO, max_pixels: int) -> np.ndarray:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    # Pillow's own guard, which also covers frames inside a file, follows the setting.
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    magic = file.read(16)
-    file.seek(0)
-    try:
-        image = Image.open(file, formats=_FORMATS)
-    except Image.DecompressionBombError:
-        raise Rejected(TOO_LARGE, f"more than data.max_pixels {max_pixels}") from None
-    except UnidentifiedImageError:
-        if magic.startswith(_MAGIC):
-            raise Rejected(UNREADABLE, "header is damaged") from None
-        raise Rejected(UNSUPPORTED, f"not one of {', '.join(_FORMATS)}") from None
-    width, height = image.size
-    if width * height > max_pixels:
-        raise Rejected(TOO_LARGE, f"{width}x{height}, data.max_pixels is {max_pixels}")
-    if min(width, height) < MIN_SIDE:
-        raise Rejected(TOO_SMALL, f"{width}x{height}, the shortest side must be {MIN_SIDE}")
-    if getattr(image, "n_frames", 1) > 1:
-        raise Rejected(UNSUPPORTED, f"{image.n_frames} frames, one is accepted")
-    image.load()
-    return _to_pixels(ImageOps.exif_transpose(image))
-
-
-def _to_pixels(image: Image.Image) -> np.ndarray:
-    """8-bit gray or RGB pixels of a decoded Pillow image."""
-    from PIL import Image
-
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise Rejected(UNSUPPORTED, "32-bit integer pixels, 8 and 16 bit are accepted")
-        return ((values * 255 + 32767) // 65535).astype(np.uint8)
-    if image.mode == "F":
-        raise Rejected(UNSUPPORTED, "floating-point pixels, 8 and 16 bit are accepted")
-    if image.mode == "L":
-        return np.asarray(image)
-    if image.mode == "1":
-        return np.asarray(image.convert("L"))
-    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
-        gray = image.mode in ("LA", "La")
-        image = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image).convert("L" if gray else "RGB")
-    return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+    require_size(shown.pixels.shape[1], shown.pixels.shape[0], max_pixels)
+    return shown
 
 
 def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> StoredImage:
@@ -208,6 +155,7 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
     digest = hashlib.sha256(str(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels).data)
     image = Image.fromarray(pixels)
+    flags = _flags(image)
     longest = max(image.size)
     if stored_size and longest > stored_size:
         size = tuple(max(1, round(side * stored_size / longest)) for side in image.size)
@@ -230,7 +178,20 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
         border_std=float(border.std() / 255),
         digest=digest.hexdigest(),
         phash=perceptual_hash(image),
+        flags=flags,
     )
+
+
+def _flags(image: Image.Image) -> tuple[str, ...]:
+    """What a picture shows too little of, by its gray levels or those of its richest color."""
+    counts = np.reshape(image.histogram(), (-1, 256))
+    levels = int(np.count_nonzero(counts, axis=1).max())
+    if levels == 1:
+        return (picture.CONSTANT,)
+    reached = counts.cumsum(axis=1) / counts.sum(axis=1, keepdims=True)
+    dark, bright = (reached <= _OUTLIERS).sum(axis=1), (reached < 1 - _OUTLIERS).sum(axis=1)
+    nearly = (picture.NEARLY_CONSTANT,) if (bright - dark).max() < _FLAT else ()
+    return (*nearly, picture.FEW_LEVELS) if levels < _FEW_LEVELS else nearly
 
 
 def _border(pixels: np.ndarray) -> np.ndarray:

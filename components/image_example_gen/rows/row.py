@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
+    from components.image_example_gen.pixels.picture import Picture
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,12 +69,9 @@ class Source(Protocol):
     def rows(self) -> Iterator[Row]:
         """Yields every row, in the same order at every call."""
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
-        """Decodes one image to uint8, [height, width] or [height, width, 3].
+    def load(self, image: str, max_pixels: int) -> Picture:
+        """Decodes one image, and says what had to be guessed.
 
         Raises:
             images.Rejected: the image has to be quarantined.
         """
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        """Codes of what the file itself warns of, for the ingest report."""

@@ -13,11 +13,13 @@ from components.image_example_gen.settings.data import (
     TfdsSettings,
     TfrecordSettings,
 )
+from components.image_example_gen.settings.intensity import IntensitySettings
 
 __all__ = [
     "DataSettings",
     "DicomSettings",
     "ImageFolderSettings",
+    "IntensitySettings",
     "PartSettings",
     "SlideSettings",
     "SourceName",

@@ -26,7 +26,7 @@ from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
-    import numpy as np
+    from components.image_example_gen.pixels.picture import Picture
 
 _SHIFTED, _UNLABELED = "shifted", "unlabeled"
 
@@ -66,15 +66,10 @@ class CombinedSource:
                 number += 1
                 yield dataclasses.replace(row, number=number)
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
+    def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         place, _, own = image.partition(":")
         return self._parts[int(place)].load(own, max_pixels)
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        """See `rows.Source`."""
-        place, _, own = image.partition(":")
-        return self._parts[int(place)].flags(own)
 
 
 class _Part:
@@ -120,11 +115,8 @@ class _Part:
             for row in self._opened().rows():
                 yield self._row(row, labels, groups)
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
+    def load(self, image: str, max_pixels: int) -> Picture:
         return self._opened().load(image, max_pixels)
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        return self._opened().flags(image)
 
     def _row(self, row: Row, labels: dict[str, int], groups: dict[str, int]) -> Row:
         domain, split = row.domain, row.split

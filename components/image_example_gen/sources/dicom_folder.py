@@ -38,8 +38,9 @@ from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
-    import numpy as np
     from pydicom import Dataset
+
+    from components.image_example_gen.pixels.picture import Picture
 
 # What the table says of a file: labels, site, domain, split.
 _Annotation = tuple[tuple[float | None, ...], str, str, str]
@@ -99,16 +100,12 @@ class DicomSource(FileSource):
         """See `rows.Source`."""
         yield from self._cached
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
+    def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         from components.image_example_gen.decoding import images
 
         path, frame = self._path_and_frame(image)
-        return images.decode_file(path, max_pixels, frame)
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        """See `rows.Source`."""
-        return super().flags(image.rpartition("#")[0])
+        return images.read_file(path, max_pixels, frame, self._intensity)
 
     def _path_and_frame(self, image: str) -> tuple[str, int]:
         path, _, frame = image.rpartition("#")
@@ -130,7 +127,7 @@ class DicomSource(FileSource):
 
     def _tags(self, path: str) -> Dataset | None:
         """Header of a file, None where it has none: decoding it will say what is wrong."""
-        from components.image_example_gen.decoding import dicom
+        from components.image_example_gen.decoding.dicom import file as dicom
 
         full = os.path.join(self._root, path)
         try:

@@ -22,7 +22,7 @@ from components.image_example_gen.settings import SourceSettings
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from components.image_example_gen.pixels.picture import Picture
 
 
 class FileSource(abc.ABC):
@@ -36,6 +36,7 @@ class FileSource(abc.ABC):
 
     def __init__(self, data: SourceSettings):
         self._root = data.root
+        self._intensity = data.intensity
         # Where the rows' paths start; a subclass may move it.
         self._base = data.root
 
@@ -79,17 +80,13 @@ class FileSource(abc.ABC):
     def offers(self) -> Offer:
         """See `rows.Source`."""
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
+    def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         from components.image_example_gen.decoding import images
 
-        return images.decode_file(os.path.join(self._base, image), max_pixels)
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        """See `rows.Source`."""
-        from components.image_example_gen.decoding import images
-
-        return images.file_flags(os.path.join(self._base, image))
+        return images.read_file(
+            os.path.join(self._base, image), max_pixels, intensity=self._intensity
+        )
 
     @abc.abstractmethod
     def _tables(self) -> Sequence[str]:

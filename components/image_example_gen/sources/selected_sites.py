@@ -13,7 +13,7 @@ from schemas import features
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from components.image_example_gen.pixels.picture import Picture
 
 
 class SelectedSites:
@@ -61,10 +61,6 @@ class SelectedSites:
             else:
                 yield dataclasses.replace(row, domain=features.IN_DISTRIBUTION)
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
+    def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         return self._source.load(image, max_pixels)
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        """See `rows.Source`."""
-        return self._source.flags(image)

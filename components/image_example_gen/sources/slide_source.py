@@ -22,7 +22,7 @@ from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
-    import numpy as np
+    from components.image_example_gen.pixels.picture import Picture
 
 SUBGROUPS = ("center", "slide")
 _SAMPLES = 64
@@ -133,7 +133,7 @@ class SlideSource(abc.ABC):
         """See `rows.Source`; the tissue is looked for once."""
         yield from self._cached
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
+    def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         from components.image_example_gen.decoding import images
 
@@ -144,14 +144,11 @@ class SlideSource(abc.ABC):
                 slides.open_slide(full).close()
                 raise images.Rejected(images.UNREADABLE, "the slide is damaged")
             x, y, width, height = (int(part) for part in place.split(","))
-            return slides.read_tile(self._open.get(full), (x, y), (width, height), self._rule.size)
+            tile = slides.read_tile(self._open.get(full), (x, y), (width, height), self._rule.size)
+            return images.Picture(tile)
         except slides.UnreadableSlide as error:
             self._open.drop(full)
             raise images.Rejected(images.UNREADABLE, f"slide: {error}") from None
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        """See `rows.Source`: labels photographed with the slide are not in its tiles."""
-        return ()
 
     @functools.cached_property
     def _slides(self) -> list[Slide]:

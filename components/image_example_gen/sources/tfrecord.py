@@ -41,7 +41,7 @@ from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
-    import numpy as np
+    from components.image_example_gen.pixels.picture import Picture
 
 _SPLITS = (features.UNLABELED, features.TRAIN, features.VALIDATION, features.TEST)
 _SHOWN = 30
@@ -82,20 +82,14 @@ class TfrecordSource:
         """See `rows.Source`; records are counted through the files."""
         yield from self._cached
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
+    def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         from components.image_example_gen.decoding import images
 
         data = self._encoded(image)
         if data is None:
             raise images.Rejected(images.UNSUPPORTED, "the record has no encoded image")
-        return images.decode_bytes(data, max_pixels)
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        """See `rows.Source`."""
-        from components.image_example_gen.decoding import images
-
-        return images.bytes_flags(self._encoded(image) or b"")
+        return images.read_bytes(data, max_pixels, self._data.intensity)
 
     def _encoded(self, image: str) -> bytes | None:
         name, _, place = image.rpartition("@")

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from components.image_example_gen.pixels.picture import Picture
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.synthetic.film import VERSION, draw
@@ -108,11 +109,11 @@ class SyntheticSource:
                         subgroups=tuple(self._subgroup(patient, s) for s in self._data.subgroups),
                     )
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
+    def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`; draws the image from its key alone."""
         hospital, index, place = (int(part) for part in image.split("/"))
         patient = self._patient(hospital, index)
-        return draw(
+        pixels = draw(
             anatomy_seed=patient.seed,
             image_seed=(*patient.seed, place + 1),
             size=self._settings.image_size,
@@ -122,10 +123,7 @@ class SyntheticSource:
             shift=self._settings.shift if hospital else 0.0,
             marker="R" if hospital and self._settings.shift else "L",
         )
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        """See `rows.Source`: there is no file."""
-        return ()
+        return Picture(pixels)
 
     def _patient(self, hospital: int, number: int) -> Patient:
         rng = np.random.default_rng((_SEED, hospital, number, 0))

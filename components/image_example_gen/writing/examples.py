@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from components.image_example_gen.decoding.images import StoredImage
+from components.image_example_gen.decoding.images import Picture, StoredImage
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.writing.tf_records import Value, serialize_example
 from schemas import features
@@ -56,11 +56,14 @@ def index_schema(labels: Sequence[str], subgroups: Sequence[str]) -> pa.Schema:
         "domain",
         "digest",
         "phash",
+        "range_rule",
+        "flags",
     )
     return pa.schema(
         [(name, pa.string()) for name in texts]
         + [("row", pa.int64()), ("height", pa.int32()), ("width", pa.int32())]
         + [(name, pa.float32()) for name in ("mean", "std", "border_mean", "border_std")]
+        + [("range_low", pa.float64()), ("range_high", pa.float64()), ("inverted", pa.bool_())]
         + [(features.label(name), pa.float32()) for name in labels]
         + [(features.subgroup(name), pa.string()) for name in subgroups]
     )
@@ -68,6 +71,7 @@ def index_schema(labels: Sequence[str], subgroups: Sequence[str]) -> pa.Schema:
 
 def to_index_row(
     planned: PlannedImage,
+    shown: Picture,
     stored: StoredImage,
     split: str,
     labels: Sequence[str],
@@ -91,6 +95,11 @@ def to_index_row(
         "std": stored.std,
         "border_mean": stored.border_mean,
         "border_std": stored.border_std,
+        "range_rule": shown.rule,
+        "range_low": shown.low,
+        "range_high": shown.high,
+        "inverted": shown.inverted,
+        "flags": ",".join((*shown.flags, *stored.flags)),
     }
     for name, value in zip(labels, planned.labels, strict=True):
         row[features.label(name)] = math.nan if value is None else value

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from components.image_example_gen.decoding.images import Rejected
+from components.image_example_gen.decoding.images import Picture, Rejected
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from schemas import features
@@ -17,6 +17,7 @@ from trainer_modules.settings import TaskSettings
 
 INDEX_PATTERN = "index-*.parquet"
 _LISTED = 1000
+_INVERTED = ", inverted"
 _SHOWN = 5
 
 Entry = TypeVar("Entry", Quarantined, Flagged)
@@ -31,6 +32,7 @@ class Summary:
     sites: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
     reasons: Counter[str] = dataclasses.field(default_factory=Counter)
     flags: Counter[str] = dataclasses.field(default_factory=Counter)
+    ranges: Counter[str] = dataclasses.field(default_factory=Counter)
     quarantined: list[Quarantined] = dataclasses.field(default_factory=list)
     flagged: list[Flagged] = dataclasses.field(default_factory=list)
 
@@ -40,6 +42,10 @@ class Summary:
         self.sites[split, planned.site] += 1
         for place, value in enumerate(planned.labels):
             self.labels[split, place, value] += 1
+
+    def show(self, shown: Picture) -> None:
+        """Counts how the range of gray levels of an image was found."""
+        self.ranges[shown.rule + (_INVERTED if shown.inverted else "")] += 1
 
     def flag(self, planned: PlannedImage, flag: str) -> None:
         """Counts what a file that was kept says against itself."""
@@ -65,6 +71,7 @@ class Summary:
         self.sites.update(other.sites)
         self.reasons.update(other.reasons)
         self.flags.update(other.flags)
+        self.ranges.update(other.ranges)
         self.quarantined = _first_listed(self.quarantined + other.quarantined)
         self.flagged = _first_listed(self.flagged + other.flagged)
         return self
@@ -101,6 +108,7 @@ def build_report(
         reasons=dict(sorted(summary.reasons.items())),
         flags=dict(sorted(summary.flags.items())),
         flagged=summary.flagged,
+        ranges=dict(sorted(summary.ranges.items())),
         splits=splits,
         sites=sites,
     )

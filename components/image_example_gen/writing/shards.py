@@ -54,16 +54,20 @@ def write_shard(
     with RecordWriter(record_path, _LEVEL) as writer, _Index(index_path, schema) as index:
         for planned in unit.images():
             try:
-                pixels = source.load(planned.image, data.max_pixels)
-                stored = images.store(pixels, data.stored_size, data.encoding, data.jpeg_quality)
+                shown = source.load(planned.image, data.max_pixels)
+                stored = images.store(
+                    shown.pixels, data.stored_size, data.encoding, data.jpeg_quality
+                )
             except images.Rejected as rejected:
                 summary.reject(planned, rejected)
                 continue
             names = (task.labels, data.subgroups)
             writer.write(tf_examples.to_example(planned, stored, *names))
-            index.add(tf_examples.to_index_row(planned, stored, unit.split, *names))
+            flags = (*shown.flags, *stored.flags)
+            index.add(tf_examples.to_index_row(planned, shown, stored, unit.split, *names))
             summary.keep(planned, unit.split)
-            for flag in source.flags(planned.image):
+            summary.show(shown)
+            for flag in flags:
                 summary.flag(planned, flag)
     return summary
 

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from components.image_example_gen.decoding.images import Rejected
+from components.image_example_gen.decoding.images import Picture, Rejected
 from components.image_example_gen.plan import plan_units
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
 from components.image_example_gen.rows.row import Row
@@ -26,7 +26,7 @@ class Listed:
         return iter(self._rows)
 
     def load(self, image, max_pixels):
-        return np.zeros((20, 20), np.uint8)
+        return Picture(np.zeros((20, 20), np.uint8))
 
 
 def rows(count: int) -> list[Row]:
@@ -119,7 +119,8 @@ def test_shards_of_large_images_hold_fewer():
             opened.append(image)
             if len(opened) == 1:
                 raise Rejected("unreadable", "the first is broken")
-            return np.random.default_rng(len(opened)).integers(0, 256, (400, 500), np.uint8)
+            rng = np.random.default_rng(len(opened))
+            return Picture(rng.integers(0, 256, (400, 500), np.uint8))
 
     data = DataSettings(images_per_shard=100, shard_megabytes=1)
     units = plan_units(Noise(rows(2000)), data, 0, Pseudonyms(b"k" * 16))

@@ -33,7 +33,8 @@ from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
     import h5py
-    import numpy as np
+
+    from components.image_example_gen.pixels.picture import Picture
 
 SITE = "camelyon16"
 _SPLITS = {"train": features.TRAIN, "valid": features.VALIDATION, "test": features.TEST}
@@ -98,19 +99,15 @@ class PatchCamelyonSource:
                     slide_id=slide,
                 )
 
-    def load(self, image: str, max_pixels: int) -> np.ndarray:
+    def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         from components.image_example_gen.decoding import images
 
         split, _, place = image.partition("/")
         try:
-            return self._patches(split)[int(place)]
+            return images.Picture(self._patches(split)[int(place)])
         except OSError:
             raise images.Rejected(images.UNREADABLE, "damaged part of the HDF5 file") from None
-
-    def flags(self, image: str) -> tuple[str, ...]:
-        """See `rows.Source`: patches come without a header."""
-        return ()
 
     def _check_split(self, split: str) -> None:
         patches, labels = self._patches(split), self._h5(split, "y")

@@ -126,7 +126,6 @@ BROKEN = {
     "dicom": (b"\0" * 128 + b"DICM" + b"\0" * 64, "unsupported"),
     "pdf": (b"%PDF-1.7 and more", "unsupported"),
     "animation": (ANIMATED, "unsupported"),
-    "float pixels": (saved(Image.fromarray(GRAY.astype(np.float32)), "TIFF"), "unsupported"),
 }
 
 

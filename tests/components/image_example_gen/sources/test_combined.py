@@ -35,7 +35,7 @@ def test_roles(opened, three):
 
 def test_images_load_from_their_part(opened, three):
     source = _open(opened, *three)
-    assert [source.load(row.image, 10**6).shape for row in source.rows()] == [(10, 12)] * 15
+    assert [source.load(row.image, 10**6).pixels.shape for row in source.rows()] == [(10, 12)] * 15
 
 
 def test_same_number_in_two_data_sets_is_two_patients(opened, nih_cxr14, tmp_path):

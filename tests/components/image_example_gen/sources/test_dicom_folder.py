@@ -32,7 +32,7 @@ def test_rows_of_all_frames(opened, archive):
 def test_frames_load(opened, archive):
     values = write_dicom(archive / "S1/I1.dcm", 2, frames=3, PatientID="MRN-1")
     source = _open(opened, archive)
-    np.testing.assert_array_equal(source.load("S1/I1.dcm#2", 10**6), values[2])
+    np.testing.assert_array_equal(source.load("S1/I1.dcm#2", 10**6).pixels, values[2])
 
 
 @pytest.mark.parametrize(("frames", "kept"), [("first", ["0"]), ("middle", ["1"])])
@@ -43,9 +43,9 @@ def test_one_frame_of_many(opened, archive, frames, kept):
 
 def test_burned_in_text_is_flagged(opened, archive):
     source = _open(opened, archive)
-    assert source.flags("S1/I1.dcm#1") == ("burned_in_annotation",)
-    assert source.flags("S2/I0#0") == ()
-    assert source.flags("S1/I0#0") == ("burned_in_annotation_not_stated",)
+    assert source.load("S1/I1.dcm#1", 10**6).flags == ("burned_in_annotation",)
+    assert source.load("S2/I0#0", 10**6).flags == ()
+    assert source.load("S1/I0#0", 10**6).flags == ("burned_in_annotation_not_stated",)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_unlabeled_pool_needs_no_table(opened, archive, nih_cxr14):
     source = opened(("effusion",), source="combined", parts=parts)
     rows = list(source.rows())
     assert {row.split for row in rows[5:]} == {"unlabeled"}
-    assert source.flags(rows[7].image) == ("burned_in_annotation",)
+    assert source.load(rows[7].image, 10**6).flags == ("burned_in_annotation",)
     with pytest.raises(InputError, match=r"data.dicom.table is empty"):
         opened(("effusion",), source="dicom", root=archive)
 
@@ -108,5 +108,5 @@ def test_wrong_names_are_refused(opened, archive):
 def test_manifest_rows_may_name_dicom(opened, archive):
     (archive / "manifest.csv").write_text("image,effusion\nS1/I0,1\nS2/I0,0\n")
     source = opened(("effusion",), source="manifest", root=archive)
-    assert source.load("S1/I0", 10**6).shape == (10, 12)
-    assert source.flags("S1/I0") == ("burned_in_annotation_not_stated",)
+    assert source.load("S1/I0", 10**6).pixels.shape == (10, 12)
+    assert source.load("S1/I0", 10**6).flags == ("burned_in_annotation_not_stated",)

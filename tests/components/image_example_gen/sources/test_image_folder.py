@@ -20,7 +20,7 @@ def test_binary_task_in_split_folders(opened, folders):
         ("val/NORMAL/NORMAL2-IM-1427-0001.jpeg", "validation", 0.0),
     ]
     assert len({row.patient_id for row in source.rows()}) == 6
-    assert source.load("train/NORMAL/IM-0115-0001.jpeg", 10**6).shape == (10, 12)
+    assert source.load("train/NORMAL/IM-0115-0001.jpeg", 10**6).pixels.shape == (10, 12)
 
 
 def test_patient_pattern(opened, folders):
@@ -75,7 +75,7 @@ def test_names_that_are_no_text(opened, folders):
         pytest.skip(f"this file system takes UTF-8 names only: {error}")
     source = _open(opened, folders)
     row = next(row for row in source.rows() if "caf" in row.image)
-    assert source.load(row.image, 10**6).shape == (10, 12)
+    assert source.load(row.image, 10**6).pixels.shape == (10, 12)
     source.fingerprint()
 
 

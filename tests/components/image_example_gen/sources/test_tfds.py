@@ -23,7 +23,7 @@ def test_multiclass_from_a_prepared_folder(opened, prepared):
 
     stored = tfds.builder_from_directory(str(root)).as_dataset(split="test")
     for row, example in zip(rows, tfds.as_numpy(stored), strict=False):
-        np.testing.assert_array_equal(source.load(row.image, 10**6), example["image"])
+        np.testing.assert_array_equal(source.load(row.image, 10**6).pixels, example["image"])
         assert row.labels[0] == example["label"]
 
 
@@ -40,11 +40,15 @@ def test_multilabel_and_splits_of_its_own(opened, prepared):
     root = prepared / "tiny_findings" / "1.0.0"
     settings = {"splits": {"pool": "train"}, "keys": {"edema": "findings", "mass": "findings"}}
     source = _open(opened, root, ("edema", "mass"), settings, kind="multilabel")
-    by_image = {int(source.load(row.image, 10**6).max()): row.labels for row in source.rows()}
+    by_image = {
+        int(source.load(row.image, 10**6).pixels.max()): row.labels for row in source.rows()
+    }
     assert by_image == {0: (1.0, 0.0), 1: (0.0, 0.0), 2: (1.0, 1.0)}
     settings = {"splits": {"pool": "train"}, "keys": {"ill": "target"}}
     source = _open(opened, root, ("ill",), settings)
-    by_image = {int(source.load(row.image, 10**6).max()): row.labels[0] for row in source.rows()}
+    by_image = {
+        int(source.load(row.image, 10**6).pixels.max()): row.labels[0] for row in source.rows()
+    }
     assert by_image == {0: 0.0, 1: 1.0, 2: 0.0}
 
 

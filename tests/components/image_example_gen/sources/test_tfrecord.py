@@ -33,14 +33,14 @@ def test_key_map(opened, foreign):
     assert [row.subgroups[0] for row in rows[:2]] == ["40", "41"]
     for row, number in zip(rows, [0, 1, 2, 3] * 2, strict=True):
         expected = np.asarray(Image.open(io.BytesIO(encoded_png(number))))
-        np.testing.assert_array_equal(source.load(row.image, 10**6), expected)
+        np.testing.assert_array_equal(source.load(row.image, 10**6).pixels, expected)
 
 
 def test_places_may_be_read_in_any_order(opened, foreign):
     source = _open(opened, foreign)
     rows = list(source.rows())
-    forward = [source.load(row.image, 10**6) for row in rows]
-    backward = [source.load(row.image, 10**6) for row in reversed(rows)]
+    forward = [source.load(row.image, 10**6).pixels for row in rows]
+    backward = [source.load(row.image, 10**6).pixels for row in reversed(rows)]
     np.testing.assert_array_equal(forward, backward[::-1])
 
 

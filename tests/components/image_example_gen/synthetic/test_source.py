@@ -37,8 +37,8 @@ def test_any_worker_draws_the_same_image_in_any_order():
     rows = list(one.rows())
     assert rows == list(two.rows())
     chosen = [rows[3], rows[40], rows[-1]]
-    first = [one.load(r.image, 10**6) for r in chosen]
-    second = [two.load(r.image, 10**6) for r in reversed(chosen)]
+    first = [one.load(r.image, 10**6).pixels for r in chosen]
+    second = [two.load(r.image, 10**6).pixels for r in reversed(chosen)]
     for a, b in zip(first, reversed(second), strict=True):
         np.testing.assert_array_equal(a, b)
         assert a.shape == (SIZE, SIZE)
@@ -126,7 +126,8 @@ def test_without_shift_the_hospitals_are_alike():
     sites = ("synthetic-a", "synthetic-b")
     chosen = {site: [r for r in rows if r.site == site][:100] for site in sites}
     means = {
-        site: np.mean([source.load(r.image, 10**6).mean() for r in chosen[site]]) for site in sites
+        site: np.mean([source.load(r.image, 10**6).pixels.mean() for r in chosen[site]])
+        for site in sites
     }
     assert abs(means["synthetic-a"] - means["synthetic-b"]) < 5
 

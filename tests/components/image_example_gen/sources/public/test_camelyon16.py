@@ -77,10 +77,10 @@ def test_slides_outlined_in_part(opened, camelyon16):
 def test_tiles_load(opened, camelyon16):
     source = _open(opened, camelyon16)
     row = next(source.rows())
-    tile = source.load(row.image, 10**6)
+    tile = source.load(row.image, 10**6).pixels
     assert tile.shape == (64, 64, 3)
     assert np.abs(tile.mean(axis=(0, 1)) - (200, 60, 140)).max() < 3
-    assert source.flags(row.image) == ()
+    assert source.load(row.image, 10**6).flags == ()
 
 
 def test_hospital_as_the_shift(opened, camelyon16):

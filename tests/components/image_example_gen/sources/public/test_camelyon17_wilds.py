@@ -18,7 +18,7 @@ def test_rows_and_official_domains(opened, camelyon17_wilds):
     # Nothing is split by WILDS's own column, whose id_val shares slides with train.
     assert {row.split for row in rows} == {None}
     assert rows[1].patient_id == "patient_020"
-    assert source.load(rows[0].image, 10**6).shape == (96, 96, 3)
+    assert source.load(rows[0].image, 10**6).pixels.shape == (96, 96, 3)
 
 
 def test_sites_are_chosen_and_shifted(opened, camelyon17_wilds):

@@ -33,7 +33,7 @@ def test_rows_of_the_tables(opened, chexpert):
 
 def test_images_load(opened, chexpert):
     source = _open(opened, chexpert)
-    assert source.load(next(source.rows()).image, 10**6).shape == (10, 12)
+    assert source.load(next(source.rows()).image, 10**6).pixels.shape == (10, 12)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_renamed_folder_and_full_size_batches(opened, chexpert, tmp_path):
     images = [row.image for row in source.rows()]
     assert images[2] == "CheXpert-v1.0 batch 2 (train 1)/patient00003/study1/view1_frontal.jpg"
     assert images[0] == "train/patient00001/study1/view1_frontal.jpg"
-    assert all(source.load(image, 10**6).size for image in images)
+    assert all(source.load(image, 10**6).pixels.size for image in images)
 
 
 def test_fingerprint_follows_tables_and_images(opened, chexpert, write_image):

@@ -33,7 +33,7 @@ def test_tables_are_joined(opened, mimic_cxr):
 
 def test_images_load(opened, mimic_cxr):
     source = _open(opened, mimic_cxr, view="all")
-    assert [source.load(row.image, 10**6).shape for row in source.rows()] == [(10, 12)] * 6
+    assert [source.load(row.image, 10**6).pixels.shape for row in source.rows()] == [(10, 12)] * 6
 
 
 def test_views(opened, mimic_cxr):

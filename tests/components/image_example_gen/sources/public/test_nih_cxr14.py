@@ -29,7 +29,7 @@ def test_rows_of_the_table(opened, nih_cxr14):
 
 def test_images_load(opened, nih_cxr14):
     source = _open(opened, nih_cxr14)
-    assert [source.load(row.image, 10**6).shape for row in source.rows()] == [(10, 12)] * 5
+    assert [source.load(row.image, 10**6).pixels.shape for row in source.rows()] == [(10, 12)] * 5
 
 
 def test_names_of_findings(opened, nih_cxr14):

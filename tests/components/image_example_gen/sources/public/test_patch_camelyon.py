@@ -26,8 +26,8 @@ def test_patches_load_one_by_one(opened, patches):
     source = _open(opened, patches)
     with h5py.File(patches / "camelyonpatch_level_2_split_test_x.h5") as file:
         expected = file["x"][2]
-    np.testing.assert_array_equal(source.load("test/2", 10**6), expected)
-    assert source.flags("test/2") == ()
+    np.testing.assert_array_equal(source.load("test/2", 10**6).pixels, expected)
+    assert source.load("test/2", 10**6).flags == ()
 
 
 def test_without_tables_only_the_official_split(opened, patches):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import Decoder
     from pydicom.uid import UID
 
+    from components.image_example_gen.decoding.dicom.layout import Layout
+
 _APART = "gdcm"
 _SECONDS = 120
 _VARIANT = "variant"
@@ -37,13 +39,12 @@ class Damaged(Unusable):
     """A file that breaks its decoder."""
 
 
-def require_decoder(header: Dataset) -> UID:
-    """Returns the transfer syntax.
+class TooLarge(Unusable):
+    """More pixels than allowed."""
 
-    Raises:
-        Unusable: nothing decodes it; the message names what could.
-    """
-    from pydicom.pixels import get_decoder
+
+def stated_syntax(header: Dataset) -> UID:
+    """Returns the transfer syntax of a header."""
     from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     syntax = header.file_meta.get("TransferSyntaxUID") if hasattr(header, "file_meta") else None
@@ -52,64 +53,64 @@ def require_decoder(header: Dataset) -> UID:
         implicit, little = header.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         syntax = ImplicitVRLittleEndian if implicit else explicit
-    syntax = UID(syntax)
+    return UID(syntax)
+
+
+def require_decoder(syntax: UID) -> None:
+    """Raises Unusable when nothing decodes a transfer syntax; the message names what could."""
+    from pydicom.pixels import get_decoder
+
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
         raise Unusable(f"transfer syntax {syntax.name} ({syntax}) is not supported") from None
     if not decoder.is_available:
         raise Unusable(_needs_plugin(decoder))
-    return syntax
 
 
-def read_frame(file: BinaryIO, frame: int, syntax: UID, deflated: bool) -> np.ndarray:
-    """Returns the values of a frame as they are stored, colors as RGB.
+def read_frame(file: BinaryIO, frame: int, layout: Layout) -> np.ndarray:
+    """Returns the samples of a frame as they are stored, colors as RGB.
 
     Args:
         file: open for reading.
         frame: counted from 0.
-        syntax: what `require_decoder` returned.
-        deflated: whether the whole dataset is compressed.
+        layout: of the pixels.
 
     Raises:
-        Unusable: there are no pixels, no plugin for them, or they broke the decoder.
+        Unusable: there is no plugin for them.
+        Damaged: they broke the decoder.
     """
-    import pydicom
-    from pydicom.pixels import get_decoder, pixel_array
+    from pydicom.pixels import get_decoder
 
-    file.seek(0)
-    if deflated:
-        return pixel_array(pydicom.dcmread(file), index=frame)
-    decoder = get_decoder(syntax)
-    if not syntax.is_compressed:
-        return _with_plugin(file, frame, syntax, "")
+    request = (layout.element.offset, frame, str(layout.syntax), layout.options())
+    decoder = get_decoder(layout.syntax)
+    if not layout.syntax.is_encapsulated:
+        return _with_plugin(file, "", *request)
     for plugin in decoder.available_plugins:
         if plugin != _APART:
             try:
-                return _with_plugin(file, frame, syntax, plugin)
+                return _with_plugin(file, plugin, *request)
             except RuntimeError:
                 continue  # a variant of the syntax that this plugin does not know
     if _APART in decoder.available_plugins:
         try:
-            return _child.run(file, frame, syntax)
+            return _child.run(file, *request)
         except RuntimeError:
             pass
     # All that is installed gave up. Where there is one more, it may know the variant.
     if decoder.missing_dependencies:
         raise Unusable(_needs_plugin(decoder))
-    raise Damaged(f"transfer syntax {syntax.name}: the data are damaged")
+    raise Damaged(f"transfer syntax {layout.syntax.name}: the data are damaged")
 
 
-def _with_plugin(file: BinaryIO, frame: int, syntax: UID, plugin: str) -> np.ndarray:
-    from pydicom.pixels import pixel_array
+def _with_plugin(
+    file: BinaryIO, plugin: str, offset: int, frame: int, syntax: str, options: dict[str, object]
+) -> np.ndarray:
+    from pydicom.pixels import get_decoder
 
-    file.seek(0)
-    try:
-        return pixel_array(file, index=frame, transfer_syntax_uid=syntax, decoding_plugin=plugin)
-    except AttributeError as error:
-        if "no pixel data" in str(error).lower():
-            raise Unusable("DICOM without pixels") from None
-        raise
+    file.seek(offset)
+    samples, _ = get_decoder(syntax).as_array(file, index=frame, decoding_plugin=plugin, **options)
+    return samples.astype(samples.dtype.newbyteorder("="), copy=False)
 
 
 def _needs_plugin(decoder: Decoder) -> str:
@@ -124,7 +125,9 @@ class _Child:
         self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._owner = 0
 
-    def run(self, file: BinaryIO, frame: int, syntax: UID) -> np.ndarray:
+    def run(
+        self, file: BinaryIO, offset: int, frame: int, syntax: str, options: dict[str, object]
+    ) -> np.ndarray:
         """Decodes a frame over there.
 
         Raises:
@@ -140,7 +143,7 @@ class _Child:
             self._running, self._owner = self._start(), os.getpid()
         process, line = self._running
         try:
-            line.send((source, frame, str(syntax)))
+            line.send((source, offset, frame, syntax, options))
             if line.poll(_SECONDS):
                 values, problem = line.recv()
                 if problem == _VARIANT:
@@ -178,14 +181,14 @@ def _serve(line: Connection) -> None:
     """Answers requests until the other end is gone."""
     while True:
         try:
-            source, frame, syntax = line.recv()
+            source, *request = line.recv()
         except EOFError:
             return
         answer: tuple[np.ndarray | None, str]
         try:
             is_data = isinstance(source, bytes)
             with io.BytesIO(source) if is_data else open(source, "rb") as file, silence():
-                answer = _with_plugin(file, frame, syntax, _APART), ""
+                answer = _with_plugin(file, _APART, *request), ""
         except RuntimeError:
             answer = None, _VARIANT
         except Exception as error:  # noqa: BLE001 (damaged files raise nearly anything)

@@ -23,7 +23,9 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from components.image_example_gen.decoding import dicom, dicom_plugins, images
+from components.image_example_gen.decoding import images
+from components.image_example_gen.decoding.dicom import file as dicom
+from components.image_example_gen.decoding.dicom import plugins
 
 LIMIT = 10**7
 
@@ -60,7 +62,7 @@ def _file(dataset):
 
 
 def _decode(dataset, frame=None):
-    return dicom.decode(_file(dataset), frame, LIMIT)
+    return dicom.decode(_file(dataset), frame, LIMIT).pixels
 
 
 def _ramp(dtype=np.uint16, low=0, high=4095):
@@ -211,9 +213,9 @@ def test_lossless_compression_changes_nothing(syntax):
 )  # fmt: skip
 def test_the_same_scan_in_every_syntax(name):
     with open(get_testdata_file("MR_small.dcm"), "rb") as one:
-        expected = dicom.decode(one, None, LIMIT)
+        expected = dicom.decode(one, None, LIMIT).pixels
     with open(get_testdata_file(name), "rb") as other:
-        np.testing.assert_array_equal(dicom.decode(other, None, LIMIT), expected)
+        np.testing.assert_array_equal(dicom.decode(other, None, LIMIT).pixels, expected)
 
 
 @pytest.mark.parametrize(
@@ -224,9 +226,9 @@ def test_the_same_scan_in_every_syntax(name):
 )  # fmt: skip
 def test_the_same_colors_in_every_syntax(name):
     with open(get_testdata_file("SC_rgb_rle.dcm"), "rb") as one:
-        expected = dicom.decode(one, None, LIMIT).astype(int)
+        expected = dicom.decode(one, None, LIMIT).pixels.astype(int)
     with open(get_testdata_file(name), "rb") as other:
-        shown = dicom.decode(other, None, LIMIT).astype(int)
+        shown = dicom.decode(other, None, LIMIT).pixels.astype(int)
     # JPEG blurs the edges between the ten bars; the bars themselves keep their color.
     assert np.median(np.abs(shown - expected)) <= 3
 
@@ -238,7 +240,7 @@ def test_palette_deflated_and_jpeg2000_files():
         ("693_J2KI.dcm", (512, 512)),
     ):
         with open(get_testdata_file(name), "rb") as file:
-            shown = dicom.decode(file, None, LIMIT)
+            shown = dicom.decode(file, None, LIMIT).pixels
         assert shown.shape == shape
         assert shown.std() > 10
 
@@ -268,7 +270,7 @@ def test_files_without_pixels(name):
         images.decode_file(get_testdata_file(name), LIMIT)
 
 
-@pytest.mark.parametrize("name", ["MR_truncated.dcm", "badVR.dcm", "SC_rgb_jpeg.dcm"])
+@pytest.mark.parametrize("name", ["MR_truncated.dcm", "SC_rgb_jpeg.dcm"])
 def test_damaged_files(name):
     with pytest.raises(images.Rejected) as error:
         images.decode_file(get_testdata_file(name), LIMIT)
@@ -286,13 +288,13 @@ def test_a_file_that_kills_its_decoder_is_only_quarantined():
         assert error.value.reason == images.UNREADABLE
     # The next file finds a decoder again.
     with open(get_testdata_file("MR_small_jpeg_ls_lossless.dcm"), "rb") as file:
-        assert dicom.decode(file, None, LIMIT).shape == (64, 64)
+        assert dicom.decode(file, None, LIMIT).pixels.shape == (64, 64)
 
 
 def test_a_decoder_that_hangs_is_ended(monkeypatch):
     # A process that has still to start can't answer at once.
-    monkeypatch.setattr(dicom_plugins, "_child", dicom_plugins._Child())
-    monkeypatch.setattr(dicom_plugins, "_SECONDS", 0)
+    monkeypatch.setattr(plugins, "_child", plugins._Child())
+    monkeypatch.setattr(plugins, "_SECONDS", 0)
     with (
         open(get_testdata_file("MR_small_jpeg_ls_lossless.dcm"), "rb") as file,
         pytest.raises(dicom.Damaged, match="the decoder broke"),
@@ -314,7 +316,9 @@ def test_a_deflated_bomb_is_not_unpacked():
     bomb = squeeze.compress(b"\0" * 50_000_000) + squeeze.flush()
     with pytest.raises(dicom.TooLarge, match="unpacks to more"):
         dicom.decode(io.BytesIO(plain[:start] + bomb), None, 1_000_000)
-    np.testing.assert_array_equal(dicom.decode(io.BytesIO(plain), None, 1_000_000), _ramp(np.uint8))
+    np.testing.assert_array_equal(
+        dicom.decode(io.BytesIO(plain), None, 1_000_000).pixels, _ramp(np.uint8)
+    )
 
 
 def test_files_without_preamble_are_read_by_name(tmp_path):
@@ -335,7 +339,7 @@ def test_burned_in_annotation_is_flagged(tmp_path, stated, expected):
     tags = {} if stated is None else {"BurnedInAnnotation": stated}
     path = tmp_path / "image"
     path.write_bytes(_file(_dataset(_ramp(np.uint8), **tags)).getvalue())
-    assert images.file_flags(str(path)) == expected
+    assert images.read_file(str(path), LIMIT).flags == expected
 
 
 def test_identities_are_not_even_read(tmp_path, caplog, capfd):
@@ -346,7 +350,7 @@ def test_identities_are_not_even_read(tmp_path, caplog, capfd):
     }
     dataset = _dataset(_ramp(np.uint8), **tags)
     file = _file(dataset)
-    assert set(dicom.read_tags(file, dicom._PIXEL_TAGS).dir()) <= set(dicom._PIXEL_TAGS)
+    assert set(dicom.read_tags(file, dicom._TAGS).dir()) <= set(dicom._TAGS)
     with caplog.at_level(logging.DEBUG):
         dicom.decode(file, None, LIMIT)
     out = capfd.readouterr()

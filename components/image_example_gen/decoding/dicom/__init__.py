@@ -1,0 +1,1 @@
+"""DICOM files to pictures: tags, lookup tables, layout, samples, plugins. No other format."""

@@ -1,0 +1,1 @@
+"""What decoding gives: pictures, the policy of their gray levels, and why there is none."""

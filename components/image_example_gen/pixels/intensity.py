@@ -1,0 +1,323 @@
+"""From stored values to 256 gray levels: one policy for every format.
+
+A decoder describes what it found as `Values`; `render` chooses the range by the policy
+(`data.intensity`, docs/intensity.md), and says what it had to guess. Whole numbers of up to 16 bits
+go through a table of all their values, so that no copy of the image in floating point is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from components.image_example_gen.pixels import picture
+from components.image_example_gen.pixels.picture import Picture
+from components.image_example_gen.settings import IntensitySettings
+
+AUTO = IntensitySettings()
+
+# Depths that detectors and formats have.
+_DEPTHS = (8, 10, 12, 14, 16)
+# Whole numbers that lie no further apart are mapped by a table.
+_LARGEST_TABLE = 1 << 17
+_BLOCK = 1 << 20
+# So many gray levels a picture needs at least, where its values have this many.
+_LEAST_LEVELS, _MANY_VALUES, _SOME_VALUES = 32, 64, 32
+# A view is beside the values when it clips this share of the pixels at one end, and tells fewer
+# than this many gray levels apart among the others.
+_CLIPPED, _LEAST_SPREAD = 0.9, 16
+
+Shade = Callable[[np.ndarray], np.ndarray]
+"""Units to what is shown: 0 is black, 1 is white, and what lies beyond is clipped."""
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """A window or VOI table of a file.
+
+    Attributes:
+        name: `window` or `VOI table`.
+        low: unit that becomes black.
+        high: unit that becomes white.
+        shade: what it makes of units.
+        guessed: whether its range was not what the file declares.
+        whole: whether it spans all that the allocated bits can hold, as software writes it that
+            knows no window.
+    """
+
+    name: str
+    low: float
+    high: float
+    shade: Shade
+    guessed: bool = False
+    whole: bool = False
+
+
+@dataclasses.dataclass
+class Values:
+    """Samples as they are stored, and what their file says about them.
+
+    Attributes:
+        samples: [height, width], or with a last axis of 3 colors; whole numbers or floats.
+        declared: units of black and white by the declared bits, where there are such.
+        container: whether the declared bits are just those that the format must allocate, so
+            that fewer may be meant.
+        stretch: whether values have no zero of their own, so that their own range is shown where
+            nothing else is said (DICOM of more than 8 bits).
+        to_units: samples to the units of the views (the modality transform).
+        views: gives the file's windows and tables, the one to show first first, from the
+            smallest and the largest unit.
+        padding: where there is no image; shown black.
+        inverted: whether small values are white.
+        flags: what the decoder guessed.
+    """
+
+    samples: np.ndarray
+    declared: tuple[float, float] | None = None
+    container: bool = False
+    stretch: bool = False
+    to_units: Callable[[np.ndarray], np.ndarray] = lambda samples: samples
+    views: Callable[[float, float], Sequence[View]] = lambda low, high: ()
+    padding: np.ndarray | None = None
+    inverted: bool = False
+    flags: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class _Range:
+    """What was chosen."""
+
+    rule: str
+    low: float
+    high: float
+    shade: Shade | None = None
+    flags: tuple[str, ...] = ()
+
+    def to_bytes(self, units: np.ndarray) -> np.ndarray:
+        shown = self.shade(units) if self.shade else _linear(units, self.low, self.high)
+        return _bytes(shown)
+
+
+def declared_range(bits: int, signed: bool = False) -> tuple[float, float]:
+    """Smallest and largest number of some bits."""
+    return (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
+
+
+def guessed_depth(largest: float) -> int:
+    """The usual depth that a largest value fits; 0 for what is beyond all of them."""
+    return next((depth for depth in _DEPTHS if largest < 2**depth), 0)
+
+
+def render(values: Values, policy: IntensitySettings = AUTO) -> Picture:
+    """Shows values by a policy."""
+    padding = values.padding
+    if padding is not None and padding.all():
+        padding = None
+    levels = _levels(values, padding)
+    if not len(levels.units):
+        # Neither number nor pixel: all is padding or not a number.
+        blank = np.zeros(values.samples.shape, np.uint8)
+        return Picture(blank, "values", 0.0, 0.0, values.inverted, values.flags)
+    chosen = _choose(values, levels, policy)
+    pixels = levels.apply(chosen.to_bytes)
+    if values.inverted:
+        np.subtract(255, pixels, out=pixels)
+    if padding is not None:
+        pixels[padding] = 0
+    if levels.holes is not None:
+        pixels[levels.holes] = 0
+    flags = tuple(dict.fromkeys((*values.flags, *chosen.flags)))
+    return Picture(pixels, chosen.rule, chosen.low, chosen.high, values.inverted, flags)
+
+
+def _choose(values: Values, levels: _Levels, policy: IntensitySettings) -> _Range:
+    low, high = levels.low, levels.high
+    if policy.rule == "fixed":
+        return _Range("fixed", *policy.limits)
+    if policy.rule == "percentile":
+        return _Range("percentiles", *levels.percentiles(policy.percentiles))
+    if policy.rule == "minmax":
+        return _Range("values", low, high)
+    if policy.rule == "declared" and values.declared:
+        return _Range("declared", *values.declared)
+    flags: tuple[str, ...] = ()
+    if policy.rule != "declared":
+        for view in values.views(low, high):
+            if policy.rule == "window" or _shows(view, levels):
+                if view.guessed:
+                    flags = (*flags, picture.RANGE_GUESSED)
+                return _Range(view.name, view.low, view.high, view.shade, flags)
+            flags = (picture.WINDOW_UNUSABLE,)
+    found = _without_view(values, levels)
+    found.flags = (*flags, *found.flags)
+    return found
+
+
+def _without_view(values: Values, levels: _Levels) -> _Range:
+    """The range of values that neither a setting nor a window of the file decides."""
+    low, high = levels.low, levels.high
+    guessed, exceeded = (picture.RANGE_GUESSED,), ()
+    if values.declared:
+        black, white = values.declared
+        inside = black <= low and high <= white
+        if inside and (black, white) == (0, 255):
+            return _Range(picture.AS_STORED, black, white)
+        exceeded = () if inside else (picture.BITS_EXCEEDED,)
+        if inside and not values.stretch and not values.container:
+            return _Range(_declared(white), black, white)
+    if values.stretch:
+        return _Range("values", low, high, flags=(*guessed, *exceeded))
+    if levels.whole_numbers and low >= 0 and (depth := guessed_depth(high)):
+        black, white = declared_range(depth)
+        if values.declared == (black, white):
+            return _Range(_declared(white), black, white)
+        return _Range(f"guessed {depth} bits", black, white, flags=(*guessed, *exceeded))
+    if not levels.whole_numbers and low >= 0 and high <= 1:
+        return _Range("0 to 1", 0.0, 1.0, flags=guessed)
+    return _Range("values", low, high, flags=(*guessed, *exceeded))
+
+
+def _declared(white: float) -> str:
+    bits = int(white + 1).bit_length() - 1
+    return f"declared {bits} bits" if white + 1 == 2**bits else f"declared 0 to {white:g}"
+
+
+def _shows(view: View, levels: _Levels) -> bool:
+    """Whether a view tells the values apart, as far as there is something to tell apart."""
+    if len(levels.units) < 2:
+        return True
+    shown = _bytes(view.shade(levels.units))
+    found = len(np.unique(shown))
+    if found == 1 or (found == 2 and len(levels.units) >= _SOME_VALUES):
+        return False
+    if view.whole and found < _LEAST_LEVELS and len(levels.units) >= _MANY_VALUES:
+        return False
+    spread = int(shown.max()) - int(shown.min())
+    clipped = max(levels.weights[shown == end].sum() for end in (0, 255))
+    return spread >= _LEAST_SPREAD or clipped < _CLIPPED * levels.weights.sum()
+
+
+class _Levels:
+    """The distinct values of an image in units, how often each occurs, and their mapping.
+
+    Attributes:
+        units: distinct values, or some of them where there are too many to count.
+        weights: how often each of them occurs.
+        low: the smallest of all.
+        high: the largest of all.
+        whole_numbers: whether samples are integers.
+        holes: where samples are not finite numbers.
+    """
+
+    units: np.ndarray
+    weights: np.ndarray
+    low: float
+    high: float
+    whole_numbers: bool
+    holes: np.ndarray | None = None
+
+    def apply(self, to_bytes: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Maps every sample."""
+        raise NotImplementedError
+
+    def percentiles(self, percents: tuple[float, float]) -> tuple[float, float]:
+        """Values that these percentages of the pixels do not exceed."""
+        order = np.argsort(self.units)
+        reached = self.weights[order].cumsum() / self.weights.sum()
+        places = np.searchsorted(reached, np.array(percents) / 100 - 1e-12)
+        low, high = self.units[order][np.minimum(places, len(order) - 1)]
+        return float(low), float(high)
+
+
+def _levels(values: Values, padding: np.ndarray | None) -> _Levels:
+    samples = values.samples
+    if samples.dtype.kind in "iub":
+        low, high = int(samples.min()), int(samples.max())
+        if high - low < _LARGEST_TABLE:
+            return _Counted(values, padding, low, high)
+    return _Sampled(values, padding)
+
+
+class _Counted(_Levels):
+    """Whole numbers that lie close enough together for a table."""
+
+    def __init__(self, values: Values, padding: np.ndarray | None, low: int, high: int):
+        self.whole_numbers = True
+        self._samples, self._first = values.samples, low
+        self._units = values.to_units(np.arange(low, high + 1, dtype=np.float64))
+        counts = np.zeros(high - low + 1, np.int64)
+        for block in _blocks(self._samples):
+            places = self._samples[block]
+            if padding is not None:
+                places = places[~padding[block]]
+            counts += np.bincount(self._places(places).ravel(), minlength=len(counts))
+        used = counts > 0
+        self.units, self.weights = self._units[used], counts[used]
+        if len(self.units):
+            self.low, self.high = float(self.units.min()), float(self.units.max())
+
+    def apply(self, to_bytes: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        table = to_bytes(self._units)
+        pixels = np.empty(self._samples.shape, np.uint8)
+        for block in _blocks(self._samples):
+            np.take(table, self._places(self._samples[block]), out=pixels[block])
+        return pixels
+
+    def _places(self, samples: np.ndarray) -> np.ndarray:
+        return samples.astype(np.intp) - self._first
+
+
+class _Sampled(_Levels):
+    """Floats, and whole numbers that lie far apart: mapped one by one, counted in part."""
+
+    def __init__(self, values: Values, padding: np.ndarray | None):
+        self.whole_numbers = values.samples.dtype.kind in "iu"
+        self._samples, self._to_units = values.samples, values.to_units
+        self.low, self.high = np.inf, -np.inf
+        step = max(1, values.samples.size // _BLOCK)
+        parts = []
+        for block in _blocks(self._samples):
+            units = self._in_units(block)
+            finite = np.isfinite(units)
+            if not finite.all():
+                if self.holes is None:
+                    self.holes = np.zeros(self._samples.shape, bool)
+                self.holes[block] = ~finite
+            if padding is not None:
+                # One mask for all colors.
+                finite &= ~padding[block].reshape(*padding[block].shape, *[1] * (units.ndim - 2))
+            units = units[finite]
+            if units.size:
+                self.low = min(self.low, float(units.min()))
+                self.high = max(self.high, float(units.max()))
+                parts.append(units[::step])
+        found = np.concatenate(parts) if parts else np.empty(0)
+        self.units, self.weights = np.unique(found, return_counts=True)
+
+    def apply(self, to_bytes: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        pixels = np.empty(self._samples.shape, np.uint8)
+        for block in _blocks(self._samples):
+            units = self._in_units(block)
+            pixels[block] = to_bytes(np.nan_to_num(units, nan=self.low, copy=False))
+        return pixels
+
+    def _in_units(self, block: slice) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return self._to_units(self._samples[block].astype(np.float64))
+
+
+def _blocks(samples: np.ndarray) -> Iterator[slice]:
+    """Yields slices of rows with about a million samples each."""
+    rows = max(1, _BLOCK // max(1, samples[0].size))
+    for start in range(0, len(samples), rows):
+        yield slice(start, start + rows)
+
+
+def _linear(units: np.ndarray, low: float, high: float) -> np.ndarray:
+    return (units - low) / (high - low) if high > low else np.zeros(units.shape)
+
+
+def _bytes(shown: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(shown * 255), 0, 255).astype(np.uint8)
