@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -24,7 +25,7 @@ from components.image_example_gen.pixels.rejected import (
     Rejected,
     require_size,
 )
-from components.image_example_gen.settings import IntensitySettings
+from components.image_example_gen.settings import Intensity
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -51,7 +52,7 @@ _PRIMARY, _REPRESENTATIVE = "Baseline MP Primary Image", "RepresentativeImageFla
 _LOSSLESS_JPEG = (0xC3, 0xC7, 0xCB, 0xCF, 0xF7)
 
 
-def decode(file: BinaryIO, max_pixels: int, policy: IntensitySettings) -> Picture:
+def decode(file: BinaryIO, max_pixels: int, policy: Intensity) -> Picture:
     """Decodes the file's main picture.
 
     Raises:
@@ -61,7 +62,7 @@ def decode(file: BinaryIO, max_pixels: int, policy: IntensitySettings) -> Pictur
 
     # Pillow's own guard, which also covers frames inside a file, follows the setting.
     Image.MAX_IMAGE_PIXELS = max_pixels
-    head = file.read(64)
+    head = file.read(1024)
     file.seek(0)
     if head.startswith(tiff.MAGIC):
         return _decode_tiff(file, max_pixels, policy)
@@ -73,7 +74,7 @@ def decode(file: BinaryIO, max_pixels: int, policy: IntensitySettings) -> Pictur
     several = image.format == "MPO"
     if several:
         image.seek(_main_picture(image))
-    require_size(*image.size, max_pixels)
+    require_size(image.width, image.height, max_pixels)
     if not several and getattr(image, "n_frames", 1) > 1:
         raise Rejected(UNSUPPORTED, f"{image.n_frames} frames, one is accepted")
     shown = _shown(image, file, policy)
@@ -121,7 +122,7 @@ def _main_picture(image: MpoImageFile) -> int:
     return next((place for place in places if place < image.n_frames), 0)
 
 
-def _decode_tiff(file: BinaryIO, max_pixels: int, policy: IntensitySettings) -> Picture:
+def _decode_tiff(file: BinaryIO, max_pixels: int, policy: Intensity) -> Picture:
     try:
         pages = tiff.main_pages(file)
         if not pages:
@@ -140,7 +141,7 @@ def _decode_tiff(file: BinaryIO, max_pixels: int, policy: IntensitySettings) -> 
 
 def _plain_tiff(
     file: BinaryIO, place: int, tags: ImageFileDirectory_v2, max_pixels: int,
-    policy: IntensitySettings,
+    policy: Intensity,
 ) -> Picture:  # fmt: skip
     """A TIFF file of no more than 8 bits, which Pillow reads."""
     from PIL import Image, UnidentifiedImageError
@@ -174,7 +175,7 @@ def _ppm(file: BinaryIO, header: re.Match[bytes]) -> Values:
     )
 
 
-def _shown(image: Image.Image, file: BinaryIO, policy: IntensitySettings) -> Picture:
+def _shown(image: Image.Image, file: BinaryIO, policy: Intensity) -> Picture:
     """What a Pillow image shows, upright."""
     from PIL import ImageOps
 
@@ -226,12 +227,12 @@ def _png(image: Image.Image, file: BinaryIO, raw: str) -> Values:
 
 def _jpeg2000(file: BinaryIO) -> Values | None:
     """JPEG 2000 of more than 8 bits, or with a sign; Pillow stretches or cuts them."""
-    from openjpeg import decode as decode_jpeg2000
-    from openjpeg import get_parameters
+    from openjpeg.utils import decode as decode_jpeg2000
+    from openjpeg.utils import get_parameters
 
     file.seek(0)
     found = get_parameters(file)
-    bits, signed = found["precision"], found["is_signed"]
+    bits, signed = int(found["precision"]), bool(found["is_signed"])
     if bits <= 8 and not signed:
         return None
     file.seek(0)
@@ -282,7 +283,7 @@ def _transposed(pixels: np.ndarray) -> np.ndarray:
     return np.swapaxes(pixels, 0, 1)
 
 
-_TURNS = {
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
     3: lambda pixels: np.rot90(pixels, 2),
     4: np.flipud,

@@ -32,7 +32,7 @@ from components.image_example_gen.pixels.rejected import (
     Rejected,
     require_size,
 )
-from components.image_example_gen.settings import IntensitySettings
+from components.image_example_gen.settings import Intensity
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -67,19 +67,19 @@ class StoredImage:
 
 
 def decode_file(
-    path: str, max_pixels: int, frame: int | None = None, intensity: IntensitySettings = AUTO
+    path: str, max_pixels: int, frame: int | None = None, intensity: Intensity = AUTO
 ) -> np.ndarray:
     """The pixels of `read_file`, for callers that need no more."""
     return read_file(path, max_pixels, frame, intensity).pixels
 
 
-def decode_bytes(data: bytes, max_pixels: int, intensity: IntensitySettings = AUTO) -> np.ndarray:
+def decode_bytes(data: bytes, max_pixels: int, intensity: Intensity = AUTO) -> np.ndarray:
     """The pixels of `read_bytes`, for callers that need no more."""
     return read_bytes(data, max_pixels, intensity).pixels
 
 
 def read_file(
-    path: str, max_pixels: int, frame: int | None = None, intensity: IntensitySettings = AUTO
+    path: str, max_pixels: int, frame: int | None = None, intensity: Intensity = AUTO
 ) -> Picture:
     """Decodes an image file to uint8, [height, width] (gray) or [height, width, 3].
 
@@ -104,7 +104,7 @@ def read_file(
         raise Rejected(UNREADABLE, type(error).__name__) from None
 
 
-def read_bytes(data: bytes, max_pixels: int, intensity: IntensitySettings = AUTO) -> Picture:
+def read_bytes(data: bytes, max_pixels: int, intensity: Intensity = AUTO) -> Picture:
     """Decodes an encoded image as `read_file` does."""
     if not data:
         raise Rejected(EMPTY, "0 bytes")
@@ -112,7 +112,7 @@ def read_bytes(data: bytes, max_pixels: int, intensity: IntensitySettings = AUTO
 
 
 def _decode_any(
-    file: BinaryIO, path: str, max_pixels: int, frame: int | None, intensity: IntensitySettings
+    file: BinaryIO, path: str, max_pixels: int, frame: int | None, intensity: Intensity
 ) -> Picture:
     try:
         with warnings.catch_warnings():
@@ -131,7 +131,7 @@ def _decode_any(
 
 
 def _decode_dicom(
-    file: BinaryIO, max_pixels: int, frame: int | None, intensity: IntensitySettings
+    file: BinaryIO, max_pixels: int, frame: int | None, intensity: Intensity
 ) -> Picture:
     try:
         shown = dicom.decode(file, frame, max_pixels, intensity)

@@ -121,7 +121,7 @@ def read(file: BinaryIO, tags: ImageFileDirectory_v2) -> Values:
     if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) or samples.shape[2] < colors:
         raise Unsupported(f"photometric interpretation {photometric} of {layout.bits}-bit samples")
     shown = _over_black(samples, colors, tags, layout)
-    bits, largest = layout.bits, float(tags.get(_LARGEST, 0) or 0)
+    bits, largest = layout.bits, float(max(_tuple(tags, _LARGEST, 0)))
     declared, container = None, bits in (16, 32, 64)
     if layout.kind == "u":
         declared = declared_range(bits)

@@ -14,9 +14,9 @@ import numpy as np
 
 from components.image_example_gen.pixels import picture
 from components.image_example_gen.pixels.picture import Picture
-from components.image_example_gen.settings import IntensitySettings
+from components.image_example_gen.settings import ByLimits, ByPercentiles, ByRule, Intensity
 
-AUTO = IntensitySettings()
+AUTO = ByRule()
 
 # Depths that detectors and formats have.
 _DEPTHS = (8, 10, 12, 14, 16)
@@ -110,7 +110,7 @@ def guessed_depth(largest: float) -> int:
     return next((depth for depth in _DEPTHS if largest < 2**depth), 0)
 
 
-def render(values: Values, policy: IntensitySettings = AUTO) -> Picture:
+def render(values: Values, policy: Intensity = AUTO) -> Picture:
     """Shows values by a policy."""
     padding = values.padding
     if padding is not None and padding.all():
@@ -132,12 +132,12 @@ def render(values: Values, policy: IntensitySettings = AUTO) -> Picture:
     return Picture(pixels, chosen.rule, chosen.low, chosen.high, values.inverted, flags)
 
 
-def _choose(values: Values, levels: _Levels, policy: IntensitySettings) -> _Range:
+def _choose(values: Values, levels: _Levels, policy: Intensity) -> _Range:
     low, high = levels.low, levels.high
-    if policy.rule == "fixed":
-        return _Range("fixed", *policy.limits)
-    if policy.rule == "percentile":
-        return _Range("percentiles", *levels.percentiles(policy.percentiles))
+    if isinstance(policy, ByLimits):
+        return _Range("fixed", policy.low, policy.high)
+    if isinstance(policy, ByPercentiles):
+        return _Range("percentiles", *levels.percentiles(policy.low, policy.high))
     if policy.rule == "minmax":
         return _Range("values", low, high)
     if policy.rule == "declared" and values.declared:
@@ -158,25 +158,24 @@ def _choose(values: Values, levels: _Levels, policy: IntensitySettings) -> _Rang
 def _without_view(values: Values, levels: _Levels) -> _Range:
     """The range of values that neither a setting nor a window of the file decides."""
     low, high = levels.low, levels.high
-    guessed, exceeded = (picture.RANGE_GUESSED,), ()
+    flags = [picture.RANGE_GUESSED]
+    depth = guessed_depth(high) if levels.whole_numbers and low >= 0 else 0
     if values.declared:
         black, white = values.declared
         inside = black <= low and high <= white
         if inside and (black, white) == (0, 255):
             return _Range(picture.AS_STORED, black, white)
-        exceeded = () if inside else (picture.BITS_EXCEEDED,)
-        if inside and not values.stretch and not values.container:
+        # A container of 16 bits is full with 15; in larger ones, half of the range may be empty.
+        needed = 2.0**depth - 1 if depth else 2 * high
+        if inside and not values.stretch and (needed >= white or not values.container):
             return _Range(_declared(white), black, white)
-    if values.stretch:
-        return _Range("values", low, high, flags=(*guessed, *exceeded))
-    if levels.whole_numbers and low >= 0 and (depth := guessed_depth(high)):
-        black, white = declared_range(depth)
-        if values.declared == (black, white):
-            return _Range(_declared(white), black, white)
-        return _Range(f"guessed {depth} bits", black, white, flags=(*guessed, *exceeded))
-    if not levels.whole_numbers and low >= 0 and high <= 1:
-        return _Range("0 to 1", 0.0, 1.0, flags=guessed)
-    return _Range("values", low, high, flags=(*guessed, *exceeded))
+        if not inside:
+            flags.append(picture.BITS_EXCEEDED)
+    if depth and not values.stretch:
+        return _Range(f"guessed {depth} bits", *declared_range(depth), flags=tuple(flags))
+    if not levels.whole_numbers and not values.stretch and low >= 0 and high <= 1:
+        return _Range("0 to 1", 0.0, 1.0, flags=tuple(flags))
+    return _Range("values", low, high, flags=tuple(flags))
 
 
 def _declared(white: float) -> str:
@@ -222,7 +221,7 @@ class _Levels:
         """Maps every sample."""
         raise NotImplementedError
 
-    def percentiles(self, percents: tuple[float, float]) -> tuple[float, float]:
+    def percentiles(self, *percents: float) -> tuple[float, float]:
         """Values that these percentages of the pixels do not exceed."""
         order = np.argsort(self.units)
         reached = self.weights[order].cumsum() / self.weights.sum()
@@ -300,7 +299,8 @@ class _Sampled(_Levels):
         pixels = np.empty(self._samples.shape, np.uint8)
         for block in _blocks(self._samples):
             units = self._in_units(block)
-            pixels[block] = to_bytes(np.nan_to_num(units, nan=self.low, copy=False))
+            finite = np.nan_to_num(units, nan=self.low, posinf=self.high, neginf=self.low)
+            pixels[block] = to_bytes(finite)
         return pixels
 
     def _in_units(self, block: slice) -> np.ndarray:

@@ -13,13 +13,21 @@ from components.image_example_gen.settings.data import (
     TfdsSettings,
     TfrecordSettings,
 )
-from components.image_example_gen.settings.intensity import IntensitySettings
+from components.image_example_gen.settings.intensity import (
+    ByLimits,
+    ByPercentiles,
+    ByRule,
+    Intensity,
+)
 
 __all__ = [
+    "ByLimits",
+    "ByPercentiles",
+    "ByRule",
     "DataSettings",
     "DicomSettings",
     "ImageFolderSettings",
-    "IntensitySettings",
+    "Intensity",
     "PartSettings",
     "SlideSettings",
     "SourceName",

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from components.image_example_gen.settings.intensity import IntensitySettings
+from components.image_example_gen.settings.intensity import ByRule, Intensity
 from trainer_modules.settings import Settings, refuse_incomplete
 
 SourceName = Literal[
@@ -176,7 +176,7 @@ class SourceSettings(Settings):
         (), description="sites that are the shifted domain; empty: as the source has it"
     )
     image_folder: ImageFolderSettings = ImageFolderSettings()
-    intensity: IntensitySettings = IntensitySettings()
+    intensity: Intensity = ByRule()
     dicom: DicomSettings = DicomSettings()
     slides: SlideSettings = SlideSettings()
     tfds: TfdsSettings = TfdsSettings()

@@ -2,47 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from trainer_modules.settings import Settings
 
 
-class IntensitySettings(Settings):
-    """How stored values become the 256 gray levels of a record; see docs/intensity.md.
+class ByRule(Settings):
+    """The range that is shown is found in the file."""
 
-    A rule that takes no numbers may be given alone: `data.intensity=minmax`.
-    """
-
-    rule: Literal["auto", "declared", "window", "minmax", "percentile", "fixed"] = Field(
+    rule: Literal["auto", "declared", "window", "minmax"] = Field(
         "auto",
-        description="auto: the file's window or declared bits where they make sense, else a "
+        description="auto: window or declared bits of the file where they make sense, else a "
         "flagged guess; declared: all that the declared bits can hold; window: the file's, even "
-        "where it shows nothing; minmax, percentile: each image's own; fixed: limits",
-    )
-    percentiles: tuple[float, float] = Field(
-        (0.5, 99.5), description="rule percentile: shares of the pixels, in percent"
-    )
-    limits: tuple[float, float] | None = Field(
-        None, description="rule fixed: values shown black and white, after DICOM's rescale"
+        "where it shows nothing; minmax: the image's own values",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _rule_alone(cls, value: object) -> object:
-        return {"rule": value} if isinstance(value, str) else value
+
+class ByPercentiles(Settings):
+    """The range that is shown is that of most pixels of an image."""
+
+    rule: Literal["percentile"] = "percentile"
+    low: float = Field(0.5, ge=0, lt=100, description="percent of the pixels that are black")
+    high: float = Field(99.5, gt=0, le=100, description="percent of the pixels below white")
 
     @model_validator(mode="after")
-    def _numbers_of_the_rule(self) -> Self:
-        low, high = self.percentiles
-        if not 0 <= low < high <= 100:
-            raise ValueError(f"percentiles {low:g}, {high:g}: 0 <= lowest < highest <= 100")
-        if (self.rule == "fixed") != (self.limits is not None):
-            raise ValueError(
-                f"rule '{self.rule}' with limits {self.limits}: 'fixed' takes the values shown "
-                "black and white, e.g. limits=[0, 4095]; other rules take none"
-            )
-        if self.limits and self.limits[0] >= self.limits[1]:
-            raise ValueError(f"limits {self.limits}: the first is shown black and is the smaller")
-        return self
+    def _in_order(self) -> Self:
+        return _ordered(self)
+
+
+class ByLimits(Settings):
+    """The range that is shown is the same for all images."""
+
+    rule: Literal["fixed"] = "fixed"
+    low: float = Field(description="value shown black, after DICOM's rescale")
+    high: float = Field(description="value shown white")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        return _ordered(self)
+
+
+def _ordered(settings: Any) -> Any:
+    if settings.low >= settings.high:
+        raise ValueError(f"low {settings.low:g} is shown black: less than high {settings.high:g}")
+    return settings
+
+
+def _rule_alone(value: object) -> object:
+    """A rule that takes no numbers may be given alone: `data.intensity=minmax`."""
+    return {"rule": value} if isinstance(value, str) else value
+
+
+Intensity = Annotated[
+    ByRule | ByPercentiles | ByLimits,
+    Field(discriminator="rule", description="how values become 256 gray levels"),
+    BeforeValidator(_rule_alone),
+]

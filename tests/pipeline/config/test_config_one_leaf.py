@@ -18,6 +18,7 @@ PART = "[{role: in_distribution, source: chexpert, root: /other}]"
 # What a valid value looks like where the type alone does not say it.
 VALUES = {
     "data.image_folder.patient_pattern": "'(person[0-9]+)'",
+    "data.intensity.rule": "minmax",
     "data.subgroup_bins": "{}",
     "data.subgroups": "[sex, age, view, ward]",
     "data_gate.anomaly_kinds": "{FLOAT_TYPE_SMALL_FLOAT: report}",

@@ -45,7 +45,7 @@ from components.image_example_gen.decoding.dicom.plugins import (
 )
 from components.image_example_gen.pixels import intensity, picture
 from components.image_example_gen.pixels.picture import Picture
-from components.image_example_gen.settings import IntensitySettings
+from components.image_example_gen.settings import Intensity
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -56,7 +56,7 @@ BURNED_IN = "burned_in_annotation"
 BURNED_IN_UNKNOWN = "burned_in_annotation_not_stated"
 SUFFIXES = (".dcm", ".dicom", ".ima")
 
-_TAGS = (
+_TAGS: tuple[str | int, ...] = (
     *layouts.PIXEL_TAGS, *sampling.PADDING_TAGS, *sampling.OVERLAY_BIT_POSITIONS,
     "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "WindowCenter", "WindowWidth",
     "VOILUTFunction", "VOILUTSequence", "PresentationLUTShape", "SharedFunctionalGroupsSequence",
@@ -102,7 +102,7 @@ def read_tags(file: BinaryIO, names: tuple[str | int, ...]) -> Dataset:
 
 
 def decode(
-    file: BinaryIO, frame: int | None, max_pixels: int, policy: IntensitySettings = intensity.AUTO
+    file: BinaryIO, frame: int | None, max_pixels: int, policy: Intensity = intensity.AUTO
 ) -> Picture:
     """Decodes one frame.
 
@@ -144,7 +144,7 @@ def _burned_in(header: Dataset) -> tuple[str, ...]:
 
 
 def _render(
-    samples: np.ndarray, layout: Layout, header: Dataset, frame: int, policy: IntensitySettings
+    samples: np.ndarray, layout: Layout, header: Dataset, frame: int, policy: Intensity
 ) -> Picture:
     little = tags.is_little_endian(header)
     if layout.kind == "PALETTE COLOR":

@@ -179,8 +179,10 @@ def read_layout(file: BinaryIO, header: Dataset, syntax: UID, max_pixels: int) -
 
 
 def _offsets(header: Dataset) -> tuple[bytes, bytes] | None:
-    tables = tuple(tags.raw(header, name) for name in PIXEL_TAGS[-2:])
-    return tables if all(isinstance(table, bytes) and table for table in tables) else None
+    offsets, lengths = (tags.raw(header, name) for name in PIXEL_TAGS[-2:])
+    if isinstance(offsets, bytes) and isinstance(lengths, bytes) and offsets:
+        return offsets, lengths
+    return None
 
 
 def _color(header: Dataset, flags: list[str]) -> tuple[str, int]:
@@ -230,13 +232,13 @@ def _true_syntax(file: BinaryIO, layout: Layout) -> Layout:
     """The syntax that the pixels really have, where archives changed one without the other."""
     from pydicom.uid import UID, ExplicitVRLittleEndian
 
-    in_fragments = layout.element.length is None
-    if in_fragments == layout.syntax.is_encapsulated:
+    length = layout.element.length
+    if (length is None) == layout.syntax.is_encapsulated:
         return layout
     syntax: str = ExplicitVRLittleEndian
-    if in_fragments:
+    if length is None:
         syntax = _sniffed(file, layout.element)
-    elif layout.element.length < _frame_bits(layout) * layout.frames // 8:
+    elif length < _frame_bits(layout) * layout.frames // 8:
         raise Damaged(f"transfer syntax {layout.syntax.name}: the data are not in fragments")
     flags = (*layout.flags, picture.SYNTAX_CONTRADICTED)
     return dataclasses.replace(layout, syntax=UID(syntax), flags=flags)

@@ -135,7 +135,7 @@ def _number(value: object) -> float | None:
         # A decimal comma breaks the standard, but not the meaning.
         value = value.strip(" \0").replace(",", ".")
     try:
-        found = float(value)
+        found = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
