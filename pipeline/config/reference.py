@@ -141,9 +141,10 @@ def _of_kinds(
     """The settings of a section of several kinds, of which one setting says which is meant."""
     tag = str(field.discriminator)
     names = [str(kind.model_fields[tag].default) for kind in kinds]
+    choices = [c for kind in kinds for c in typing.get_args(kind.model_fields[tag].annotation)]
     choice = Setting(
         f"{path}.{tag}",
-        type_name(typing.Literal[tuple(names)], ()),
+        type_name(typing.Literal[tuple(choices)], ()),
         value_text(getattr(default, tag)),
         kinds[0].model_fields[tag].description or "",
     )
@@ -153,7 +154,7 @@ def _of_kinds(
         for name, inner in kind.model_fields.items()
         if name != tag
     ]
-    return Section(path, f"One of {', '.join(names)}.", (choice, *rest))
+    return Section(path, f"One of {', '.join(choices)}.", (choice, *rest))
 
 
 def _of_items(path: str, owner: type[BaseModel], field: FieldInfo) -> Iterator[Setting]:

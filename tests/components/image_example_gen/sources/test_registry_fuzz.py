@@ -27,6 +27,14 @@ DICOM = [
     Path(get_testdata_file(name)).read_bytes()
     for name in ("MR_small.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "CT_small.dcm")
 ]
+# JPEG-LS and lossless JPEG, which are decoded in a process of their own.
+APART = [
+    Path(get_testdata_file(name)).read_bytes()
+    for name in (
+        "MR_small_jpeg_ls_lossless.dcm", "JPEGLSNearLossless_16.dcm", "SC_rgb_jls_lossy_line.dcm",
+        "SC_rgb_jpeg_gdcm.dcm",
+    )
+]  # fmt: skip
 SLOW = settings(
     max_examples=80,
     deadline=None,
@@ -58,7 +66,24 @@ def test_dicom_files(data, changes, length):
         pixels = images.decode_bytes(bytes(data), 10**6)
         assert pixels.dtype == np.uint8
         assert pixels.ndim == 2 or pixels.shape[2] == 3
-    images.bytes_flags(bytes(data))
+
+
+@given(
+    st.sampled_from(APART),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=12),
+    st.floats(0.3, 1),
+)
+@settings(SLOW, max_examples=60)
+def test_dicom_files_that_are_decoded_apart(data, changes, length):
+    original, data = data, bytearray(data[: int(len(data) * length)])
+    for place, value in changes:
+        data[int(place * (len(data) - 1))] = value
+    with contextlib.suppress(images.Rejected):
+        pixels = images.decode_bytes(bytes(data), 10**6)
+        assert pixels.dtype == np.uint8
+        assert pixels.ndim == 2 or pixels.shape[2] == 3
+    # Whatever became of it, the next file is decoded.
+    assert images.decode_bytes(original, 10**6).size
 
 
 TABLES = {
