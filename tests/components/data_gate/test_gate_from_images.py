@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 TASK = TaskSettings(labels=("finding",))
 SETTINGS = DataGateSettings()
-SCHEMA = pathlib.Path(registry.__file__).parents[2] / "schemas/generic/schema.pbtxt"
+SCHEMA = pathlib.Path(registry.__file__).parents[3] / "schemas/generic/schema.pbtxt"
 
 
 def run(
