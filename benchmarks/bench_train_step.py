@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import peers
 from benchmarks.peer import timing
+from schemas.documents.cards import FirstWeights, NotTrained
 from trainer_modules.settings import ModelSettings
 from trainer_modules.training import precision
 from trainer_modules.training.tensorflow_start import import_tensorflow, prefer_onednn
@@ -56,7 +57,8 @@ def serve_ours(args: argparse.Namespace) -> None:
     labels = tf.constant(rng.integers(0, 10, args.batch))
     with tempfile.TemporaryDirectory() as folder:
         served = MODEL.model_copy(update={"serving_precision": POLICIES[args.precision]})
-        export.export_encoder(export.serving_network(backbone, served), Path(folder), {})
+        card = export.encoder_card(served, NotTrained(initialised=FirstWeights(source="random")))
+        export.export_encoder(export.serving_network(backbone, served), Path(folder), card)
         encoder = tf.saved_model.load(folder)
     timing.serve(
         {

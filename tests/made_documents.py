@@ -12,10 +12,19 @@ from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings.data import DataSettings
 from components.image_example_gen.writing.report import Summary, build_report
+from schemas.documents.cards import (
+    CalibrationMetrics,
+    CardCalibration,
+    ClassifierCard,
+    Contrastive,
+    EncoderCard,
+    Finetuning,
+    FirstWeights,
+)
 from schemas.documents.data_gate import Check, DataGateReport
 from schemas.documents.history import Epoch, TrainingHistory
 from schemas.documents.ingest import IngestReport
-from trainer_modules.settings import TaskSettings
+from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 
 TASK = TaskSettings(kind="binary", labels=("opacity",))
 
@@ -75,4 +84,68 @@ def history(stage: str, measured: Sequence[Mapping[str, float]], **known: Any) -
         epochs=tuple(Epoch(epoch=e, **speed | dict(m)) for e, m in enumerate(measured, start=1)),
         parameters=912345,
         **{"resumed_from_epoch": None, "best_epoch": None} | known,
+    )
+
+
+def encoder_card(image_size: int = 32, seed: int = 3, **model: Any) -> EncoderCard:
+    """What the Pretrainer writes beside an encoder."""
+    settings = ModelSettings(image_size=image_size, **model)
+    return EncoderCard(
+        model=settings.model_dump(mode="json"),
+        feature_dim=512,
+        image_size=image_size,
+        trained_on=Contrastive(
+            splits=("unlabeled", "train"),
+            images=48,
+            pairs="image",
+            epochs=2,
+            kept_epoch=2,
+            seed=seed,
+            initialised=FirstWeights(source="random"),
+            probe_auc=0.8,
+            neighbour_auc=None,
+        ),
+    )
+
+
+def classifier_card(
+    targets: Sequence[str] = ("opacity",), threshold: float = 0.5, temperature: float = 1.0
+) -> ClassifierCard:
+    """What the Finetuner writes beside a classifier."""
+    finetune = FinetuneSettings()
+    by_target = dict.fromkeys(targets, CalibrationMetrics(ece=0.05, brier=0.1, examples=40))
+    return ClassifierCard(
+        targets=targets,
+        thresholds=dict.fromkeys(targets, threshold),
+        temperature=dict.fromkeys(targets, temperature),
+        calibration=CardCalibration(
+            method="temperature",
+            scale=dict.fromkeys(targets, 1 / temperature),
+            offset=dict.fromkeys(targets, 0.0),
+            split="validation",
+            before=by_target,
+            after=by_target,
+        ),
+        model=ModelSettings().model_dump(mode="json"),
+        feature_dim=512,
+        image_size=64,
+        trained_on=Finetuning(
+            method="supervised, full",
+            splits=("train",),
+            images=48,
+            patients=24,
+            label_fraction=1.0,
+            recipe="explicit",
+            optimizer=finetune.optimizer.model_dump(mode="json"),
+            chosen_by_search=(),
+            batch_size=16,
+            mixup=0.0,
+            class_weights="none",
+            epochs=2,
+            best_epoch=1,
+            selected_by="auc",
+            validation_auc=0.9,
+            operating_point=finetune.operating_point.model_dump(mode="json"),
+            seed=3,
+        ),
     )

@@ -7,7 +7,6 @@ configured otherwise), whatever precision it was trained in, and contain only pl
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import tempfile
 from typing import Any
@@ -17,13 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from schemas import features, model_files
+from schemas.documents.cards import ClassifierCard, EncoderCard, EncoderTraining, TargetNames
 from trainer_modules.backbones import registry
 from trainer_modules.backbones.frozen_saved_model import FrozenModule
 from trainer_modules.decisions.calibration import Calibration
 from trainer_modules.input import batches
 from trainer_modules.settings import ModelSettings, TaskSettings
-
-TARGETS = "targets.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,21 +159,17 @@ def serving_network(trained: keras.Model, model: ModelSettings) -> keras.Model:
     return network
 
 
-def encoder_card(model: ModelSettings, trained_on: dict[str, Any]) -> dict[str, Any]:
+def encoder_card(model: ModelSettings, trained_on: EncoderTraining) -> EncoderCard:
     """The card of an encoder: its network, and what it was trained on."""
-    return {
-        "kind": "encoder",
-        "targets": [],
-        "thresholds": {},
-        "temperature": {},
-        "model": model.model_dump(mode="json"),
-        "feature_dim": registry.feature_dim(model),
-        "image_size": model.image_size,
-        "trained_on": trained_on,
-    }
+    return EncoderCard(
+        model=model.model_dump(mode="json"),
+        feature_dim=registry.feature_dim(model),
+        image_size=model.image_size,
+        trained_on=trained_on,
+    )
 
 
-def export_encoder(network: keras.Model, folder: pathlib.Path, card: dict[str, Any]) -> None:
+def export_encoder(network: keras.Model, folder: pathlib.Path, card: EncoderCard) -> None:
     """Writes the encoder's SavedModel, with its weights and card beside it."""
     module = Encoder(network)
     tf.saved_model.save(module, str(folder), signatures={features.EMBED_SIGNATURE: module.embed})
@@ -188,12 +182,11 @@ def export_classifier(
     task: TaskSettings,
     image_size: int,
     folder: pathlib.Path,
-    card: dict[str, Any],
+    card: ClassifierCard,
 ) -> None:
     """Writes the classifier's SavedModel, with its encoder's weights and card beside it."""
     with tempfile.TemporaryDirectory() as scratch:
-        names = pathlib.Path(scratch) / TARGETS
-        names.write_text(json.dumps({"kind": task.kind, "targets": list(task.targets)}))
+        names = TargetNames(kind=task.kind, targets=task.targets).write(scratch)
         module = Classifier(network, head, task, image_size, names)
         signatures = {
             features.SERVING_SIGNATURE: module.serve,
@@ -204,8 +197,8 @@ def export_classifier(
     _write_extra(network, folder, card)
 
 
-def _write_extra(network: keras.Model, folder: pathlib.Path, card: dict[str, Any]) -> None:
-    path = folder / model_files.CARD
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write_extra(
+    network: keras.Model, folder: pathlib.Path, card: EncoderCard | ClassifierCard
+) -> None:
+    card.write(folder)
     network.save_weights(folder / model_files.WEIGHTS)
-    path.write_text(json.dumps(card, indent=1))

@@ -6,7 +6,6 @@ Only in-distribution validation examples choose the epoch, the calibration and t
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,12 @@ from absl import logging
 from scipy import special
 
 from schemas import features
+from schemas.documents.cards import (
+    CalibrationMetrics,
+    CardCalibration,
+    ClassifierCard,
+    Finetuning,
+)
 from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.decisions import calibration, calibration_metrics, operating_point
@@ -23,6 +28,8 @@ from trainer_modules.settings import TaskSettings
 from trainer_modules.supervised.fit_classifier import Finetuned, fit_classifier
 from trainer_modules.supervised.selection import AUC
 from trainer_modules.training import stage
+
+Metrics = dict[str, CalibrationMetrics]  # by target
 
 
 def run_fn(fn_args: stage.FnArgs) -> None:
@@ -33,7 +40,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
     sections = work.custom_config["settings"] | {"chosen": chosen}
     work = dataclasses.replace(work, custom_config=work.custom_config | {"settings": sections})
     with stage.session(work) as strategy:
-        result = fit_classifier(work, strategy, chosen=chosen)
+        result = finetune(work, strategy, chosen=chosen)
         head, metrics = _calibrated_head(result)
         export.export_classifier(
             export.serving_network(result.model.encoder, result.work.model),
@@ -57,7 +64,7 @@ def _chosen(hyperparameters: Mapping[str, Any] | None) -> dict[str, float]:
     return dict(found)
 
 
-def _calibrated_head(result: Finetuned) -> tuple[export.Head, dict[str, Any]]:
+def _calibrated_head(result: Finetuned) -> tuple[export.Head, dict[str, Metrics]]:
     task, settings = result.work.task, result.work.settings
     truth, logits = result.truth, result.logits
     fitted = calibration.fit(
@@ -71,11 +78,10 @@ def _calibrated_head(result: Finetuned) -> tuple[export.Head, dict[str, Any]]:
     after = _probabilities(fitted.apply(logits), task)
     kernel, bias = result.model.head.get_weights()
     head = export.Head(kernel, bias, fitted, _thresholds(result, after))
-    metrics = {
-        "before": _calibration_metrics(truth, before, task),
-        "after": _calibration_metrics(truth, after, task),
+    return head, {
+        "before": _metrics(truth, before, task),
+        "after": _metrics(truth, after, task),
     }
-    return head, metrics
 
 
 def _probabilities(logits: np.ndarray, task: TaskSettings) -> np.ndarray:
@@ -83,16 +89,14 @@ def _probabilities(logits: np.ndarray, task: TaskSettings) -> np.ndarray:
     return special.softmax(logits, axis=1) if multiclass else special.expit(logits)
 
 
-def _calibration_metrics(
-    truth: records.Index, probabilities: np.ndarray, task: TaskSettings
-) -> dict[str, dict[str, float]]:
-    """Calibration of each target on the validation examples with a known label for it."""
+def _metrics(truth: records.Index, probabilities: np.ndarray, task: TaskSettings) -> Metrics:
+    """Calibration of each target on the validation examples that know it."""
     known = np.broadcast_to(truth.weights > 0, truth.labels.shape)
     found = {}
     for target, name in enumerate(task.targets):
         rows = known[:, target]
         one = calibration_metrics.measure(truth.labels[rows, target], probabilities[rows, target])
-        found[name] = {"ece": one.ece, "brier": one.brier, "examples": one.examples}
+        found[name] = CalibrationMetrics(ece=one.ece, brier=one.brier, examples=one.examples)
     return found
 
 
@@ -118,9 +122,9 @@ def _thresholds(result: Finetuned, probabilities: np.ndarray) -> np.ndarray:
 def _card(
     result: Finetuned,
     head: export.Head,
-    metrics: dict[str, Any],
+    metrics: Mapping[str, Metrics],
     chosen: Mapping[str, float],
-) -> dict[str, Any]:
+) -> ClassifierCard:
     work, plan = result.work, result.recipe
     targets = work.task.targets
 
@@ -128,39 +132,37 @@ def _card(
         return dict(zip(targets, values.tolist(), strict=True))
 
     fitted, method = head.calibration, work.settings.calibration
-    auc = result.best[AUC]
-    return {
-        "kind": "classifier",
-        "targets": list(targets),
-        "thresholds": named(head.thresholds),
-        "temperature": {} if method == "vector" else named(1 / fitted.scale),
-        "calibration": {
-            "method": method,
-            "scale": named(fitted.scale),
-            "offset": named(fitted.offset),
-            "split": features.VALIDATION,
+    return ClassifierCard(
+        targets=targets,
+        thresholds=named(head.thresholds),
+        temperature={} if method == "vector" else named(1 / fitted.scale),
+        calibration=CardCalibration(
+            method=method,
+            scale=named(fitted.scale),
+            offset=named(fitted.offset),
+            split=features.VALIDATION,
             **metrics,
-        },
-        "model": work.model.model_dump(mode="json"),
-        "feature_dim": registry.feature_dim(work.model),
-        "image_size": work.model.image_size,
-        "trained_on": {
-            "method": f"supervised, {work.settings.mode}",
-            "splits": [features.TRAIN],
-            "images": len(result.train),
-            "patients": len(np.unique(result.train.patients)),
-            "label_fraction": work.settings.label_fraction,
-            "recipe": work.settings.recipe,
-            "optimizer": plan.optimizer.model_dump(mode="json"),
-            "chosen_by_search": sorted(chosen),
-            "batch_size": plan.batch_size,
-            "mixup": plan.mixup,
-            "class_weights": work.settings.class_weights,
-            "epochs": len(result.history.epochs),
-            "best_epoch": result.best["epoch"],
-            "selected_by": work.settings.select_by,
-            "validation_auc": None if math.isnan(auc) else auc,
-            "operating_point": work.settings.operating_point.model_dump(mode="json"),
-            "seed": work.seed,
-        },
-    }
+        ),
+        model=work.model.model_dump(mode="json"),
+        feature_dim=registry.feature_dim(work.model),
+        image_size=work.model.image_size,
+        trained_on=Finetuning(
+            method=f"supervised, {work.settings.mode}",
+            splits=(features.TRAIN,),
+            images=len(result.train),
+            patients=len(np.unique(result.train.patients)),
+            label_fraction=work.settings.label_fraction,
+            recipe=work.settings.recipe,
+            optimizer=plan.optimizer.model_dump(mode="json"),
+            chosen_by_search=sorted(chosen),
+            batch_size=plan.batch_size,
+            mixup=plan.mixup,
+            class_weights=work.settings.class_weights,
+            epochs=len(result.history.epochs),
+            best_epoch=result.best["epoch"],
+            selected_by=work.settings.select_by,
+            validation_auc=result.best[AUC],
+            operating_point=work.settings.operating_point.model_dump(mode="json"),
+            seed=work.seed,
+        ),
+    )

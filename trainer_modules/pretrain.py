@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from schemas.documents.cards import Contrastive, EncoderCard, FirstWeights, NotTrained
 from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.contrastive import projection
@@ -106,15 +107,13 @@ def _pass_on(work: stage.Stage) -> None:
     network = registry.build_backbone(work.model)
     progress("pretraining is skipped: model.family=saved_model is never trained")
     found = initialization.describe(work.model.init)
-    trained_on = {"method": "none, a SavedModel as it is", "initialised": found}
-    export.export_encoder(
-        network, work.serving_model_dir, export.encoder_card(work.model, trained_on)
-    )
+    card = export.encoder_card(work.model, NotTrained(initialised=found))
+    export.export_encoder(network, work.serving_model_dir, card)
     work.model_run_dir.mkdir(parents=True, exist_ok=True)
     loop.History("pretrain", 0).write(work.model_run_dir)
 
 
-def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, dict[str, Any]]:
+def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, FirstWeights]:
     settings = work.settings
     encoder = registry.build_backbone(work.model, synchronized=True)
     if settings.micro_batch:
@@ -149,22 +148,23 @@ def _card(
     work: stage.Stage,
     images: int,
     pairs: records.Records | patient_pairs.Cases,
-    initialized: dict[str, Any],
+    initialized: FirstWeights,
     history: loop.History,
-) -> dict[str, Any]:
+) -> EncoderCard:
     kept = history.kept
-    probes = {name: kept.get(name, math.nan) for name in linear.METRICS}
-    trained_on = {
-        "method": "SimCLR",
-        "splits": list(work.settings.splits),
-        "images": images,
-        "pairs": work.settings.pairs,
-        "epochs": len(history.epochs),
-        "kept_epoch": kept["epoch"],
-        "seed": work.seed,
-        "initialised": initialized,
-        **{name: None if math.isnan(auc) else auc for name, auc in probes.items()},
-    }
+    cases = {}
     if isinstance(pairs, patient_pairs.Cases):
-        trained_on |= {"patients": pairs.count, "patients_with_several_images": pairs.several}
+        cases = {"patients": pairs.count, "patients_with_several_images": pairs.several}
+    trained_on = Contrastive(
+        splits=work.settings.splits,
+        images=images,
+        pairs=work.settings.pairs,
+        epochs=len(history.epochs),
+        kept_epoch=kept["epoch"],
+        seed=work.seed,
+        initialised=initialized,
+        probe_auc=kept.get(linear.LINEAR),
+        neighbour_auc=kept.get(linear.NEIGHBOURS),
+        **cases,
+    )
     return export.encoder_card(work.model, trained_on)

@@ -6,19 +6,17 @@ and the Pretrainer starts from it.
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
+from schemas.documents.cards import EncoderCard, FirstWeights, NaturalImages
 from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.input import batches as input_batches
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings, UpstreamTraining
 from trainer_modules.supervised.classifier import Classifier
-from trainer_modules.supervised.selection import selection_score, validate
+from trainer_modules.supervised.selection import ACCURACY, AUC, merit, validate
 from trainer_modules.training import loop, optimizers, stage
 from trainer_modules.weights import initialization
 
@@ -61,7 +59,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         store.delete()
 
 
-def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[Classifier, dict[str, Any]]:
+def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[Classifier, FirstWeights]:
     settings = work.settings
     encoder = registry.build_backbone(work.model, synchronized=True)
     initialized = initialization.initialize(encoder, work.model.init)
@@ -78,26 +76,24 @@ def _accuracy(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> d
     if task.kind != "multiclass":
         return {}
     hits = truth.labels.argmax(axis=1) == logits.argmax(axis=1)
-    return {"validation_accuracy": float(np.mean(hits))}
+    return {ACCURACY: float(np.mean(hits))}
 
 
 def _card(
     work: stage.Stage,
     index: records.Index,
-    initialized: dict[str, Any],
+    initialized: FirstWeights,
     history: loop.History,
-) -> dict[str, Any]:
+) -> EncoderCard:
     best = history.kept
-    auc = best["validation_auc"]
-    trained_on = {
-        "method": "supervised, natural images",
-        "targets": list(work.task.targets),
-        "images": len(index),
-        "epochs": len(history.epochs),
-        "best_epoch": best["epoch"],
-        "validation_auc": None if math.isnan(auc) else auc,
-        "validation_accuracy": best.get("validation_accuracy"),
-        "seed": work.seed,
-        "initialised": initialized,
-    }
+    trained_on = NaturalImages(
+        targets=work.task.targets,
+        images=len(index),
+        epochs=len(history.epochs),
+        best_epoch=best["epoch"],
+        validation_auc=best[AUC],
+        validation_accuracy=best.get(ACCURACY),
+        seed=work.seed,
+        initialised=initialized,
+    )
     return export.encoder_card(work.model, trained_on)

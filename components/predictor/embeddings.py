@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +11,7 @@ from components.predictor.embedding_table import EMBEDDING, TEXTS
 from components.predictor.inference import BATCH_SIZE, Columns
 from components.predictor.signatures import load_signature
 from schemas import features, model_files
+from schemas.documents.cards import EncoderCard
 from schemas.errors import InputError
 from trainer_modules.input.batches import evaluation_image
 
@@ -50,10 +49,8 @@ class EmbeddingModel:
 
     def _image_size(self, model_dir: str) -> int:
         try:
-            return int(
-                json.loads((Path(model_dir) / model_files.CARD).read_text("utf-8"))["image_size"]
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            return EncoderCard.read(model_dir).image_size
+        except OSError:
             raise InputError(
                 f"{self._where} takes images as floats, and has no {model_files.CARD} with their "
                 "'image_size'"

@@ -12,7 +12,14 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from schemas.atomic_write import replacing
 from schemas.errors import InputError, some_of
@@ -36,6 +43,23 @@ class Part(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", serialize_by_alias=True, validate_by_name=True
     )
+
+
+class Sparse(Part):
+    """A part whose file lacks the optional fields that were not given; null is a given value."""
+
+    def given(self) -> list[str]:
+        """Names of the fields that have a value, in order."""
+        return [
+            name
+            for name in type(self).model_fields
+            if name in self.model_fields_set or getattr(self, name) is not None
+        ]
+
+    @model_serializer(mode="wrap")
+    def _given_alone(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = serialize(self)
+        return {name: content[name] for name in self.given()}
 
 
 class Document(Part):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
-
-from schemas.documents.document import Document, Number, Part
+from schemas.documents.document import Document, Number, Sparse
 
 # `validation_loss` is on validation examples what `loss` is on training examples.
 VALIDATION = "validation_"
 
 
-class Epoch(Part):
+class Epoch(Sparse):
     """One epoch. What was not measured in it is absent; what was but is undefined is null."""
 
     epoch: int
@@ -33,16 +31,7 @@ class Epoch(Part):
     def metrics(self) -> dict[str, float | None]:
         """What the network was measured by: neither the epoch's number nor its speed."""
         speed = ("epoch", "seconds", "images_per_second")
-        return {name: getattr(self, name) for name in self.measured() if name not in speed}
-
-    def measured(self) -> list[str]:
-        """Names of the fields that this epoch has, in order."""
-        return [name for name in type(self).model_fields if name in self.model_fields_set]
-
-    @model_serializer(mode="wrap")
-    def _measured_alone(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content = serialize(self)
-        return {name: content[name] for name in self.measured()}
+        return {name: getattr(self, name) for name in self.given() if name not in speed}
 
 
 class TrainingHistory(Document):

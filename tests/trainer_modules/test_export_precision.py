@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from schemas import features
+from tests.made_documents import encoder_card
 from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.settings import ModelSettings
@@ -20,7 +21,7 @@ def exported(tmp_path_factory):
         model = ModelSettings(units=(1, 1), root_filters=16, serving_precision=precision)
         folder = tmp_path_factory.mktemp(precision)
         network = export.serving_network(trained, model)
-        export.export_encoder(network, folder, export.encoder_card(model, {}))
+        export.export_encoder(network, folder, encoder_card())
         found[precision] = (tf.saved_model.load(str(folder)), network)
     return found
 

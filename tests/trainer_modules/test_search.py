@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import InputError
+from tests.made_documents import encoder_card
 from tests.trainer_modules import tiny_data
 from trainer_modules import export, search
 from trainer_modules.backbones import registry
@@ -73,7 +74,7 @@ def encoder(tmp_path_factory):
     """An encoder with random weights, as the Pretrainer's Model artifact."""
     folder = tmp_path_factory.mktemp("encoder")
     network = registry.build_backbone(ModelSettings.model_validate(tiny_data.MODEL))
-    export.export_encoder(network, folder / "Format-Serving", {})
+    export.export_encoder(network, folder / "Format-Serving", encoder_card(**tiny_data.MODEL))
     return folder
 
 

@@ -10,15 +10,14 @@ import contextlib
 import dataclasses
 import functools
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from schemas import features, model_files
+from schemas import features
+from schemas.documents.cards import EncoderCard, NotTrained
 from schemas.errors import InputError
 from trainer_modules.backbones import registry
 from trainer_modules.decisions.auc import mean_auc
@@ -160,10 +159,12 @@ def probe_encoder(
         InputError: The folder holds no encoder exported by this pipeline.
     """
     card = _card(encoder)
-    model = ModelSettings.model_validate(card["model"])
-    if model.family == "saved_model":
-        raise InputError(f"{encoder} is an unmodified SavedModel, which has no untrained version")
-    seed = int(card["trained_on"].get("seed", 0))
+    model = ModelSettings.model_validate(card.model)
+    if isinstance(card.trained_on, NotTrained) or model.family == "saved_model":
+        raise InputError(
+            f"{encoder} is a SavedModel as it is, of which no untrained one can be made"
+        )
+    seed = card.trained_on.seed
 
     def untrained() -> Iterator[tuple[keras.Model, range]]:
         for draw in range(draws):
@@ -184,13 +185,11 @@ def _embed(network: keras.Model, size: int, source: records.Records) -> np.ndarr
     return network.predict(batches, verbose=0)
 
 
-def _card(encoder: Path) -> dict[str, Any]:
-    path = encoder / model_files.CARD
+def _card(encoder: Path) -> EncoderCard:
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        return {"model": card["model"], "trained_on": card["trained_on"]}
-    except (OSError, ValueError, KeyError) as error:
+        return EncoderCard.read(encoder)
+    except (OSError, InputError) as error:
         raise InputError(
-            f"{path} is not an encoder's card ({error!r}): give the folder of a SavedModel that "
-            "the Pretrainer or the Upstream Trainer exported"
+            f"{error}; give the folder of a SavedModel that the Pretrainer or the Upstream Trainer "
+            "exported"
         ) from error

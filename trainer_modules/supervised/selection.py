@@ -15,7 +15,8 @@ from trainer_modules.supervised.classifier import entropy_of
 AUC = f"{VALIDATION}auc"
 PR_AUC = f"{VALIDATION}pr_auc"
 LOSS = f"{VALIDATION}loss"
-_METRIC = {"auc": AUC, "pr_auc": PR_AUC, "loss": LOSS}
+ACCURACY = f"{VALIDATION}accuracy"
+_FIGURE = {"auc": AUC, "pr_auc": PR_AUC, "loss": LOSS}
 
 
 def validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:

@@ -6,14 +6,13 @@ Every fault in a file is an `InputError` before training.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from schemas import model_files
+from schemas.documents.cards import EncoderCard, FirstWeights
 from schemas.errors import InputError
 from trainer_modules.settings import InitSettings
 from trainer_modules.weights.bit_npz import load_bit_npz
@@ -27,8 +26,8 @@ _NEEDS = {
 }
 
 
-def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
-    """Loads the backbone's first weights.
+def initialize(backbone: keras.Model, settings: InitSettings) -> FirstWeights:
+    """Gives the backbone its first weights.
 
     Args:
         backbone: What `build_backbone` returned.
@@ -43,7 +42,7 @@ def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
         InputError: The file is missing, damaged, or does not fit the backbone.
     """
     if settings.source == "random":
-        return {"source": "random"}
+        return FirstWeights(source="random")
     path = _existing_file(settings)
     found = describe(settings)
     load = {
@@ -51,14 +50,14 @@ def initialize(backbone: keras.Model, settings: InitSettings) -> dict[str, Any]:
         "encoder": load_encoder,
         "saved_model": load_saved_model,
     }[settings.source]
-    found["arrays"] = load(backbone, path)
+    arrays = load(backbone, path)
     for variable in backbone.weights:
         if not np.isfinite(variable.numpy()).all():
             raise InputError(f"{path}: {variable.path} holds values that are not finite")
-    return found
+    return found.model_copy(update={"arrays": arrays})
 
 
-def describe(settings: InitSettings) -> dict[str, Any]:
+def describe(settings: InitSettings) -> FirstWeights:
     """Source, name and sha256 of the file or folder that the settings name.
 
     Raises:
@@ -71,18 +70,18 @@ def describe(settings: InitSettings) -> dict[str, Any]:
             f"model.init.sha256: {path} has sha256 {digest}, expected {settings.sha256}; "
             "the file is damaged or is a different one"
         )
-    return {"source": settings.source, "file": path.name, "sha256": digest}
+    return FirstWeights(source=settings.source, file=path.name, sha256=digest)
 
 
-def initialize_from_upstream(backbone: keras.Model, folder: str) -> dict[str, Any]:
-    """Loads the weights that the Upstream Trainer exported.
+def initialize_from_upstream(backbone: keras.Model, folder: str) -> FirstWeights:
+    """Gives the backbone the weights of the Upstream Trainer's export.
 
     Returns:
         Provenance: as `initialize`, plus `trained_on` of the card beside the weights.
     """
     found = initialize(backbone, InitSettings(source="encoder", path=folder))
-    card = json.loads((Path(folder) / model_files.CARD).read_text(encoding="utf-8"))
-    return found | {"source": "upstream", "trained_on": card.get("trained_on")}
+    card = EncoderCard.read(folder)
+    return found.model_copy(update={"source": "upstream", "trained_on": card.trained_on})
 
 
 def _existing_file(settings: InitSettings) -> Path:

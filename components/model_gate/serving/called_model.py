@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.model_gate.rules.groups import MAX_GROUPS, without_small_groups
 from components.model_gate.serving.baseline import PushedModel, last_pushed
-from schemas import features, model_files
+from schemas import features
+from schemas.documents.cards import ClassifierCard
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
@@ -173,11 +173,9 @@ def _task(
 
 def _card_targets(model_dir: str) -> tuple[str, ...]:
     try:
-        card = json.loads((Path(model_dir) / model_files.CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return ClassifierCard.read(model_dir).targets
+    except OSError:
         return ()
-    targets = card.get("targets", ()) if isinstance(card, dict) else ()
-    return tuple(str(target) for target in targets)
 
 
 def _named(found: set[str], asked: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ import pydantic
 
 from components.image_example_gen.sources.spans import expression
 from components.reporter.page.parts import (
-    CardPart,
     GatePart,
     Node,
     Part,
@@ -21,7 +20,7 @@ from components.reporter.page.parts import (
     Verdict,
 )
 from components.reporter.page.sources import Folder, Source, Sources
-from schemas import model_files
+from schemas.documents.cards import ClassifierCard
 from schemas.documents.data_gate import DataGateReport
 from schemas.documents.document import Damaged, Document
 from schemas.documents.history import TrainingHistory
@@ -54,7 +53,7 @@ class Content:
     pretrain: TrainingHistory | None = None
     finetune: TrainingHistory | None = None
     views: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
-    card: CardPart | None = None
+    card: ClassifierCard | None = None
     slices: tuple[SliceMetric, ...] = ()
     predictions: pd.DataFrame | None = None
     image_statistics: pd.DataFrame | None = None
@@ -205,7 +204,7 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
         pretrain=reader.document(TrainingHistory, sources.pretrain_run),
         finetune=reader.document(TrainingHistory, sources.finetune_run),
         views=views,
-        card=reader.part(CardPart, sources.model, model_files.CARD),
+        card=reader.document(ClassifierCard, sources.model),
         slices=_slices(sources.evaluation, reader),
         predictions=reader.predictions(sources.predictions),
         image_statistics=reader.image_statistics(sources.ingest_report),

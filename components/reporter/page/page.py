@@ -106,7 +106,7 @@ def _variables(content: Content) -> dict[str, Any]:
 
 def targets_of(content: Content) -> list[str]:
     """Names of the model's outputs, from the card, else from the predictions."""
-    if content.card and content.card.targets:
+    if content.card:
         return list(content.card.targets)
     if content.predictions is None:
         return []

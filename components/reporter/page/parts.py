@@ -162,26 +162,6 @@ class ShiftPart(Part):
     probes: dict[str, Probe] | None = None
 
 
-class CalibrationPart(Part):
-    """How the exported model's probabilities were calibrated."""
-
-    method: str = ""
-
-
-class CardPart(Part):
-    """card.json of the exported classifier."""
-
-    kind: str = ""
-    targets: tuple[str, ...] = ()
-    thresholds: dict[str, Number] = {}
-    temperature: dict[str, Number] = {}
-    calibration: CalibrationPart | None = None
-    model: dict[str, Any] = {}
-    feature_dim: int | None = None
-    image_size: int | None = None
-    trained_on: Any = None
-
-
 class SliceMetric(Part):
     """One figure of TFMA's: a metric of an output in a slice."""
 

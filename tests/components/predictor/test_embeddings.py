@@ -1,13 +1,12 @@
 """Embeddings of record files, from a classifier and from an encoder, by hand-computed values."""
 
-import json
-
 import numpy as np
 import pytest
 
 from components.predictor import embedding_table
 from components.shift_analysis.__main__ import main
 from schemas.errors import InputError
+from tests.made_documents import encoder_card
 
 BRIGHTNESS = (0, 51, 255)
 
@@ -64,9 +63,7 @@ def test_an_encoder_gets_floats_of_its_size_and_maps_are_averaged(tmp_path, reco
     model = save(tmp_path / "model", lambda images: images[..., :1], tf.float32, [None] * 3 + [3])
     with pytest.raises(InputError, match="has no assets"):
         EmbeddingModel(model)
-    card = tmp_path / "model" / "assets.extra" / "card.json"
-    card.parent.mkdir()
-    card.write_text(json.dumps({"image_size": 16}))
+    encoder_card(image_size=32).write(model)
     (batch,) = embed_files(EmbeddingModel(model), [records])
     np.testing.assert_allclose(batch["embedding"][:, 0], np.array(BRIGHTNESS) / 255, atol=1e-3)
 

@@ -261,19 +261,8 @@ def write_run(folder: Path) -> dict:
         made_documents.history(stage, measured).write(places[stage])
     pixels = random.integers(0, 255, (64, 2000), dtype=np.uint8)
     Image.fromarray(pixels).save(places["pretrain"] / "views.png")
-    dump(
-        "model",
-        "assets.extra/card.json",
-        {
-            "kind": "classifier",
-            "targets": ["opacity"],
-            "thresholds": {"opacity": 0.4375},
-            "temperature": {"opacity": 1.25},
-            "calibration": {"method": "temperature"},
-            "image_size": 64,
-            "feature_dim": 512,
-        },
-    )
+    card = made_documents.classifier_card(threshold=0.4375, temperature=1.25)
+    card.write(places["model"])
     predictions().to_parquet(places["predictions"] / "predictions.parquet")
     dump("gate", "verdict.json", gate_report())
     return {

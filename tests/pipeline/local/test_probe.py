@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.config.config import dump_config, load_config
 from pipeline.local import probe
+from tests.made_documents import encoder_card
 from tests.trainer_modules import tiny_data
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ def run(tmp_path_factory):
     network = registry.build_backbone(model)
     network.set_weights([3 * weight for weight in network.get_weights()])
     folder = root / "artifacts" / "Pretrainer" / "model" / "7" / "Format-Serving"
-    export.export_encoder(network, folder, export.encoder_card(model, {"seed": 5}))
+    export.export_encoder(network, folder, encoder_card(seed=5, **tiny_data.MODEL))
     return root
 
 

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.made_documents import encoder_card
 from tests.trainer_modules import tiny_data
 from trainer_modules import export, finetune, pretrain
 from trainer_modules.backbones import registry
@@ -113,5 +114,5 @@ def encoder(tmp_path_factory) -> str:
     """An exported encoder with random weights."""
     folder = tmp_path_factory.mktemp("encoder")
     network = registry.build_backbone(ModelSettings.model_validate(tiny_data.MODEL))
-    export.export_encoder(network, folder, {})
+    export.export_encoder(network, folder, encoder_card(**tiny_data.MODEL))
     return str(folder)

@@ -54,20 +54,20 @@ KERNEL = "resnet/block2/unit02/b/standardized_conv2d/kernel"
 
 
 def test_random_needs_no_file(backbone):
-    assert initialize(backbone, InitSettings()) == {"source": "random"}
+    assert initialize(backbone, InitSettings()).model_dump() == {"source": "random"}
 
 
 def test_every_array_is_loaded_and_the_head_ignored(backbone, arrays, tmp_path):
     path = save(tmp_path / "BiT-tiny.npz", arrays)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     found = load(backbone, path, sha256=digest)
-    assert found == {
+    assert found.model_dump() == {
         "source": "bit_npz",
         "file": "BiT-tiny.npz",
         "sha256": digest,
         "arrays": len(arrays) - 2,
     }
-    json.dumps(found)  # goes to the model's card
+    json.loads(found.model_dump_json())  # goes to the model's card
     for weight in backbone.weights:
         np.testing.assert_array_equal(np.array(weight), arrays[f"resnet/{weight.path}"])
 
@@ -78,7 +78,7 @@ def test_all_153_arrays_of_r50x1(tmp_path):
     arrays = released_arrays(backbone, classes=1000)
     assert len(arrays) == 153
     path = save(tmp_path / "BiT-S-R50x1.npz", arrays)
-    assert load(backbone, path)["arrays"] == 151
+    assert load(backbone, path).arrays == 151
     for weight in backbone.weights:
         np.testing.assert_array_equal(np.array(weight), arrays[f"resnet/{weight.path}"])
 
@@ -219,8 +219,8 @@ def test_encoder_of_an_earlier_run(backbone, tmp_path):
     for path in (folder / "encoder.weights.h5", folder, folder.parent):
         fresh = build_backbone(TINY)
         found = load(fresh, path, "encoder")
-        assert found["arrays"] == len(fresh.weights)
-        assert found["file"] == "encoder.weights.h5"
+        assert found.arrays == len(fresh.weights)
+        assert found.file == "encoder.weights.h5"
         for old, new in zip(other.get_weights(), fresh.get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)
 

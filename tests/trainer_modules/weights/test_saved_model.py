@@ -43,9 +43,9 @@ def test_variables_are_matched_by_name(tmp_path, prefix):
     backbone = build_backbone(TINY)
     arrays = arrays_for(backbone)
     found = load(backbone, written(tmp_path / "module", arrays, prefix))
-    assert found["arrays"] == len(backbone.weights)
-    assert found["file"] == "module"
-    assert len(found["sha256"]) == 64
+    assert found.arrays == len(backbone.weights)
+    assert found.file == "module"
+    assert len(found.sha256) == 64
     for weight in backbone.weights:
         np.testing.assert_array_equal(np.array(weight), arrays[weight.path])
 

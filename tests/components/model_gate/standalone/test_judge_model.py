@@ -10,6 +10,7 @@ from components.model_gate.rules.evidence import Serving
 from components.model_gate.serving import called_model
 from components.model_gate.standalone import judge as standalone
 from schemas.errors import InputError
+from tests.made_documents import classifier_card
 
 pytestmark = pytest.mark.slow
 
@@ -117,12 +118,13 @@ def test_classes_in_the_order_of_the_card_or_as_given(tmp_path, write_records, e
     with pytest.raises(InputError, match=r"gives the classes \['a', 'b'\]: give them by --classes"):
         called_model.call_model(model, [records])
     assert called_model.call_model(model, [records], classes=["b", "a"]).task.classes == ("b", "a")
-    card = tmp_path / "model" / "assets.extra" / "card.json"
-    card.parent.mkdir()
-    card.write_text(json.dumps({"targets": ["b", "a"]}))
+    card = classifier_card(["b", "a"]).write(model)
     called = called_model.call_model(model, [records])
     assert called.task.classes == ("b", "a")
     assert called.table["label/b"].tolist() == [1, 0, 1, 0]
+    card.write_text('{"targets": ["b", "a"]}')
+    with pytest.raises(InputError, match=r"card\.json is not a ClassifierCard .*missing field"):
+        called_model.call_model(model, [records])
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_its_command_pretrains_and_the_pipeline_takes_the_encoder(tmp_path):
     assert (model / "run" / "history.json").is_file()
     network = registry.build_backbone(ModelSettings(**tiny_data.MODEL))
     init = InitSettings(source="encoder", path=str(model / "encoder"))
-    assert initialization.initialize(network, init)["arrays"] == len(network.weights)
+    assert initialization.initialize(network, init).arrays == len(network.weights)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,150 @@
+"""What lies beside an exported model: its card, and the names of its targets.
+
+Models pushed before cards had versions are read as version 1 where they are otherwise the same.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from schemas import model_files
+from schemas.documents.document import Document, Number, Part, Sparse
+
+
+class FirstWeights(Sparse):
+    """Where training started: of a file its name, digest and arrays, of an encoder its training."""
+
+    source: str
+    file: str | None = None
+    sha256: str | None = None
+    arrays: int | None = None
+    trained_on: NaturalImages | None = None
+
+
+class NaturalImages(Part):
+    """The upstream training."""
+
+    method: Literal["supervised, natural images"] = "supervised, natural images"
+    targets: tuple[str, ...]
+    images: int
+    epochs: int
+    best_epoch: int
+    validation_auc: Number
+    validation_accuracy: Number
+    seed: int
+    initialised: FirstWeights
+
+
+class Contrastive(Sparse):
+    """SimCLR. Numbers of patients where pairs are of patients."""
+
+    method: Literal["SimCLR"] = "SimCLR"
+    splits: tuple[str, ...]
+    images: int
+    pairs: str
+    epochs: int
+    kept_epoch: int
+    seed: int
+    initialised: FirstWeights
+    probe_auc: Number
+    neighbour_auc: Number
+    patients: int | None = None
+    patients_with_several_images: int | None = None
+
+
+class NotTrained(Part):
+    """A SavedModel passed on as it is."""
+
+    method: Literal["none, a SavedModel as it is"] = "none, a SavedModel as it is"
+    initialised: FirstWeights
+
+
+EncoderTraining = NaturalImages | Contrastive | NotTrained
+
+
+class EncoderCard(Document):
+    """An encoder: its network (`model` holds its settings), and what it was trained on."""
+
+    FILE: ClassVar[str] = model_files.CARD
+    READS_UNVERSIONED: ClassVar[bool] = True
+
+    version: Literal[1] = 1
+    kind: Literal["encoder"] = "encoder"
+    targets: tuple[str, ...] = Field((), max_length=0)
+    thresholds: dict[str, float] = Field(default_factory=dict, max_length=0)
+    temperature: dict[str, float] = Field(default_factory=dict, max_length=0)
+    model: dict[str, Any]
+    feature_dim: int
+    image_size: int
+    trained_on: Annotated[EncoderTraining, Field(discriminator="method")]
+
+
+class CalibrationMetrics(Part):
+    """How far a target's probabilities are from what is observed."""
+
+    ece: Number
+    brier: Number
+    examples: int
+
+
+class CardCalibration(Part):
+    """How logits became probabilities: scale and offset of each target, and what that changed."""
+
+    method: str
+    scale: dict[str, float]
+    offset: dict[str, float]
+    split: str
+    before: dict[str, CalibrationMetrics]
+    after: dict[str, CalibrationMetrics]
+
+
+class Finetuning(Part):
+    """The supervised training; `optimizer` and `operating_point` hold their settings."""
+
+    method: str
+    splits: tuple[str, ...]
+    images: int
+    patients: int
+    label_fraction: float
+    recipe: str
+    optimizer: dict[str, Any]
+    chosen_by_search: tuple[str, ...]
+    batch_size: int
+    mixup: float
+    class_weights: str
+    epochs: int
+    best_epoch: int
+    selected_by: str
+    validation_auc: Number
+    operating_point: dict[str, Any]
+    seed: int
+
+
+class ClassifierCard(Document):
+    """A classifier: how it decides, its network (`model`), and what it was trained on."""
+
+    FILE: ClassVar[str] = model_files.CARD
+    READS_UNVERSIONED: ClassVar[bool] = True
+
+    version: Literal[1] = 1
+    kind: Literal["classifier"] = "classifier"
+    targets: tuple[str, ...]
+    thresholds: dict[str, float]
+    temperature: dict[str, float]
+    calibration: CardCalibration
+    model: dict[str, Any]
+    feature_dim: int
+    image_size: int
+    trained_on: Finetuning
+
+
+class TargetNames(Document):
+    """What a classifier's outputs are, as an asset inside the SavedModel."""
+
+    FILE: ClassVar[str] = "targets.json"
+
+    version: Literal[1] = 1
+    kind: str
+    targets: tuple[str, ...]
