@@ -1,5 +1,7 @@
 """Names of the tf.Example contract, once, for ingestion, training, evaluation and serving."""
 
+from typing import Literal
+
 IMAGE_ENCODED = "image/encoded"
 IMAGE_ID = "image/id"
 IMAGE_HEIGHT = "image/height"
@@ -17,6 +19,7 @@ DOMAIN = "domain"
 IN_DISTRIBUTION = "in_distribution"
 SHIFTED = "shifted"
 DOMAINS = (IN_DISTRIBUTION, SHIFTED)
+Domain = Literal["in_distribution", "shifted"]
 
 UNLABELED = "unlabeled"
 TRAIN = "train"

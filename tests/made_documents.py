@@ -12,6 +12,11 @@ from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings.data import DataSettings
 from components.image_example_gen.writing.report import Summary, build_report
+from components.model_gate.rules.domain_rules import Verdict
+from components.model_gate.rules.evidence import Baseline, Evidence
+from components.model_gate.rules.report import verdict_document
+from components.model_gate.rules.settings import GateSettings
+from components.statistics.intervals import Interval
 from schemas.documents.cards import (
     CalibrationMetrics,
     CardCalibration,
@@ -22,6 +27,7 @@ from schemas.documents.cards import (
     FirstWeights,
 )
 from schemas.documents.data_gate import Check, DataGateReport
+from schemas.documents.gate import GateVerdict, Rule
 from schemas.documents.history import Epoch, TrainingHistory
 from schemas.documents.ingest import IngestReport
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
@@ -149,3 +155,28 @@ def classifier_card(
             seed=3,
         ),
     )
+
+
+def interval(value: float, margin: float = 0.02, patients: int = 40) -> Interval:
+    """An interval that reaches as far to both sides; two images a patient."""
+    return Interval(value, value - margin, value + margin, patients, 2 * patients)
+
+
+def gate_verdict(
+    blessed: bool = True,
+    reasons: Sequence[str] = (),
+    rules: Sequence[Rule] = (),
+    *,
+    metrics: Mapping[str, Mapping[str, Interval]] = {},
+    **measured: Any,
+) -> GateVerdict:
+    """What ModelGate writes of a verdict and of what was measured."""
+    nothing = {"groups": (), "gap": None, "baseline": Baseline(), "serving": None}
+    evidence = Evidence(
+        metrics=metrics,
+        evaluator_blessed=True,
+        records=100,
+        not_probabilities=0,
+        **nothing | measured,
+    )
+    return verdict_document(Verdict(blessed, reasons, rules), evidence, GateSettings())

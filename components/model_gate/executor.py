@@ -44,9 +44,7 @@ class Executor(base_executor.BaseExecutor):
             logging.exception("The model could not be judged.")
             verdict = domain_rules.refused(f"the model could not be judged: {error}")
         document = report.verdict_document(verdict, evidence, settings)
-        folder = artifact_utils.get_single_uri(output_dict["gate_report"])
-        text = json.dumps(document, indent=1, allow_nan=False)
-        io_utils.write_string_file(os.path.join(folder, report.FILE_NAME), text)
+        document.write(artifact_utils.get_single_uri(output_dict["gate_report"]))
         self._bless(verdict, input_dict, output_dict, exec_properties)
         for reason in verdict.reasons:
             logging.warning("Not blessed: %s", reason)

@@ -39,7 +39,7 @@ class Executor(base_executor.BaseExecutor):
             **parts,
         )
         report = render_report(artifact_utils.get_single_uri(output_dict["report"]), sources)
-        logging.info("Report written; verdict: %s", report["verdict"])
+        logging.info("Report written; verdict: %s", report.verdict)
 
 
 def pushed_path(artifacts: list[artifact.Artifact] | None) -> str | None:

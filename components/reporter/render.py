@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 from pathlib import Path
-from typing import Any
 
 from components.reporter.page.content import Content, read_content
 from components.reporter.page.page import render_card, render_page
 from components.reporter.page.sources import Sources
+from schemas.documents.run import RunReport
 
 PACKAGES = (
     "tfx",
@@ -23,7 +22,7 @@ PACKAGES = (
 )
 
 
-def render_report(out_dir: str | Path, sources: Sources) -> dict[str, Any]:
+def render_report(out_dir: str | Path, sources: Sources) -> RunReport:
     """Writes `index.html`, `model_card.md` and `report.json` from whatever the run has made.
 
     `shift.json` holds the analysis under shift for programs, where there are predictions.
@@ -33,7 +32,10 @@ def render_report(out_dir: str | Path, sources: Sources) -> dict[str, Any]:
       sources: Where the parts of the report lie.
 
     Returns:
-      What was written to `report.json`: verdict, reasons, blessed, metrics, pushed, quarantined.
+      What was written to `report.json`.
+
+    Raises:
+      InputError: A part is of another version of this code, or has other fields.
     """
     content = read_content(sources, installed_versions())
     report = report_of(content)
@@ -41,29 +43,22 @@ def render_report(out_dir: str | Path, sources: Sources) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(render_page(content), encoding="utf-8")
     (folder / "model_card.md").write_text(render_card(content), encoding="utf-8")
-    (folder / "report.json").write_text(
-        json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    report.write(folder)
     if content.shift is not None:
-        text = content.shift.model_dump_json(indent=2, by_alias=True)
-        (folder / "shift.json").write_text(text + "\n", encoding="utf-8")
+        content.shift.write(folder)
     return report
 
 
-def report_of(content: Content) -> dict[str, Any]:
-    """The figures that the runner merges into summary.json."""
-    gate = content.gate
-    return {
-        "verdict": content.verdict,
-        "reasons": list(content.reasons),
-        "blessed": gate.blessed if gate else None,
-        "metrics": {
-            domain: {name: figure.model_dump() for name, figure in figures.items()}
-            for domain, figures in (gate.metrics if gate else {}).items()
-        },
-        "pushed": {name: content.pushed.get(name) for name in ("classifier", "encoder")},
-        "quarantined": content.ingest.quarantined_count if content.ingest else 0,
-    }
+def report_of(content: Content) -> RunReport:
+    """What the runner merges into summary.json."""
+    return RunReport(
+        verdict=content.verdict,
+        reasons=content.reasons,
+        blessed=content.gate.blessed if content.gate else None,
+        metrics=content.gate.metrics if content.gate else {},
+        pushed=content.pushed,
+        quarantined=content.ingest.quarantined_count if content.ingest else 0,
+    )
 
 
 def installed_versions() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import glob
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from components.shift_analysis.analysis import analyze
 
             document = analyze(arguments.predictions, arguments.images, arguments.embeddings)
-            print(json.dumps(document, indent=1, allow_nan=False))
+            print(document.to_json(), end="")
         return 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import glob
-import math
 import os
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +11,7 @@ import pandas as pd
 from components.predictor import embedding_table
 from components.shift_analysis import image_drift, probe, slices
 from schemas import features
+from schemas.documents.shift import DomainAndLabel, ShiftAnalysis
 from schemas.errors import InputError
 
 PREDICTIONS = "predictions.parquet"
@@ -21,7 +20,7 @@ INDEX = "index-*.parquet"
 _SPLIT = "split"
 
 
-def analyze(predictions: str, images: str = "", embeddings: str = "") -> dict[str, Any]:
+def analyze(predictions: str, images: str = "", embeddings: str = "") -> ShiftAnalysis:
     """Slices, image figures and probes of the test data of both domains.
 
     Args:
@@ -29,9 +28,6 @@ def analyze(predictions: str, images: str = "", embeddings: str = "") -> dict[st
         images: The ingest report's folder (its index); empty: performance by image figures is
             left out.
         embeddings: A folder of `embeddings-*.parquet`; empty: that of the predictions.
-
-    Returns:
-        {"worst_slices", "image_figures", "probes"}; a part without its input is None.
 
     Raises:
         InputError: A table is missing or lacks a column.
@@ -45,25 +41,23 @@ def analyze(predictions: str, images: str = "", embeddings: str = "") -> dict[st
         for name in table.columns
         if name == features.SITE or name.startswith(features.subgroup(""))
     ]
-    document: dict[str, Any] = {
-        "worst_slices": slices.worst_slices(table, targets, columns),
-        "image_figures": None,
-        "probes": None,
-    }
+    image_figures = probes = None
     if images:
         names = ["image_id", *image_drift.FIGURES]
         index = pd.concat([_read(path, names) for path in _index(images)], ignore_index=True)
-        document["image_figures"] = image_drift.performance_by_figure(
-            table, index, targets, CONFIDENCE
-        )
+        image_figures = image_drift.performance_by_figure(table, index, targets, CONFIDENCE)
     if files := embedding_table.files(embeddings or predictions):
-        document["probes"] = _probes(table, targets, embedding_table.read(files))
-    return _finite(document)
+        probes = _probes(table, targets, embedding_table.read(files))
+    return ShiftAnalysis(
+        worst_slices=slices.worst_slices(table, targets, columns),
+        image_figures=image_figures,
+        probes=probes,
+    )
 
 
 def _probes(
     table: pd.DataFrame, targets: list[str], embedded: dict[str, np.ndarray]
-) -> dict[str, Any]:
+) -> dict[str, DomainAndLabel]:
     """Probes for each target, on the judged images that have an embedding."""
     place = pd.Series(np.arange(len(embedded[features.IMAGE_ID])), embedded[features.IMAGE_ID])
     place = place[~place.index.duplicated()]
@@ -114,11 +108,3 @@ def _targets(table: pd.DataFrame) -> list[str]:
             f"{missing or [prefix + 'NAME']}"
         )
     return targets
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

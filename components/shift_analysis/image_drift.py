@@ -7,13 +7,14 @@ each domain fall into a fifth says how far the domains are apart; the AUC in it,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from components.statistics import delong
 from components.statistics.judged_rows import Records
 from schemas import features
+from schemas.documents.shift import DomainInRange, ImageFigure, Range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
 FIGURES = ("mean", "std", "height", "width")
 PARTS = 5
 MIN_PATIENTS = 20
-NOT_ENOUGH_DATA = "not_enough_data"
 
 
 def performance_by_figure(
     table: pd.DataFrame, images: pd.DataFrame, targets: Sequence[str], confidence: float
-) -> list[dict[str, Any]]:
+) -> list[ImageFigure]:
     """AUC of each domain in each part of the range of each figure.
 
     Args:
@@ -36,10 +36,7 @@ def performance_by_figure(
         confidence: Of DeLong's interval, patients as clusters.
 
     Returns:
-        An entry for each figure that varies: {"figure", "drift", "parts"}; `drift` is the
-        Kolmogorov-Smirnov distance between the domains, None without one of them. Parts hold
-        "from" and "to" (None at the ends) and, by domain, the share of its images, patients, and
-        AUC with interval, or the status "not_enough_data".
+        An entry for each figure that varies.
     """
     known = [name for name in FIGURES if name in images]
     columns = images.drop_duplicates("image_id").set_index("image_id")[known]
@@ -50,7 +47,7 @@ def performance_by_figure(
 
 def _entry(
     joined: pd.DataFrame, name: str, targets: Sequence[str], confidence: float
-) -> dict[str, Any] | None:
+) -> ImageFigure | None:
     joined = joined[np.isfinite(joined[name])]
     values = {
         domain: joined.loc[joined[features.DOMAIN] == domain, name].to_numpy(np.float64)
@@ -62,41 +59,41 @@ def _entry(
     edges = np.unique(np.quantile(inside, np.arange(1, PARTS) / PARTS))
     part = np.searchsorted(edges, joined[name].to_numpy(np.float64), side="right")
     bounds = [None, *map(float, edges), None]
-    return {
-        "figure": name,
-        "drift": _distance(*values.values()),
-        "parts": [
-            {
-                "from": bounds[place],
-                "to": bounds[place + 1],
-                **{
-                    domain: _judged(
-                        joined[(part == place) & (joined[features.DOMAIN] == domain)],
-                        len(values[domain]),
-                        targets,
-                        confidence,
-                    )
-                    for domain in features.DOMAINS
-                },
-            }
+
+    def judged(place: int, domain: str) -> DomainInRange:
+        rows = joined[(part == place) & (joined[features.DOMAIN] == domain)]
+        return _judged(rows, len(values[domain]), targets, confidence)
+
+    return ImageFigure(
+        figure=name,
+        drift=_distance(*values.values()),
+        parts=tuple(
+            Range(
+                start=bounds[place],
+                end=bounds[place + 1],
+                in_distribution=judged(place, features.IN_DISTRIBUTION),
+                shifted=judged(place, features.SHIFTED),
+            )
             for place in range(len(edges) + 1)
-        ],
-    }
+        ),
+    )
 
 
 def _judged(
     rows: pd.DataFrame, total: int, targets: Sequence[str], confidence: float
-) -> dict[str, Any]:
-    answer: dict[str, Any] = {"share": len(rows) / total if total else None, "patients": 0}
-    if not rows.empty:
-        records = Records.from_table(rows, targets)
-        answer["patients"] = records.patients
-        if records.patients >= MIN_PATIENTS:
-            found = delong.interval(records, confidence)
-            if found.judged:
-                figures = {"auc": found.value, "lower": found.lower, "upper": found.upper}
-                return answer | figures | {"status": "judged"}
-    return answer | {"auc": None, "lower": None, "upper": None, "status": NOT_ENOUGH_DATA}
+) -> DomainInRange:
+    records = None if rows.empty else Records.from_table(rows, targets)
+    patients = 0 if records is None else records.patients
+    found = delong.interval(records, confidence) if patients >= MIN_PATIENTS else None
+    judged = found is not None and found.judged
+    return DomainInRange(
+        share=len(rows) / total if total else None,
+        patients=patients,
+        auc=found.value if judged else None,
+        lower=found.lower if judged else None,
+        upper=found.upper if judged else None,
+        status="judged" if judged else "not_enough_data",
+    )
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> float | None:

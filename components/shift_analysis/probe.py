@@ -8,11 +8,11 @@ the model can take the one for the other.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from schemas import features
+from schemas.documents.shift import DomainAndLabel
 from trainer_modules.decisions.auc import auc
 from trainer_modules.probes.logistic import FOLDS, fit_folds
 
@@ -26,7 +26,7 @@ def domain_and_label(
     label: np.ndarray,
     weight: np.ndarray,
     patient: np.ndarray,
-) -> dict[str, Any]:
+) -> DomainAndLabel:
     """Linear probes on a frozen embedding, scored on patients that they were not fitted on.
 
     Args:
@@ -37,13 +37,7 @@ def domain_and_label(
         patient: Whose image it is.
 
     Returns:
-        AUCs; None where too few patients of a class do not allow one.
-        `domain`: how well the embedding tells the domains apart (0.5: not at all).
-        `label_in_distribution`, `label_shifted`: a probe of the label, fitted in distribution.
-        `domain_by_label_probe`: how well that probe's score tells the domains apart, among
-        patients of the same label. `label_by_domain_probe`: how well the domain's probe orders
-        the in-distribution patients by label. Both lie near 0.5 when nothing is tangled up;
-        `confusion` is the larger of their distances from it, doubled: 0 to 1.
+        AUCs, which lie near 0.5 where one probe says nothing about what the other was fitted to.
     """
     rows = _some(np.flatnonzero(np.isfinite(embedding).all(axis=1)))
     embedding, domain, label = embedding[rows].astype(np.float64), domain[rows], label[rows]
@@ -58,18 +52,18 @@ def domain_and_label(
         for value in (0, 1)
     ]
     scored = [one for one in tangled if one is not None]
-    answer: dict[str, Any] = {
-        "images": len(rows),
-        "domain": _auc(by_domain, shifted, np.isfinite(by_domain)),
-        "label_in_distribution": _auc(by_label, label, inside),
-        "label_shifted": _auc(by_label, label, known & (shifted == 1)),
-        "domain_by_label_probe": float(np.mean(scored)) if len(scored) == 2 else None,
-        "label_by_domain_probe": _auc(by_domain, label, inside),
-    }
-    both = [answer["domain_by_label_probe"], answer["label_by_domain_probe"]]
-    distances = [2 * abs(one - 0.5) for one in both if one is not None]
-    answer["confusion"] = max(distances) if distances else None
-    return answer
+    domain_by_label = float(np.mean(scored)) if len(scored) == 2 else None
+    label_by_domain = _auc(by_domain, label, inside)
+    distances = [2 * abs(a - 0.5) for a in (domain_by_label, label_by_domain) if a is not None]
+    return DomainAndLabel(
+        images=len(rows),
+        domain=_auc(by_domain, shifted, np.isfinite(by_domain)),
+        label_in_distribution=_auc(by_label, label, inside),
+        label_shifted=_auc(by_label, label, known & (shifted == 1)),
+        domain_by_label_probe=domain_by_label,
+        label_by_domain_probe=label_by_domain,
+        confusion=max(distances) if distances else None,
+    )
 
 
 def _some(rows: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr
@@ -19,6 +19,7 @@ from components.statistics.bootstrap import holm
 from components.statistics.delong import Components
 from components.statistics.judged_rows import Records
 from schemas import features
+from schemas.documents.shift import WorstSlice, WorstSlices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,32 +30,9 @@ MAX_SHOWN = 25
 MIN_PATIENTS_OF_A_CLASS = 5
 
 
-@dataclasses.dataclass(frozen=True)
-class Slice:
-    """A slice against the rest of its domain.
-
-    Attributes:
-        domain: The domain.
-        where: Columns and values, all of which hold.
-        patients: Patients with a known label.
-        examples: Records with a known label.
-        auc: Mean AUC over the targets.
-        rest: The same on the rest of the domain.
-        p_value: Of ranking no worse than on the rest, one-sided, Holm-corrected over all slices.
-    """
-
-    domain: str
-    where: dict[str, str]
-    patients: int
-    examples: int
-    auc: float
-    rest: float
-    p_value: float
-
-
 def worst_slices(
     table: pd.DataFrame, targets: Sequence[str], columns: Sequence[str]
-) -> dict[str, Any]:
+) -> WorstSlices:
     """Looks for the slices that a model serves worst.
 
     Args:
@@ -63,8 +41,7 @@ def worst_slices(
         columns: Metadata columns, e.g. `site` and `subgroup/sex`.
 
     Returns:
-        `slices`: the worst of them, by p-value and then by AUC; `looked_at`: how many were
-        compared; `too_small`: how many had too few patients.
+        The worst of them, by p-value and then by AUC.
     """
     found, too_small = [], 0
     for domain in features.DOMAINS:
@@ -81,15 +58,11 @@ def worst_slices(
                 found.append(compared)
     adjusted = holm([one.p_value for one in found])
     found = [
-        dataclasses.replace(one, p_value=p_value)
+        one.model_copy(update={"p_value": p_value})
         for one, p_value in zip(found, adjusted, strict=True)
     ]
     found.sort(key=lambda one: (one.p_value, one.auc))
-    return {
-        "slices": [dataclasses.asdict(one) for one in found[:MAX_SHOWN]],
-        "looked_at": len(found),
-        "too_small": too_small,
-    }
+    return WorstSlices(slices=tuple(found[:MAX_SHOWN]), looked_at=len(found), too_small=too_small)
 
 
 def _slices(
@@ -114,7 +87,7 @@ def _slices(
 
 def _compared(
     domain: str, where: dict[str, str], records: Records, inside: np.ndarray
-) -> Slice | None:
+) -> WorstSlice | None:
     """The slice and the rest on the numbering of the same patients, so that errors pair up."""
     own = dataclasses.replace(records, weight=records.weight * inside[:, None])
     rest = dataclasses.replace(records, weight=records.weight * ~inside[:, None])
@@ -128,7 +101,7 @@ def _compared(
     worse = difference.value < 0
     p_value = float(ndtr(difference.value / error)) if error > 0 else (0.0 if worse else 1.0)
     known = (own.weight > 0).any(axis=1)
-    return Slice(
+    return WorstSlice(
         domain=domain,
         where=where,
         patients=len(np.unique(own.patient[known])),

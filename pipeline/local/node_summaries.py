@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.documents.data_gate import DataGateReport
+from schemas.documents.gate import GateVerdict
 from schemas.documents.history import TrainingHistory
 from schemas.documents.ingest import IngestReport
 
@@ -84,15 +85,15 @@ def _evaluator(outputs: Mapping[str, Any]) -> str:
 
 
 def _model_gate(outputs: Mapping[str, Any]) -> str:
-    verdict = _read(outputs["gate_report"], "verdict.json")
+    verdict = GateVerdict.read(outputs["gate_report"].uri)
     figures = [
-        f"AUC {name} {metric['value']:.3f} ({metric['lower']:.3f} to {metric['upper']:.3f})"
+        f"AUC {name} {metric.value:.3f} ({metric.lower:.3f} to {metric.upper:.3f})"
         for name, domain in (("ID", "in_distribution"), ("shifted", "shifted"))
-        if (metric := verdict["metrics"].get(domain, {}).get("auc"))
-        and metric["value"] is not None
-        and metric["lower"] is not None
+        if (metric := verdict.metrics.get(domain, {}).get("auc"))
+        and metric.value is not None
+        and metric.lower is not None
     ]
-    return ", ".join(["blessed" if verdict["blessed"] else "not blessed", *figures])
+    return ", ".join(["blessed" if verdict.blessed else "not blessed", *figures])
 
 
 def _pusher(outputs: Mapping[str, Any]) -> str:

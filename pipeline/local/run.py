@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 import os
 import shutil
 import sys
@@ -22,7 +21,9 @@ from pipeline.graph import beam_options
 from pipeline.local.console import RunConsole, captured_output
 from pipeline.local.node_summaries import headline
 from pipeline.local.run_folder import RunFolder, require_writable
+from schemas import features
 from schemas.documents.data_gate import DataGateReport, DataGateStopped
+from schemas.documents.run import Node, RunReport, Summary
 from schemas.errors import InputError, mistake_behind
 from trainer_modules.settings import files as settings_files
 from trainer_modules.training.tensorflow_start import prefer_onednn
@@ -235,24 +236,26 @@ def _pushed(run: _Run) -> dict[str, str | None]:
 def _conclude(run: _Run, console: RunConsole) -> ExitStatus:
     """Leaves report and summary behind, whatever happened, and says where they are."""
     from components.reporter.render import installed_versions
-    from components.reporter.summary import build_summary, write_summary
 
     console.start("writing the report")
     report = _publish_report(run)
-    summary = build_summary(
+    Summary(
         run_id=run.run_id,
         preset=run.config.name,
+        verdict=report.verdict,
+        reasons=report.reasons,
         nodes=[_node(node) for node in run.nodes],
+        metrics={domain: report.metrics.get(domain, {}) for domain in features.DOMAINS},
+        pushed=report.pushed,
+        quarantined=report.quarantined,
         versions=installed_versions(),
         config=str(run.folder.config),
-        report=report,
-    )
-    write_summary(run.folder.summary, summary)
-    status = _STATUS_OF_VERDICT.get(report["verdict"], run.failure_status)
+    ).write_file(run.folder.summary)
+    status = _STATUS_OF_VERDICT.get(report.verdict, run.failure_status)
     console.stop()
     style = "bold green" if status == ExitStatus.DONE else "bold red"
-    console.line(f"verdict    {report['verdict']}", style=style)
-    for reason in report["reasons"]:
+    console.line(f"verdict    {report.verdict}", style=style)
+    for reason in report.reasons:
         console.line(f"           - {reason}")
     for name, place in _pushed(run).items():
         if place:
@@ -264,16 +267,24 @@ def _conclude(run: _Run, console: RunConsole) -> ExitStatus:
     return status
 
 
-def _publish_report(run: _Run) -> dict[str, Any]:
+def _publish_report(run: _Run) -> RunReport:
     """Puts the report into the output folder: the Reporter's, or one of what there is."""
     made = run.artifact("StudyReporter" if run.study else "Reporter", "report")
     shutil.rmtree(run.folder.report, ignore_errors=True)
-    if made is not None:
+    try:
+        if made is None:
+            return _rendered(run, _report_parts(run))
         shutil.copytree(made.uri, run.folder.report)
-        return json.loads((run.folder.report / "report.json").read_text(encoding="utf-8"))
-    from components.reporter.page.sources import Sources
-    from components.reporter.render import render_report
+        return RunReport.read(run.folder.report)
+    except InputError as error:
+        # Another version of this code wrote a part: the page then says so, and no more.
+        if run.failure is None:
+            run.fail(ExitStatus.BAD_INPUT, str(error))
+        return _rendered(run, {})
 
+
+def _report_parts(run: _Run) -> dict[str, Any]:
+    """What the run has made, by the names that the report has for it."""
     parts: dict[str, Any] = {
         part: artifact.uri
         for part, (node, key) in _REPORT_PARTS.items()
@@ -283,7 +294,13 @@ def _publish_report(run: _Run) -> dict[str, Any]:
         parts["model"] = f"{model.uri}/Format-Serving"
     if run.data_gate_report is not None:
         parts["data_gate_report"] = run.data_gate_report
-    parts |= {f"pushed_{name}": place for name, place in _pushed(run).items()}
+    return parts | {f"pushed_{name}": place for name, place in _pushed(run).items()}
+
+
+def _rendered(run: _Run, parts: Mapping[str, Any]) -> RunReport:
+    from components.reporter.page.sources import Sources
+    from components.reporter.render import render_report
+
     sources = Sources(
         run_settings=run.config.model_dump(mode="json"),
         nodes=[_node(node) for node in run.nodes],
@@ -293,8 +310,8 @@ def _publish_report(run: _Run) -> dict[str, Any]:
     return render_report(run.folder.report, sources)
 
 
-def _node(result: Any) -> dict[str, Any]:
-    return {"name": result.name, "state": result.state, "seconds": round(result.seconds, 2)}
+def _node(result: Any) -> Node:
+    return Node(name=result.name, state=result.state, seconds=round(result.seconds, 2))
 
 
 def _shown(path: Path) -> str:

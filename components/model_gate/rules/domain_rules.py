@@ -17,16 +17,17 @@ from components.model_gate.rules.outcomes import (
     NOT_ENOUGH_DATA,
     NOT_REQUIRED,
     PASS,
-    RuleResult,
     lacking_reason,
     not_asked,
     numbers,
     plain,
     result,
+    served,
 )
 from components.model_gate.rules.settings import DomainRules, GateSettings
 from components.statistics.intervals import Interval
 from schemas import features
+from schemas.documents.gate import SUBGROUP_FLOOR, Rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Verdict:
 
     blessed: bool
     reasons: Sequence[str]
-    rules: Sequence[RuleResult]
+    rules: Sequence[Rule]
 
 
 def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
@@ -67,7 +68,7 @@ def _domains(settings: GateSettings) -> Iterator[tuple[str, DomainRules]]:
     yield features.SHIFTED, settings.shifted
 
 
-def _probabilities(evidence: Evidence) -> RuleResult:
+def _probabilities(evidence: Evidence) -> Rule:
     bad, records = evidence.not_probabilities, evidence.records
     if not records:
         return plain("probabilities", NOT_ENOUGH_DATA, "there are no predictions to judge")
@@ -78,9 +79,7 @@ def _probabilities(evidence: Evidence) -> RuleResult:
     return plain("probabilities", PASS, f"all {records} predictions lie in 0 to 1")
 
 
-def _domain(
-    domain: str, metrics: Mapping[str, Interval], rules: DomainRules
-) -> Iterator[RuleResult]:
+def _domain(domain: str, metrics: Mapping[str, Interval], rules: DomainRules) -> Iterator[Rule]:
     for metric, floor in (
         ("auc", rules.min_auc),
         ("sensitivity", rules.min_sensitivity),
@@ -107,7 +106,7 @@ def _bounded(
     threshold: float,
     *,
     ceiling: bool = False,
-) -> RuleResult:
+) -> Rule:
     """A floor under the lower bound, or a ceiling over the value.
 
     The ceiling is for the calibration error, which resampling inflates: its value is judged.
@@ -129,7 +128,7 @@ def _bounded(
     return result(name, domain, metric, interval, threshold, PASS if passed else FAIL, message)
 
 
-def _gap(evidence: Evidence, settings: GateSettings) -> RuleResult:
+def _gap(evidence: Evidence, settings: GateSettings) -> Rule:
     name, where, interval = "gap ceiling", "in_distribution - shifted", evidence.gap
     if settings.max_gap == 1:
         return not_asked(name, where, "auc", interval, "no ceiling is set")
@@ -153,7 +152,7 @@ def _gap(evidence: Evidence, settings: GateSettings) -> RuleResult:
     return result(name, where, "auc", interval, settings.max_gap, status, message)
 
 
-def _groups(groups: Sequence[Group], settings: GateSettings) -> Iterator[RuleResult]:
+def _groups(groups: Sequence[Group], settings: GateSettings) -> Iterator[Rule]:
     floor = settings.subgroups.min_auc
     for group in groups:
         if group.status != JUDGED:
@@ -164,10 +163,10 @@ def _groups(groups: Sequence[Group], settings: GateSettings) -> Iterator[RuleRes
         message = f"{where} auc: {group.auc.value:.3f} is {relation} {floor:g}"
         message += f" ({numbers(group.auc)})"
         status = PASS if passed else FAIL
-        yield result("subgroup floor", where, "auc", group.auc, floor, status, message)
+        yield result(SUBGROUP_FLOOR, where, "auc", group.auc, floor, status, message)
 
 
-def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[RuleResult]:
+def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
     name, baseline, margin = "non-inferiority", evidence.baseline, settings.max_regression
     if baseline.problem:
         version = f" {baseline.version}" if baseline.version else ""
@@ -195,7 +194,7 @@ def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rul
         yield result(name, domain, "auc", interval, -margin, status, message)
 
 
-def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterator[RuleResult]:
+def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterator[Rule]:
     """Each group must be shown not to be worse by more than the margin, errors of all together."""
     name, margin = "subgroup non-inferiority", settings.subgroups.max_regression
     alpha = (1 - settings.confidence) / 2
@@ -214,7 +213,7 @@ def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterat
         yield result(name, where, "auc", group.auc, -margin, PASS if passed else FAIL, message)
 
 
-def _evaluator(evidence: Evidence, settings: GateSettings) -> RuleResult:
+def _evaluator(evidence: Evidence, settings: GateSettings) -> Rule:
     name = "tfma thresholds"
     if not settings.require_evaluator:
         return plain(name, NOT_REQUIRED, "TFMA's thresholds are not asked for")
@@ -225,7 +224,7 @@ def _evaluator(evidence: Evidence, settings: GateSettings) -> RuleResult:
     return plain(name, FAIL, "TFMA's thresholds did not pass (see the Evaluator's output)")
 
 
-def _serving(evidence: Evidence, settings: GateSettings) -> Iterator[RuleResult]:
+def _serving(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
     name, serving = "serving check", evidence.serving
     if serving is None and not settings.require_serving:
         yield plain(name, NOT_REQUIRED, "a serving check is not asked for")
@@ -243,11 +242,11 @@ def _serving(evidence: Evidence, settings: GateSettings) -> Iterator[RuleResult]
             yield _served(name, value, ceiling, unit)
 
 
-def _served(name: str, value: float | None, ceiling: float, unit: str) -> RuleResult:
+def _served(name: str, value: float | None, ceiling: float, unit: str) -> Rule:
     if value is None:
         status, message = NOT_ENOUGH_DATA, f"{name}: the model was not served"
     elif value <= ceiling:
         status, message = PASS, f"{name}: {value:.1f} {unit} is at most {ceiling:g} {unit}"
     else:
         status, message = FAIL, f"{name}: {value:.1f} {unit} is above {ceiling:g} {unit}"
-    return RuleResult(name, "", unit, value, None, None, ceiling, status, message)
+    return served(name, unit, value, ceiling, status, message)

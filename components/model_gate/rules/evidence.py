@@ -14,6 +14,7 @@ from components.statistics.bootstrap import Bootstrap, bootstrap, gap, paired_di
 from components.statistics.intervals import Interval
 from components.statistics.judged_rows import Records
 from schemas import features
+from schemas.documents.gate import Serving
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
@@ -39,17 +40,6 @@ class Baseline:
     problem: str = ""
     differences: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
     groups: Sequence[GroupDifference] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Serving:
-    """Outcome of the load-and-call check."""
-
-    ok: bool
-    message: str
-    latency_ms: float | None = None
-    size_bytes: int | None = None
-    max_difference: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from components.statistics.intervals import MAX_EXCLUDED, Interval
+from schemas.documents.gate import Rule
 
 PASS = "pass"
 FAIL = "fail"
 NOT_ENOUGH_DATA = "not_enough_data"
 NOT_REQUIRED = "not_required"
 
-
-@dataclasses.dataclass(frozen=True)
-class RuleResult:
-    """One rule's outcome, with the numbers that decided it.
-
-    Attributes:
-        name: What the rule asks for.
-        slice: The data it looked at, e.g. `shifted` or `shifted, site=b`.
-        metric: The metric it looked at; empty for rules without one.
-        value: The metric's value.
-        lower: Lower bound of its interval.
-        upper: Upper bound.
-        threshold: What it was compared with.
-        status: `pass`, `fail`, `not_enough_data` or `not_required`.
-        message: One sentence with the numbers.
-    """
-
-    name: str
-    slice: str
-    metric: str
-    value: float | None
-    lower: float | None
-    upper: float | None
-    threshold: float | None
-    status: str
-    message: str
+Bounds = tuple[float | None, float | None, float | None]
 
 
 def lacking_reason(metrics: Mapping[str, Interval], metric: str, min_patients: int) -> str:
@@ -63,14 +38,12 @@ def lacking_reason(metrics: Mapping[str, Interval], metric: str, min_patients: i
     return ""
 
 
-def plain(name: str, status: str, message: str) -> RuleResult:
+def plain(name: str, status: str, message: str) -> Rule:
     """The outcome of a rule without a metric."""
-    return RuleResult(name, "", "", None, None, None, None, status, message)
+    return _rule(name, "", "", (None, None, None), None, status, message)
 
 
-def not_asked(
-    name: str, where: str, metric: str, interval: Interval | None, why: str
-) -> RuleResult:
+def not_asked(name: str, where: str, metric: str, interval: Interval | None, why: str) -> Rule:
     """The outcome of a rule that nobody asked for."""
     return result(name, where, metric, interval, None, NOT_REQUIRED, f"{where} {metric}: {why}")
 
@@ -83,12 +56,42 @@ def result(
     threshold: float | None,
     status: str,
     message: str,
-) -> RuleResult:
+) -> Rule:
     """The outcome of a rule on a metric."""
-    value, lower, upper = (
-        (None, None, None) if interval is None else (interval.value, interval.lower, interval.upper)
+    bounds = (None, None, None)
+    if interval is not None:
+        bounds = (interval.value, interval.lower, interval.upper)
+    return _rule(name, where, metric, bounds, threshold, status, message)
+
+
+def served(
+    name: str, unit: str, value: float | None, ceiling: float, status: str, message: str
+) -> Rule:
+    """The outcome of a ceiling on what serving costs."""
+    return _rule(name, "", unit, (value, None, None), ceiling, status, message)
+
+
+def _rule(
+    name: str,
+    where: str,
+    metric: str,
+    bounds: Bounds,
+    threshold: float | None,
+    status: str,
+    message: str,
+) -> Rule:
+    value, lower, upper = bounds
+    return Rule(
+        name=name,
+        slice=where,
+        metric=metric,
+        value=value,
+        lower=lower,
+        upper=upper,
+        threshold=threshold,
+        status=status,
+        message=message,
     )
-    return RuleResult(name, where, metric, value, lower, upper, threshold, status, message)
 
 
 def numbers(interval: Interval, form: str = ".3f") -> str:

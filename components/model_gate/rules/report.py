@@ -1,9 +1,7 @@
-"""The verdict as JSON: the one document that the report, the runner and CI systems read."""
+"""The verdict as a document: the one that the report, the runner and CI systems read."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,48 +12,43 @@ from components.model_gate.rules.outcomes import FAIL, PASS
 from components.model_gate.rules.settings import GateSettings
 from components.statistics.intervals import Interval
 from schemas import features
+from schemas.documents.gate import Baseline, Bounds, GateVerdict, Metric, Serving, Subgroup
 
-FILE_NAME = "verdict.json"
+NOT_TRIED = Serving(ok=False, message="not tried")
 
 
 def verdict_document(
     verdict: Verdict, evidence: Evidence | None, settings: GateSettings
-) -> dict[str, Any]:
-    """Everything that was measured and decided; numbers that are not finite become null."""
-    document: dict[str, Any] = {
-        "blessed": verdict.blessed,
-        "reasons": list(verdict.reasons),
-        "rules": [dataclasses.asdict(rule) for rule in verdict.rules],
-        "settings": settings.model_dump(mode="json"),
-        "metrics": {},
-        "subgroups": [],
-        "worst_groups": {},
-        "delong": {},
-        "gap": None,
-        "baseline": {"version": None, "difference": {}},
-        "serving": {
-            "ok": False,
-            "message": "not tried",
-            "latency_ms": None,
-            "size_bytes": None,
-            "max_difference": None,
-        },
-    }
-    if evidence is not None:
-        document |= _measured(evidence, settings)
-    return _finite(document)
+) -> GateVerdict:
+    """Everything that was measured and decided; nothing was measured without evidence."""
+    return GateVerdict(
+        blessed=verdict.blessed,
+        reasons=tuple(verdict.reasons),
+        rules=tuple(verdict.rules),
+        settings=settings.model_dump(mode="json"),
+        **(_measured(evidence, settings) if evidence else _NOTHING),
+    )
+
+
+_NOTHING: dict[str, Any] = {
+    "metrics": {},
+    "subgroups": (),
+    "worst_groups": {},
+    "delong": {},
+    "gap": None,
+    "baseline": Baseline(version=None, difference={}),
+    "serving": NOT_TRIED,
+}
 
 
 def _measured(evidence: Evidence, settings: GateSettings) -> dict[str, Any]:
-    measured: dict[str, Any] = {
+    baseline = evidence.baseline
+    return {
         "metrics": {
-            domain: {
-                name: {**_bounds(one), "patients": one.patients, "examples": one.examples}
-                for name, one in metrics.items()
-            }
+            domain: {name: _metric(one) for name, one in metrics.items()}
             for domain, metrics in evidence.metrics.items()
         },
-        "subgroups": [_group(group, settings) for group in evidence.groups],
+        "subgroups": tuple(_group(group, settings) for group in evidence.groups),
         "worst_groups": {
             domain: _group(group, settings)
             for domain in features.DOMAINS
@@ -63,16 +56,12 @@ def _measured(evidence: Evidence, settings: GateSettings) -> dict[str, Any]:
         },
         "delong": {domain: _bounds(one) for domain, one in evidence.delong.items()},
         "gap": _bounds(evidence.gap) if evidence.gap else None,
-        "baseline": {
-            "version": evidence.baseline.version,
-            "difference": {
-                domain: _bounds(one) for domain, one in evidence.baseline.differences.items()
-            },
-        },
+        "baseline": Baseline(
+            version=baseline.version,
+            difference={domain: _bounds(one) for domain, one in baseline.differences.items()},
+        ),
+        "serving": evidence.serving or NOT_TRIED,
     }
-    if evidence.serving is not None:
-        measured["serving"] = dataclasses.asdict(evidence.serving)
-    return measured
 
 
 def _worst(groups: Sequence[Group], domain: str) -> Group | None:
@@ -81,18 +70,18 @@ def _worst(groups: Sequence[Group], domain: str) -> Group | None:
     return min(judged, key=lambda one: one.auc.value, default=None)
 
 
-def _group(group: Group, settings: GateSettings) -> dict[str, Any]:
-    return {
-        "domain": group.domain,
-        "column": group.column,
-        "value": group.value,
-        "auc": group.auc.value,
-        "lower": group.auc.lower,
-        "upper": group.auc.upper,
-        "patients": group.auc.patients,
-        "examples": group.auc.examples,
-        "status": _group_status(group.status, group.auc.value, settings),
-    }
+def _group(group: Group, settings: GateSettings) -> Subgroup:
+    return Subgroup(
+        domain=group.domain,
+        column=group.column,
+        value=group.value,
+        auc=group.auc.value,
+        lower=group.auc.lower,
+        upper=group.auc.upper,
+        patients=group.auc.patients,
+        examples=group.auc.examples,
+        status=_group_status(group.status, group.auc.value, settings),
+    )
 
 
 def _group_status(status: str, value: float, settings: GateSettings) -> str:
@@ -101,15 +90,15 @@ def _group_status(status: str, value: float, settings: GateSettings) -> str:
     return PASS if value >= settings.subgroups.min_auc else FAIL
 
 
-def _bounds(interval: Interval) -> dict[str, float]:
-    return {"value": interval.value, "lower": interval.lower, "upper": interval.upper}
+def _bounds(one: Interval) -> Bounds:
+    return Bounds(value=one.value, lower=one.lower, upper=one.upper)
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def _metric(one: Interval) -> Metric:
+    return Metric(
+        value=one.value,
+        lower=one.lower,
+        upper=one.upper,
+        patients=one.patients,
+        examples=one.examples,
+    )

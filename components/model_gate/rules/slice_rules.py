@@ -9,16 +9,16 @@ from components.model_gate.rules.outcomes import (
     FAIL,
     NOT_ENOUGH_DATA,
     PASS,
-    RuleResult,
     lacking_reason,
     numbers,
     result,
 )
 from components.model_gate.rules.settings import GateSettings, SliceRule
 from components.statistics.intervals import Interval
+from schemas.documents.gate import Rule
 
 
-def judged(evidence: Evidence, settings: GateSettings) -> Iterator[RuleResult]:
+def judged(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
     """One outcome for each rule; a slice or a metric that is not there lacks data."""
     for rule in settings.slices:
         yield _judged(_metrics(evidence, rule), rule)
@@ -34,7 +34,7 @@ def _metrics(evidence: Evidence, rule: SliceRule) -> Mapping[str, Interval]:
     return {}
 
 
-def _judged(metrics: Mapping[str, Interval], rule: SliceRule) -> RuleResult:
+def _judged(metrics: Mapping[str, Interval], rule: SliceRule) -> Rule:
     floor = rule.at_least is not None
     name = "slice floor" if floor else "slice ceiling"
     threshold = rule.threshold

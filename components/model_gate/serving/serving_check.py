@@ -6,22 +6,30 @@ nor on Kubeflow.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from components.model_gate.rules.evidence import Serving
 from components.model_gate.serving.baseline import folder_size
+from schemas.documents.document import Part
+from schemas.documents.gate import Serving
 
 TIMEOUT_SECONDS = 300
 _PROBE = Path(__file__).with_name("serving_probe.py")
 _TAIL_CHARACTERS = 600
+
+
+class _Answer(Part):
+    """What the other process writes: it imports nothing of ours, so the shape is stated here."""
+
+    outputs: dict[str, list[float]]
+    sizes: dict[str, int]
+    latency_ms: float
+    load_seconds: float
 
 
 def check_serving(
@@ -45,7 +53,8 @@ def check_serving(
     """
     size = folder_size(Path(model_dir))
     if not images:
-        return Serving(False, "serving check: there are no test images to try", None, size)
+        message = "serving check: there are no test images to try"
+        return Serving(ok=False, message=message, size_bytes=size)
     with tempfile.TemporaryDirectory(prefix="serving-check-") as folder:
         requests, answer = Path(folder, "images"), Path(folder, "answer.json")
         requests.mkdir()
@@ -65,30 +74,32 @@ def check_serving(
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Serving(False, f"serving check: no answer within {timeout:g} s", None, size)
+            message = f"serving check: no answer within {timeout:g} s"
+            return Serving(ok=False, message=message, size_bytes=size)
         if done.returncode or not answer.is_file():
             tail = done.stderr.strip()[-_TAIL_CHARACTERS:]
             message = f"serving check: the process ended with status {done.returncode}: {tail}"
-            return Serving(False, message, None, size)
-        return _compared(json.loads(answer.read_text()), len(images), expected, tolerance, size)
+            return Serving(ok=False, message=message, size_bytes=size)
+        found = _Answer.model_validate_json(answer.read_text())
+        return _compared(found, len(images), expected, tolerance, size)
 
 
 def _compared(
-    answer: Mapping[str, Any],
+    answer: _Answer,
     images: int,
     expected: Mapping[str, Sequence[float]],
     tolerance: float,
     size: int,
 ) -> Serving:
-    latency = answer["latency_ms"]
-    if missing := sorted(set(expected) - set(answer["outputs"])):
+    latency = answer.latency_ms
+    if missing := sorted(set(expected) - set(answer.outputs)):
         message = f"serving check: outputs {missing} are missing from 'serving_default'"
-        return Serving(False, message, latency, size)
-    if long := [name for name in expected if answer["sizes"][name] != 1]:
+        return Serving(ok=False, message=message, latency_ms=latency, size_bytes=size)
+    if long := [name for name in expected if answer.sizes[name] != 1]:
         message = f"serving check: outputs {long} give more than one value for an image"
-        return Serving(False, message, latency, size)
+        return Serving(ok=False, message=message, latency_ms=latency, size_bytes=size)
     difference = max(
-        float(np.max(np.abs(np.subtract(answer["outputs"][target], values))))
+        float(np.max(np.abs(np.subtract(answer.outputs[target], values))))
         for target, values in expected.items()
     )
     ok = difference <= tolerance  # False for NaN
@@ -98,4 +109,10 @@ def _compared(
         f"{difference:.2g} on {images} images, {relation} {tolerance:g}; {latency:.1f} ms "
         f"an image, {size / 1e6:.1f} MB"
     )
-    return Serving(ok, message, latency, size, difference)
+    return Serving(
+        ok=ok,
+        message=message,
+        latency_ms=latency,
+        size_bytes=size,
+        max_difference=difference,
+    )

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from components.model_gate.rules import domain_rules, report
 from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.rules.policy import load_policy
 from components.model_gate.standalone import prediction_file, prediction_table
+from schemas.documents.gate import JudgedModel, JudgedTable, StandaloneVerdict
 from schemas.errors import InputError
 from trainer_modules.training.tensorflow_start import import_tensorflow
 
@@ -23,7 +20,7 @@ REFUSED = 4
 
 def judge_predictions(
     path: str, policy: str = "", threshold: float | None = None, subgroups: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> StandaloneVerdict:
     """The verdict on a table of predictions, as the document that `verdict.json` holds.
 
     Raises:
@@ -45,16 +42,16 @@ def judge_predictions(
         evidence, not_probabilities=evidence.not_probabilities + predictions.unscored
     )
     verdict = domain_rules.judge(evidence, settings)
-    return report.verdict_document(verdict, evidence, settings) | {
-        "judged": {
-            "rows": len(predictions.table),
-            "patients": int(predictions.table["patient_id"].nunique()),
-            "threshold": predictions.threshold,
-            "threshold_chosen": predictions.chosen,
-            "subgroups": list(predictions.subgroups),
-            "ignored_columns": list(predictions.ignored),
-        }
-    }
+    judged = JudgedTable(
+        rows=len(predictions.table),
+        patients=int(predictions.table["patient_id"].nunique()),
+        threshold=predictions.threshold,
+        threshold_chosen=predictions.chosen,
+        subgroups=predictions.subgroups,
+        ignored_columns=predictions.ignored,
+    )
+    document = report.verdict_document(verdict, evidence, settings)
+    return StandaloneVerdict(**dict(document), judged=judged)
 
 
 def judge_model(
@@ -64,7 +61,7 @@ def judge_model(
     policy: str = "",
     subgroups: Sequence[str] = (),
     classes: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> StandaloneVerdict:
     """The verdict on an exported model, run on record files and tried out in a clean process.
 
     Raises:
@@ -89,18 +86,18 @@ def judge_model(
         serving=inputs.serving(model_dir, called.files, called.table, called.task, settings),
     )
     verdict = domain_rules.judge(evidence, settings)
-    return report.verdict_document(verdict, evidence, settings) | {
-        "judged": {
-            "rows": len(called.table),
-            "patients": int(called.table["patient_id"].nunique()),
-            "targets": list(called.task.targets),
-            "subgroups": list(called.subgroups),
-            "ignored_columns": list(called.ignored),
-        }
-    }
+    judged = JudgedModel(
+        rows=len(called.table),
+        patients=int(called.table["patient_id"].nunique()),
+        targets=called.task.targets,
+        subgroups=called.subgroups,
+        ignored_columns=called.ignored,
+    )
+    document = report.verdict_document(verdict, evidence, settings)
+    return StandaloneVerdict(**dict(document), judged=judged)
 
 
-def announce(document: dict[str, Any], output: str) -> int:
+def announce(document: StandaloneVerdict, output: str) -> int:
     """Writes the verdict: JSON to stdout (and a file), lines for people to stderr.
 
     Returns:
@@ -109,25 +106,15 @@ def announce(document: dict[str, Any], output: str) -> int:
     Raises:
         InputError: The file can't be written.
     """
-    text = json.dumps(document, indent=1, allow_nan=False)
     if output:
-        _write(Path(output), text + "\n")
-    for rule in document["rules"]:
-        print(f"{rule['status']:<15} {rule['name']}: {rule['message']}", file=sys.stderr)
-    for column in document.get("judged", {}).get("ignored_columns", ()):
+        try:
+            document.write_file(output)
+        except OSError as error:
+            raise InputError(f"--output '{output}' can't be written: {error.strerror}") from None
+    for rule in document.rules:
+        print(f"{rule.status:<15} {rule.name}: {rule.message}", file=sys.stderr)
+    for column in document.judged.ignored_columns:
         print(f"note: column '{column}' has too many values for a subgroup", file=sys.stderr)
-    blessed = document["blessed"]
-    print("blessed" if blessed else "NOT blessed", file=sys.stderr)
-    print(text)
-    return BLESSED if blessed else REFUSED
-
-
-def _write(path: Path, text: str) -> None:
-    # Replaced in one step: whoever waits for the file never reads half a verdict.
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"--output '{path}' can't be written: {error.strerror}") from None
+    print("blessed" if document.blessed else "NOT blessed", file=sys.stderr)
+    print(document.to_json(), end="")
+    return BLESSED if document.blessed else REFUSED

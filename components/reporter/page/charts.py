@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from components.reporter.page.parts import Figure, Subgroup
 from components.reporter.page.svg import (
     GRID,
     ID_COLOR,
@@ -24,6 +23,7 @@ from components.reporter.page.svg import (
 )
 from components.reporter.page.wording import MINUS, title, words
 from schemas import features
+from schemas.documents.gate import Metric, Subgroup
 from schemas.documents.history import VALIDATION, Epoch, TrainingHistory
 from trainer_modules.decisions.auc import auc
 
@@ -115,7 +115,7 @@ class ForestRow(NamedTuple):
 
 
 def forest(
-    overall: Mapping[str, Figure], subgroups: Sequence[Subgroup], floor: float | None
+    overall: Mapping[str, Metric], subgroups: Sequence[Subgroup], floor: float | None
 ) -> str | None:
     """AUC and interval of each domain, then of each site and subgroup in it."""
     rows = forest_rows(overall, subgroups)
@@ -139,7 +139,7 @@ def forest(
         return inline(canvas, "forest", "AUC with interval by domain, site and subgroup")
 
 
-def forest_rows(overall: Mapping[str, Figure], subgroups: Sequence[Subgroup]) -> list[ForestRow]:
+def forest_rows(overall: Mapping[str, Metric], subgroups: Sequence[Subgroup]) -> list[ForestRow]:
     """Each domain followed by its groups, up to a number that one plot can hold."""
     rows = []
     for domain, figure in overall.items():

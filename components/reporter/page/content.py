@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pydantic
-
 from components.image_example_gen.sources.spans import expression
-from components.reporter.page.parts import (
-    GatePart,
-    Node,
-    Part,
-    ShiftPart,
-    SliceMetric,
-    Verdict,
-)
-from components.reporter.page.sources import Folder, Source, Sources
+from components.reporter.page.sources import Folder, Sources
+from components.reporter.page.tfma_slices import SliceMetric
 from schemas.documents.cards import ClassifierCard
 from schemas.documents.data_gate import DataGateReport
 from schemas.documents.document import Damaged, Document
+from schemas.documents.gate import GateVerdict
 from schemas.documents.history import TrainingHistory
 from schemas.documents.ingest import IngestReport
+from schemas.documents.run import Node, Pushed, Verdict
+from schemas.documents.shift import ShiftAnalysis
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PartType = TypeVar("PartType", bound=Part)
 DocumentType = TypeVar("DocumentType", bound=Document)
 
+NOT_PUSHED = Pushed(classifier=None, encoder=None)
 # A contact sheet is shrunk to this width: enough to see the views, small enough for one page.
 VIEWS_WIDTH = 960
 
@@ -57,9 +50,9 @@ class Content:
     slices: tuple[SliceMetric, ...] = ()
     predictions: pd.DataFrame | None = None
     image_statistics: pd.DataFrame | None = None
-    shift: ShiftPart | None = None
-    gate: GatePart | None = None
-    pushed: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    shift: ShiftAnalysis | None = None
+    gate: GateVerdict | None = None
+    pushed: Pushed = NOT_PUSHED
     nodes: tuple[Node, ...] = ()
     unreadable: tuple[str, ...] = ()
 
@@ -69,21 +62,6 @@ class Reader:
 
     def __init__(self) -> None:
         self.unreadable: list[str] = []
-
-    def part(self, shape: type[PartType], source: Source, file_name: str) -> PartType | None:
-        """A JSON file of an artifact folder (or the same as a mapping), None when absent."""
-        if source is None:
-            return None
-        try:
-            if isinstance(source, Mapping):
-                return shape.model_validate(dict(source))
-            path = Path(source) / file_name
-            if not path.is_file():
-                return None
-            return shape.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            self.unreadable.append(file_name)
-            return None
 
     def document(
         self, kind: type[DocumentType], source: str | Path | DocumentType | None
@@ -152,7 +130,7 @@ class Reader:
         tables = [table for table in tables if table is not None and "domain" in table]
         return pd.concat(tables, ignore_index=True) if tables else None
 
-    def shift(self, predictions: str | Path | None, images: Folder) -> ShiftPart | None:
+    def shift(self, predictions: str | Path | None, images: Folder) -> ShiftAnalysis | None:
         """What the tables tell of the shift, None without predictions."""
         from components.shift_analysis.analysis import INDEX, PREDICTIONS, analyze
 
@@ -160,11 +138,10 @@ class Reader:
             return None
         indexed = images is not None and any(Path(images).glob(INDEX))
         try:
-            found = analyze(str(predictions), str(images) if indexed else "")
+            return analyze(str(predictions), str(images) if indexed else "")
         except InputError:
             self.unreadable.append("tables of the shift")
             return None
-        return ShiftPart.model_validate(found)
 
     def _table(self, path: Path, keep: Any) -> pd.DataFrame | None:
         import pyarrow as pa
@@ -183,7 +160,7 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
     reader = Reader()
     settings = sources.run_settings
     data_gate = reader.document(DataGateReport, sources.data_gate_report)
-    gate = reader.part(GatePart, sources.gate_report, "verdict.json")
+    gate = reader.document(GateVerdict, sources.gate_report)
     verdict, reasons = judge(data_gate, gate, sources.pushed, settings, sources.failure)
     trained = (
         ("upstream training", sources.upstream_run),
@@ -205,21 +182,21 @@ def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
         finetune=reader.document(TrainingHistory, sources.finetune_run),
         views=views,
         card=reader.document(ClassifierCard, sources.model),
-        slices=_slices(sources.evaluation, reader),
+        slices=tuple(sources.evaluation or ()),
         predictions=reader.predictions(sources.predictions),
         image_statistics=reader.image_statistics(sources.ingest_report),
         shift=reader.shift(sources.predictions, sources.ingest_report),
         gate=gate,
         pushed=sources.pushed,
-        nodes=tuple(Node.model_validate(dict(node)) for node in sources.nodes or ()),
+        nodes=tuple(sources.nodes or ()),
         unreadable=tuple(reader.unreadable),
     )
 
 
 def judge(
     data_gate: DataGateReport | None,
-    gate: GatePart | None,
-    pushed: Mapping[str, str | None],
+    gate: GateVerdict | None,
+    pushed: Pushed,
     run_settings: Mapping[str, Any],
     failure: str | None,
 ) -> tuple[Verdict, tuple[str, ...]]:
@@ -231,7 +208,7 @@ def judge(
         return "failed", (failure,)
     if gate is None:
         return "evaluated", ("The model gate did not run, so no model was judged or pushed.",)
-    if gate.blessed and pushed.get("classifier"):
+    if gate.blessed and pushed.classifier:
         return "pushed", gate.reasons
     if not (run_settings.get("push") or {}).get("enabled", True):
         return "evaluated", gate.reasons
@@ -249,13 +226,3 @@ def hide_data_paths(text: str, run_settings: Mapping[str, Any]) -> str:
         if root:
             text = re.sub(f"({expression(root)})" + r"/[^\s'\",;:)]+", r"\1/…", text)
     return text
-
-
-def _slices(
-    evaluation: Sequence[Mapping[str, Any]] | None, reader: Reader
-) -> tuple[SliceMetric, ...]:
-    try:
-        return tuple(SliceMetric.model_validate(dict(row)) for row in evaluation or ())
-    except pydantic.ValidationError:
-        reader.unreadable.append("TFMA metrics")
-        return ()

@@ -56,6 +56,7 @@ def template_environment(
     environment.filters.update(
         figure=wording.figure,
         interval=wording.interval,
+        value=lambda metric: None if metric is None else metric.value,
         measure=wording.measure,
         number=wording.plain_number,
         count=wording.plain_count,

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.reporter.page.tfma_slices import SliceMetric
 from schemas.documents.data_gate import DataGateReport
+from schemas.documents.run import Node, Pushed
 
 Folder = str | Path | None
-Source = Folder | Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,13 +27,13 @@ class Sources:
       pretrain_run: Folder of the Pretrainer's ModelRun.
       finetune_run: Folder of the Finetuner's ModelRun.
       model: Folder of the classifier's SavedModel (its card.json is read, never the model).
-      evaluation: TFMA's figures as rows {slice, output, metric, value} (`tfma_slices`).
+      evaluation: TFMA's metrics.
       predictions: Folder of the Predictor's Examples (its predictions.parquet is read).
-      gate_report: Folder of the GateReport, or its verdict.json as a mapping.
+      gate_report: Folder of the GateReport.
       pushed_classifier: Where the classifier was pushed, None when it was not.
       pushed_encoder: Where the encoder was pushed, None when it was not.
       code_digest: Digest of the reporter's code, shown as lineage.
-      nodes: {name, state, seconds} of the nodes of this run, when the runner knows them.
+      nodes: The nodes of this run, when the runner knows them.
       failure: Why the run failed, in plain words; None when it did not fail.
     """
 
@@ -44,16 +45,16 @@ class Sources:
     pretrain_run: Folder = None
     finetune_run: Folder = None
     model: Folder = None
-    evaluation: Sequence[Mapping[str, Any]] | None = None
+    evaluation: Sequence[SliceMetric] | None = None
     predictions: Folder = None
-    gate_report: Source = None
+    gate_report: Folder = None
     pushed_classifier: str | None = None
     pushed_encoder: str | None = None
     code_digest: str = ""
-    nodes: Sequence[Mapping[str, Any]] | None = None
+    nodes: Sequence[Node] | None = None
     failure: str | None = None
 
     @property
-    def pushed(self) -> dict[str, str | None]:
-        """Where the models went, by kind."""
-        return {"classifier": self.pushed_classifier, "encoder": self.pushed_encoder}
+    def pushed(self) -> Pushed:
+        """Where the models went."""
+        return Pushed(classifier=self.pushed_classifier, encoder=self.pushed_encoder)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from components.reporter.page.content import Content
-from components.reporter.page.parts import Figure, Rule, SliceMetric
+from components.reporter.page.tfma_slices import SliceMetric
 from components.reporter.page.wording import DOMAIN_TITLES, title
 from schemas import features
 from schemas.documents.data_gate import Distance
+from schemas.documents.gate import SUBGROUP_FLOOR, Metric, Rule
 
 HEADLINE = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece")
 # TFMA's figures on the page, in this order; its others are in the Evaluator's artifact.
@@ -23,7 +24,6 @@ SLICE_METRICS = (
     "calibration",
     "weighted_example_count",
 )
-GROUP_RULE = "subgroup floor"
 MAX_SLICES = 60
 MAX_SITES = 40
 MAX_ROWS_NAMED = 12
@@ -36,7 +36,7 @@ class HeadlineRow(NamedTuple):
 
     name: str
     target: str
-    figures: dict[str, Figure]
+    figures: dict[str, Metric | None]
 
 
 def headline(content: Content) -> list[HeadlineRow]:
@@ -48,7 +48,7 @@ def headline(content: Content) -> list[HeadlineRow]:
     rows = []
     for name in names:
         base, _, target = name.partition("/")
-        figures = {domain: metrics.get(domain, {}).get(name, Figure()) for domain in DOMAIN_TITLES}
+        figures = {domain: metrics.get(domain, {}).get(name) for domain in DOMAIN_TITLES}
         rows.append(HeadlineRow(title(base), target, figures))
     return rows
 
@@ -64,7 +64,7 @@ class Rules(NamedTuple):
 def rules(content: Content) -> Rules:
     """Puts aside what the table of groups shows anyway, and what nobody asked for."""
     found = content.gate.rules if content.gate else ()
-    groups = [rule for rule in found if rule.name == GROUP_RULE and rule.status == "pass"]
+    groups = [rule for rule in found if rule.name == SUBGROUP_FLOOR and rule.status == "pass"]
     waived = [rule for rule in found if rule.status == "not_required"]
     judged = [rule for rule in found if rule not in groups and rule not in waived]
     return Rules(judged, len(groups), waived)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas import features
+from schemas.documents.document import finite
 
 
-def read_slices(folder: str) -> list[dict[str, Any]]:
-    """Rows {slice, output, metric, value} of every scalar figure in an Evaluator's output."""
+class SliceMetric(NamedTuple):
+    """A metric of one of the model's outputs in a slice; an empty output: the mean of all."""
+
+    slice: str
+    output: str
+    metric: str
+    value: float | None
+
+
+def read_slices(folder: str) -> list[SliceMetric]:
+    """Every scalar metric in an Evaluator's output."""
     import tensorflow_model_analysis as tfma
 
     return rows_of(tfma.load_eval_result(folder).slicing_metrics)
 
 
-def rows_of(slicing_metrics: list[tuple[Any, Any]]) -> list[dict[str, Any]]:
+def rows_of(slicing_metrics: list[tuple[Any, Any]]) -> list[SliceMetric]:
     """Flattens TFMA's nesting (slice -> output -> sub key -> metric).
 
     Plots are left out, and so are differences between slices: the gate measures the one that
@@ -35,9 +45,7 @@ def rows_of(slicing_metrics: list[tuple[Any, Any]]) -> list[dict[str, Any]]:
                     if isinstance(number, bool) or not isinstance(number, int | float):
                         continue
                     full_name = f"{metric} ({sub_key})" if sub_key else metric
-                    rows.append(
-                        {"slice": name, "output": output, "metric": full_name, "value": number}
-                    )
+                    rows.append(SliceMetric(name, output, full_name, finite(number)))
     return rows
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-from components.reporter.page.parts import Figure, Verdict
 from schemas import features
+from schemas.documents.gate import Bounds, Rule, Subgroup
+from schemas.documents.run import Verdict
+from schemas.documents.shift import DomainInRange
 
 MISSING = "—"
 MINUS = "\u2212"
@@ -51,9 +53,9 @@ def figure(value: float | None, digits: int = 3) -> str:
     return MISSING if value is None else f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def interval(item: Figure) -> str:
+def interval(item: Bounds | Rule | Subgroup | DomainInRange | None) -> str:
     """`0.912 to 0.954`, or nothing when there is no interval."""
-    if item.lower is None or item.upper is None:
+    if item is None or item.lower is None or item.upper is None:
         return ""
     return f"{figure(item.lower)} to {figure(item.upper)}"
 

@@ -1,7 +1,6 @@
 """A finished run's artifacts: small, with a hostile site name in every part."""
 
 import base64
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,13 @@ from PIL import Image
 
 from components.data_gate.checks import outcomes
 from components.data_gate.checks.findings import Look, NearDuplicates, Pair, Shared
+from components.model_gate.rules.evidence import Baseline
+from components.model_gate.rules.groups import Group
+from components.model_gate.rules.outcomes import result
+from components.reporter.page.tfma_slices import SliceMetric
+from components.statistics.intervals import Interval
 from schemas.documents.data_gate import DataGateReport, Distance, Drift, Shortcut
+from schemas.documents.gate import GateVerdict, Serving
 from schemas.documents.ingest import IngestReport
 from tests import made_documents
 
@@ -19,7 +24,7 @@ HOSTILE = "<script>alert('x')</script>$a$"
 DOMAINS = {"validation": "in_distribution", "test": "in_distribution", "shifted": "shifted"}
 
 
-def figures(auc: float, patients: int) -> dict:
+def metrics(auc: float, patients: int) -> dict[str, Interval]:
     """Metrics of one domain; each interval reaches 0.02 to both sides."""
     values = {
         "auc": auc,
@@ -29,16 +34,7 @@ def figures(auc: float, patients: int) -> dict:
         "brier": 0.11,
         "ece": 0.034,
     }
-    return {
-        name: {
-            "value": value,
-            "lower": value - 0.02,
-            "upper": value + 0.02,
-            "patients": patients,
-            "examples": 2 * patients,
-        }
-        for name, value in values.items()
-    }
+    return {name: made_documents.interval(value, 0.02, patients) for name, value in values.items()}
 
 
 def predictions() -> pd.DataFrame:
@@ -68,99 +64,34 @@ def predictions() -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def gate_report() -> dict:
+def gate_report() -> GateVerdict:
     """A verdict with a passed, a failed, an undecidable and a waived rule."""
-    rule = {"lower": None, "upper": None, "threshold": 0.6, "message": ""}
-    return {
-        "blessed": True,
-        "reasons": [],
-        "rules": [
-            {
-                "name": "auc floor",
-                "slice": "in_distribution",
-                "metric": "auc",
-                "value": 0.951,
-                "lower": 0.931,
-                "upper": 0.971,
-                "threshold": 0.7,
-                "status": "pass",
-                "message": "lower bound 0.931 >= 0.7",
-            },
-            {
-                **rule,
-                "name": "site floor",
-                "slice": HOSTILE,
-                "metric": "auc",
-                "value": 0.41,
-                "status": "fail",
-            },
-            {
-                **rule,
-                "name": "age",
-                "slice": "80+",
-                "metric": "auc",
-                "value": float("nan"),
-                "status": "not_enough_data",
-            },
-            {
-                **rule,
-                "name": "regression",
-                "slice": "",
-                "metric": "auc",
-                "value": None,
-                "status": "not_required",
-                "message": "no baseline",
-            },
+    nan = float("nan")
+    passed, undecided = metrics(0.951, 120)["auc"], Interval(nan, nan, nan, 7, 9)
+    low = Interval(0.41, nan, nan, 45, 90)
+    return made_documents.gate_verdict(
+        rules=[
+            result("auc floor", "in_distribution", "auc", passed, 0.7, "pass", "0.931 >= 0.7"),
+            result("site floor", HOSTILE, "auc", low, 0.6, "fail", ""),
+            result("age", "80+", "auc", undecided, 0.6, "not_enough_data", ""),
+            result("regression", "", "auc", None, None, "not_required", "no baseline"),
         ],
-        "metrics": {"in_distribution": figures(0.951, 120), "shifted": figures(0.664, 45)},
-        "subgroups": [
-            {
-                "domain": "shifted",
-                "column": "site",
-                "value": HOSTILE,
-                "auc": 0.664,
-                "lower": 0.58,
-                "upper": 0.74,
-                "patients": 45,
-                "examples": 90,
-                "status": "pass",
-            },
-            {
-                "domain": "in_distribution",
-                "column": "age",
-                "value": "80+",
-                "auc": None,
-                "lower": None,
-                "upper": None,
-                "patients": 7,
-                "examples": 9,
-                "status": "not_enough_data",
-            },
+        metrics={"in_distribution": metrics(0.951, 120), "shifted": metrics(0.664, 45)},
+        groups=[
+            Group("shifted", "site", HOSTILE, Interval(0.664, 0.58, 0.74, 45, 90), "judged"),
+            Group("in_distribution", "age", "80+", undecided, "not_enough_data"),
         ],
-        "worst_groups": {
-            "shifted": {
-                "domain": "shifted",
-                "column": "site",
-                "value": HOSTILE,
-                "auc": 0.664,
-                "lower": 0.58,
-                "upper": 0.74,
-            }
-        },
-        "delong": {"in_distribution": {"value": 0.951, "lower": 0.933, "upper": 0.969}},
-        "gap": {"value": 0.287, "lower": 0.21, "upper": 0.35},
-        "baseline": {
-            "version": "3",
-            "difference": {"shifted": {"value": -0.012, "lower": -0.04, "upper": 0.01}},
-        },
-        "serving": {
-            "ok": True,
-            "message": "Same predictions.",
-            "latency_ms": 12.5,
-            "size_bytes": 3.2e6,
-            "max_difference": 1e-7,
-        },
-    }
+        delong={"in_distribution": Interval(0.951, 0.933, 0.969, 120, 240)},
+        gap=Interval(0.287, 0.21, 0.35, 165, 330),
+        baseline=Baseline("3", differences={"shifted": Interval(-0.012, -0.04, 0.01, 45, 90)}),
+        serving=Serving(
+            ok=True,
+            message="Same predictions.",
+            latency_ms=12.5,
+            size_bytes=3_200_000,
+            max_difference=1e-7,
+        ),
+    )
 
 
 def ingest_report(*, synthetic: bool = False) -> IngestReport:
@@ -240,11 +171,6 @@ def write_run(folder: Path) -> dict:
     for place in places.values():
         place.mkdir(parents=True)
 
-    def dump(name: str, file_name: str, value: dict) -> None:
-        path = places[name] / file_name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(value))
-
     ingest_report().write(places["ingest"])
     random = np.random.default_rng(3)
     pd.DataFrame(
@@ -264,7 +190,7 @@ def write_run(folder: Path) -> dict:
     card = made_documents.classifier_card(threshold=0.4375, temperature=1.25)
     card.write(places["model"])
     predictions().to_parquet(places["predictions"] / "predictions.parquet")
-    dump("gate", "verdict.json", gate_report())
+    gate_report().write(places["gate"])
     return {
         "ingest_report": places["ingest"],
         "data_gate_report": places["data_gate"],
@@ -272,9 +198,9 @@ def write_run(folder: Path) -> dict:
         "finetune_run": places["finetune"],
         "model": places["model"],
         "evaluation": [
-            {"slice": "overall", "output": "opacity", "metric": "auc", "value": 0.8714},
-            {"slice": f"site = {HOSTILE}", "output": "opacity", "metric": "auc", "value": 0.6641},
-            {"slice": f"site = {HOSTILE}", "output": "", "metric": "auc", "value": 0.111},
+            SliceMetric("overall", "opacity", "auc", 0.8714),
+            SliceMetric(f"site = {HOSTILE}", "opacity", "auc", 0.6641),
+            SliceMetric(f"site = {HOSTILE}", "", "auc", 0.111),
         ],
         "predictions": places["predictions"],
         "gate_report": places["gate"],

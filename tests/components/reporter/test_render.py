@@ -9,11 +9,26 @@ import pytest
 
 from components.reporter.page.content import Content
 from components.reporter.page.page import render_page
-from components.reporter.page.parts import ShiftPart
 from components.reporter.page.sources import Sources
 from components.reporter.render import render_report
+from schemas.documents.cards import ClassifierCard
+from schemas.documents.data_gate import DataGateReport
+from schemas.documents.gate import GateVerdict
+from schemas.documents.history import TrainingHistory
+from schemas.documents.ingest import IngestReport
+from schemas.documents.run import RunReport
+from schemas.documents.shift import (
+    DomainAndLabel,
+    DomainInRange,
+    ImageFigure,
+    Range,
+    ShiftAnalysis,
+    WorstSlice,
+    WorstSlices,
+)
+from schemas.errors import InputError
 from tests.components.reporter.conftest import ingest_report
-from tests.made_documents import history
+from tests.made_documents import gate_verdict, history
 from tests.made_documents import ingest_report as ingested
 
 HOSTILE = "<script>alert('x')</script>$a$"
@@ -68,12 +83,12 @@ def read(folder: Path) -> tuple[str, Page]:
 
 
 @pytest.fixture(scope="module")
-def rendered(run: dict, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def rendered(run: dict, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunReport]:
     folder = tmp_path_factory.mktemp("report")
     return folder, render_report(folder, Sources(**run))
 
 
-def test_figures_stand_beside_their_labels(rendered: tuple[Path, dict]) -> None:
+def test_figures_stand_beside_their_labels(rendered: tuple[Path, RunReport]) -> None:
     _, page = read(rendered[0])
     assert page.row("AUC") == ["AUC", "0.951", "0.931 to 0.971", "0.664", "0.644 to 0.684"]
     assert page.row("Specificity")[1] == "0.812"
@@ -98,12 +113,12 @@ def test_figures_stand_beside_their_labels(rendered: tuple[Path, dict]) -> None:
     assert page.row(f"site = {HOSTILE}")[1:] == ["0.664"]
 
 
-def test_shortcuts_stand_in_a_table(rendered: tuple[Path, dict]) -> None:
+def test_shortcuts_stand_in_a_table(rendered: tuple[Path, RunReport]) -> None:
     _, page = read(rendered[0])
     assert ["Site", "image size", "0.913"] in [[c.strip() for c in row] for row in page.rows]
 
 
-def test_alike_pictures_are_shown_with_pseudonyms(rendered: tuple[Path, dict]) -> None:
+def test_alike_pictures_are_shown_with_pseudonyms(rendered: tuple[Path, RunReport]) -> None:
     html, page = read(rendered[0])
     assert "Pictures that are alike across splits" in page.text
     for words in ("train, row 4", "test, row 99", "0a" * 16, "1b" * 16):
@@ -115,12 +130,12 @@ def test_alike_pictures_are_shown_with_pseudonyms(rendered: tuple[Path, dict]) -
     assert "alert(1)" not in html
 
 
-def test_distances_stand_in_a_table(rendered: tuple[Path, dict]) -> None:
+def test_distances_stand_in_a_table(rendered: tuple[Path, RunReport]) -> None:
     _, page = read(rendered[0])
     assert page.row("train")[1:] == ["shifted", "image/mean", "Jensen-Shannon", "0.610", "0.200"]
 
 
-def test_every_rule_is_listed_with_its_status(rendered: tuple[Path, dict]) -> None:
+def test_every_rule_is_listed_with_its_status(rendered: tuple[Path, RunReport]) -> None:
     _, page = read(rendered[0])
     assert page.row("AUC floor")[1:] == [
         "In distribution",
@@ -135,7 +150,7 @@ def test_every_rule_is_listed_with_its_status(rendered: tuple[Path, dict]) -> No
     assert page.row("Duplicates")[1] == "reported only"
 
 
-def test_verdict_charts_and_views_are_there(rendered: tuple[Path, dict]) -> None:
+def test_verdict_charts_and_views_are_there(rendered: tuple[Path, RunReport]) -> None:
     html, page = read(rendered[0])
     assert "Pushed" in page.text
     labels = [attrs.get("aria-label") for tag, attrs in page.tags if tag == "svg"]
@@ -145,7 +160,7 @@ def test_verdict_charts_and_views_are_there(rendered: tuple[Path, dict]) -> None
     assert "not enough data, 7 patients" in page.text
 
 
-def test_page_stands_alone(rendered: tuple[Path, dict]) -> None:
+def test_page_stands_alone(rendered: tuple[Path, RunReport]) -> None:
     html, page = read(rendered[0])
     assert len(html) < 3_000_000
     assert "http:" not in html
@@ -163,7 +178,7 @@ def test_page_stands_alone(rendered: tuple[Path, dict]) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_hostile_names_are_text_and_identities_stay_out(rendered: tuple[Path, dict]) -> None:
+def test_hostile_names_are_text_and_identities_stay_out(rendered: tuple[Path, RunReport]) -> None:
     html, page = read(rendered[0])
     assert "<script" not in html
     assert page.text.count(HOSTILE) >= 4  # rules, groups, slices, sites
@@ -173,9 +188,9 @@ def test_hostile_names_are_text_and_identities_stay_out(rendered: tuple[Path, di
         assert "/home/someone" not in text
 
 
-def test_report_json_holds_what_the_summary_needs(rendered: tuple[Path, dict]) -> None:
+def test_report_json_holds_what_the_summary_needs(rendered: tuple[Path, RunReport]) -> None:
+    assert RunReport.read(rendered[0]) == rendered[1]
     report = json.loads((rendered[0] / "report.json").read_text(encoding="utf-8"))
-    assert report == rendered[1]
     assert report["verdict"] == "pushed"
     assert report["blessed"] is True
     assert report["quarantined"] == 3
@@ -184,7 +199,7 @@ def test_report_json_holds_what_the_summary_needs(rendered: tuple[Path, dict]) -
     assert report["metrics"]["in_distribution"]["auc"]["patients"] == 120
 
 
-def test_model_card(rendered: tuple[Path, dict]) -> None:
+def test_model_card(rendered: tuple[Path, RunReport]) -> None:
     card = (rendered[0] / "model_card.md").read_text(encoding="utf-8")
     assert "| AUC | 0.951 (0.931 to 0.971) | 0.664 (0.644 to 0.684) |" in card
     assert "| train | 140 | 70 |" in card
@@ -206,17 +221,17 @@ def test_synthetic_data_is_called_so(run: dict, tmp_path: Path) -> None:
 
 def test_a_run_without_anything_has_a_page(tmp_path: Path) -> None:
     report = render_report(tmp_path, Sources(run_settings={}, failure="no space left"))
-    assert report["verdict"] == "failed"
-    assert report["reasons"] == ["no space left"]
-    assert report["metrics"] == {}
-    assert report["quarantined"] == 0
+    assert report.verdict == "failed"
+    assert report.reasons == ("no space left",)
+    assert report.metrics == {}
+    assert report.quarantined == 0
     assert "no space left" in read(tmp_path)[1].text
 
 
 def test_an_evaluation_says_what_the_gate_thinks(run: dict, tmp_path: Path) -> None:
     settings = run["run_settings"] | {"push": {"enabled": False}}
-    gate = {"blessed": False, "reasons": ["shifted auc is low"]}
-    render_report(tmp_path, Sources(gate_report=gate, run_settings=settings))
+    gate_verdict(False, ["shifted auc is low"]).write(tmp_path / "gate")
+    render_report(tmp_path, Sources(gate_report=tmp_path / "gate", run_settings=settings))
     text = read(tmp_path)[1].text
     assert "Evaluated, not pushed" in text
     assert "The gate would refuse this model" in text
@@ -268,6 +283,44 @@ def test_unreadable_parts_are_named_not_fatal(run: dict, tmp_path: Path) -> None
         assert name in text
 
 
+DOCUMENTS = {
+    "ingest_report": IngestReport,
+    "data_gate_report": DataGateReport,
+    "pretrain_run": TrainingHistory,
+    "finetune_run": TrainingHistory,
+    "model": ClassifierCard,
+    "gate_report": GateVerdict,
+}
+
+
+@pytest.mark.parametrize("part", DOCUMENTS)
+@pytest.mark.parametrize("change", ["unknown", "missing", "version"])
+def test_a_document_of_other_fields_is_refused(run: dict, part: str, change: str, tmp_path) -> None:
+    """A page without the part would look like a run in which it was not made."""
+    kind = DOCUMENTS[part]
+    content = json.loads((run[part] / kind.FILE).read_text(encoding="utf-8"))
+    field = list(kind.model_fields)[-1]
+    changed = {
+        "unknown": content | {"added_later": 1},
+        "missing": {name: value for name, value in content.items() if name != field},
+        "version": content | {"version": 2},
+    }[change]
+    path = tmp_path / kind.FILE
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(changed), encoding="utf-8")
+    with pytest.raises(InputError) as refusal:
+        render_report(tmp_path / "report", Sources(**run | {part: tmp_path}))
+    told = {
+        "unknown": "unknown field 'added_later'",
+        "missing": f"missing field '{field}'",
+        "version": "version 2 of a",
+    }[change]
+    assert str(refusal.value).startswith(str(path))
+    assert told in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "report").exists()
+
+
 @pytest.mark.slow
 def test_the_upstream_training_and_its_images_are_shown(run: dict, tmp_path: Path) -> None:
     history("upstream", [{"loss": 2.0, "validation_accuracy": 0.4375}]).write(tmp_path)
@@ -289,43 +342,47 @@ def test_the_upstream_training_and_its_images_are_shown(run: dict, tmp_path: Pat
 
 
 def test_what_was_found_under_shift(tmp_path: Path) -> None:
-    figures = {"share": 0.25, "patients": 40, "auc": 0.71, "lower": 0.61, "upper": 0.81}
-    shift = {
-        "worst_slices": {
-            "slices": [
-                {
-                    "domain": "shifted",
-                    "where": {"site": HOSTILE, "subgroup/sex": "F"},
-                    "patients": 31,
-                    "examples": 62,
-                    "auc": 0.512,
-                    "rest": 0.803,
-                    "p_value": 0.004,
-                }
-            ],
-            "looked_at": 14,
-            "too_small": 3,
-        },
-        "image_figures": [
-            {
-                "figure": "mean",
-                "drift": 0.4,
-                "parts": [
-                    {"from": None, "to": 0.3, "in_distribution": figures, "shifted": {}},
-                    {"from": 0.3, "to": None, "in_distribution": {}, "shifted": figures},
-                ],
-            }
-        ],
-        "probes": {"opacity": {"domain": 0.97, "label_shifted": None, "confusion": 0.11}},
-    }
-    content = Content(
-        verdict="evaluated",
-        reasons=(),
-        run_settings={},
-        versions={},
-        pushed={"classifier": None, "encoder": None},
-        shift=ShiftPart.model_validate(shift),
+    inside = DomainInRange(
+        share=0.25, patients=40, auc=0.71, lower=0.61, upper=0.81, status="judged"
     )
+    outside = DomainInRange(
+        share=0.0, patients=0, auc=None, lower=None, upper=None, status="not_enough_data"
+    )
+    slices = WorstSlices(
+        slices=(
+            WorstSlice(
+                domain="shifted",
+                where={"site": HOSTILE, "subgroup/sex": "F"},
+                patients=31,
+                examples=62,
+                auc=0.512,
+                rest=0.803,
+                p_value=0.004,
+            ),
+        ),
+        looked_at=14,
+        too_small=3,
+    )
+    mean = ImageFigure(
+        figure="mean",
+        drift=0.4,
+        parts=(
+            Range(start=None, end=0.3, in_distribution=inside, shifted=outside),
+            Range(start=0.3, end=None, in_distribution=outside, shifted=inside),
+        ),
+    )
+    probe = DomainAndLabel(
+        images=80,
+        domain=0.97,
+        label_in_distribution=None,
+        label_shifted=None,
+        domain_by_label_probe=None,
+        label_by_domain_probe=None,
+        confusion=0.11,
+    )
+    shift = ShiftAnalysis(worst_slices=slices, image_figures=(mean,), probes={"opacity": probe})
+    assert ShiftAnalysis.read_file(shift.write(tmp_path)) == shift
+    content = Content(verdict="evaluated", reasons=(), run_settings={}, versions={}, shift=shift)
     page = Page(render_page(content))
     assert page.row("Shifted") == [
         "Shifted",

@@ -71,7 +71,7 @@ def test_parts_without_input_are_none(run):
     for path in run.glob("embeddings-*"):
         path.unlink()
     document = analyze(str(run))
-    assert (document["image_figures"], document["probes"]) == (None, None)
+    assert (document.image_figures, document.probes) == (None, None)
 
 
 def test_embeddings_come_back_as_they_were(tmp_path):
@@ -100,7 +100,7 @@ def test_bad_tables_are_bad_input(run, tmp_path, capsys):
         (["--predictions", str(broken)], "lack ['patient_id', 'domain']"),
         (["--predictions", str(run), "--images", str(broken)], "hold no index-*.parquet"),
     ):
-        assert main(["analyse", *arguments]) == 2
+        assert main(["analyze", *arguments]) == 2
         assert expected in capsys.readouterr().err
     (run / "embeddings-test.parquet").write_bytes(b"no table")
     with pytest.raises(InputError, match=r"embeddings .* can't be read"):

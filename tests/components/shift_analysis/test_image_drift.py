@@ -39,37 +39,37 @@ def test_parts_shares_and_auc():
     (entry,) = performance_by_figure(table, images, ["t"], 0.95)  # others do not vary
     mean = images.set_index("image_id").loc[table["image/id"], "mean"].to_numpy()
     inside = (table["domain"] == "in_distribution").to_numpy()
-    assert entry["figure"] == "mean"
+    assert entry.figure == "mean"
     expected = stats.ks_2samp(mean[inside], mean[~inside]).statistic
-    assert entry["drift"] == pytest.approx(expected)
-    assert len(entry["parts"]) == 5
-    for part in entry["parts"]:
-        assert part["in_distribution"]["share"] == pytest.approx(0.2, abs=0.005)
+    assert entry.drift == pytest.approx(expected)
+    assert len(entry.parts) == 5
+    for part in entry.parts:
+        assert part.in_distribution.share == pytest.approx(0.2, abs=0.005)
     edges = np.quantile(mean[inside], [0.2, 0.4, 0.6, 0.8])
-    last = entry["parts"][-1]
-    assert last["from"] == pytest.approx(edges[-1])
-    assert last["to"] is None
+    last = entry.parts[-1]
+    assert last.start == pytest.approx(edges[-1])
+    assert last.end is None
     rows = (mean >= edges[-1]) & ~inside
     auc = roc_auc_score(table["label/t"][rows], table["prediction/t"][rows])
-    assert last["shifted"]["auc"] == pytest.approx(auc)
-    assert last["shifted"]["patients"] == rows.sum()
-    assert last["shifted"]["share"] == pytest.approx(rows.sum() / 500)
-    assert last["shifted"]["upper"] < entry["parts"][2]["shifted"]["lower"]
+    assert last.shifted.auc == pytest.approx(auc)
+    assert last.shifted.patients == rows.sum()
+    assert last.shifted.share == pytest.approx(rows.sum() / 500)
+    assert last.shifted.upper < entry.parts[2].shifted.lower
 
 
 def test_parts_of_few_patients_are_not_judged():
     table, images = data()
     table = table[(table["domain"] == "in_distribution") | (table.index > 985)]
     (entry,) = performance_by_figure(table, images, ["t"], 0.95)
-    assert {part["shifted"]["status"] for part in entry["parts"]} == {"not_enough_data"}
-    assert {part["in_distribution"]["status"] for part in entry["parts"]} == {"judged"}
+    assert {part.shifted.status for part in entry.parts} == {"not_enough_data"}
+    assert {part.in_distribution.status for part in entry.parts} == {"judged"}
 
 
 def test_one_domain_has_no_drift():
     table, images = data()
     (entry,) = performance_by_figure(table[:500], images, ["t"], 0.95)
-    assert entry["drift"] is None
-    assert entry["parts"][0]["shifted"] == {
+    assert entry.drift is None
+    assert entry.parts[0].shifted.model_dump() == {
         "share": None,
         "patients": 0,
         "auc": None,

@@ -34,18 +34,18 @@ def test_separate_directions_are_not_tangled():
     # Two unit normals two apart.
     ideal = stats.norm.cdf(2 / np.sqrt(2))
     for name in ("domain", "label_in_distribution", "label_shifted"):
-        assert found[name] == pytest.approx(ideal, abs=0.03)
-    assert found["domain_by_label_probe"] == pytest.approx(0.5, abs=0.07)
-    assert found["label_by_domain_probe"] == pytest.approx(0.5, abs=0.07)
-    assert found["confusion"] < 0.14
+        assert getattr(found, name) == pytest.approx(ideal, abs=0.03)
+    assert found.domain_by_label_probe == pytest.approx(0.5, abs=0.07)
+    assert found.label_by_domain_probe == pytest.approx(0.5, abs=0.07)
+    assert found.confusion < 0.14
 
 
 def test_one_direction_for_both_is_tangled():
     found = domain_and_label(**parts(tangled=True))
     ideal = stats.norm.cdf(2 / np.sqrt(2))
-    assert found["domain_by_label_probe"] == pytest.approx(ideal, abs=0.04)
-    assert found["label_by_domain_probe"] == pytest.approx(ideal, abs=0.04)
-    assert found["confusion"] == pytest.approx(2 * (ideal - 0.5), abs=0.08)
+    assert found.domain_by_label_probe == pytest.approx(ideal, abs=0.04)
+    assert found.label_by_domain_probe == pytest.approx(ideal, abs=0.04)
+    assert found.confusion == pytest.approx(2 * (ideal - 0.5), abs=0.08)
 
 
 def test_a_patients_images_are_not_split_between_fitting_and_scoring():
@@ -53,27 +53,27 @@ def test_a_patients_images_are_not_split_between_fitting_and_scoring():
     random = np.random.default_rng(1)
     given = parts(tangled=False, patients=60)
     given["embedding"] = np.repeat(10 * random.normal(size=(60, 50)), 2, axis=0)
-    assert domain_and_label(**given)["domain"] == pytest.approx(0.5, abs=0.2)
+    assert domain_and_label(**given).domain == pytest.approx(0.5, abs=0.2)
 
 
 def test_unknown_labels_are_left_out():
     given = parts(tangled=False)
     given["weight"] = np.zeros(2 * PATIENTS)
     found = domain_and_label(**given)
-    assert found["domain"] > 0.8
-    assert {found[name] for name in found if "label" in name} == {None}
-    assert found["confusion"] is None
+    assert found.domain > 0.8
+    assert {value for name, value in found.model_dump().items() if "label" in name} == {None}
+    assert found.confusion is None
 
 
 def test_too_few_patients_give_no_figure():
     given = parts(tangled=False, patients=MIN_PATIENTS)
     found = domain_and_label(**given)
-    assert {value for name, value in found.items() if name != "images"} == {None}
+    assert {value for name, value in found.model_dump().items() if name != "images"} == {None}
 
 
 def test_rows_that_are_not_finite_are_left_out():
     given = parts(tangled=False)
     given["embedding"][3, 1] = np.nan
     found = domain_and_label(**given)
-    assert found["images"] == 2 * PATIENTS - 1
-    assert found["domain"] > 0.8
+    assert found.images == 2 * PATIENTS - 1
+    assert found.domain > 0.8

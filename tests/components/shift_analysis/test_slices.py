@@ -39,22 +39,21 @@ def test_a_planted_pair_is_found_first_with_its_figures():
     noise = np.random.default_rng(1).random(inside.sum())
     table.loc[inside, "prediction/t"] = noise
     found = worst_slices(table, ["t"], COLUMNS)
-    worst = found["slices"][0]
-    assert worst["where"] == {"site": "b", "subgroup/sex": "F"}
-    assert worst["p_value"] < 0.001
+    worst = found.slices[0]
+    assert worst.where == {"site": "b", "subgroup/sex": "F"}
+    assert worst.p_value < 0.001
     part, rest = table[inside], table[~inside]
-    assert worst["auc"] == pytest.approx(roc_auc_score(part["label/t"], part["prediction/t"]))
-    assert worst["rest"] == pytest.approx(roc_auc_score(rest["label/t"], rest["prediction/t"]))
-    assert (worst["patients"], worst["examples"]) == (part["patient_id"].nunique(), len(part))
+    assert worst.auc == pytest.approx(roc_auc_score(part["label/t"], part["prediction/t"]))
+    assert worst.rest == pytest.approx(roc_auc_score(rest["label/t"], rest["prediction/t"]))
+    assert (worst.patients, worst.examples) == (part["patient_id"].nunique(), len(part))
     # 7 values, 3 * 2 + 3 * 2 + 2 * 2 pairs.
-    assert found["looked_at"] == 7 + 16
+    assert found.looked_at == 7 + 16
 
 
 def test_chance_alone_is_seldom_called_a_finding():
     """Holm keeps the chance of any finding among all slices near 5 %."""
     least = [
-        worst_slices(predictions(seed=seed), ["t"], COLUMNS)["slices"][0]["p_value"]
-        for seed in range(10)
+        worst_slices(predictions(seed=seed), ["t"], COLUMNS).slices[0].p_value for seed in range(10)
     ]
     assert sum(one < 0.05 for one in least) <= 2
 
@@ -64,14 +63,12 @@ def test_small_slices_are_counted_and_not_judged():
     few = table["patient_id"].isin([str(n) for n in range(MIN_PATIENTS - 1)])
     table["site"] = np.where(few, "rare", "common")
     found = worst_slices(table, ["t"], ["site"])
-    assert (found["slices"], found["looked_at"], found["too_small"]) == ([], 0, 2)
+    assert (found.slices, found.looked_at, found.too_small) == ((), 0, 2)
 
 
 def test_nan_scores_and_a_single_class_are_not_judged():
     table = predictions()
     table.loc[table["site"] == "a", "prediction/t"] = np.nan
     table.loc[table["site"] == "b", "label/t"] = 0.0
-    judged = {
-        tuple(one["where"].values()) for one in worst_slices(table, ["t"], ["site"])["slices"]
-    }
+    judged = {tuple(one.where.values()) for one in worst_slices(table, ["t"], ["site"]).slices}
     assert judged == set()

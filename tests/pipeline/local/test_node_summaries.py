@@ -9,7 +9,7 @@ from components.data_gate.checks import outcomes
 from components.data_gate.checks.findings import NearDuplicates
 from pipeline.local.node_summaries import headline
 from schemas.documents.document import Document
-from tests.made_documents import data_gate_report, history, ingest_report
+from tests.made_documents import data_gate_report, gate_verdict, history, ingest_report, interval
 
 
 class Artifact(types.SimpleNamespace):
@@ -44,7 +44,6 @@ SEARCHED = [
     {"trial_id": "0", "score": 0.9, "learning_rate": 0.1, "weight_decay": 0},
     {"trial_id": "1", "score": 0.91, "learning_rate": 0.01, "weight_decay": 1e-4},
 ]
-AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ AUC = {"auc": {"value": 0.9, "lower": 0.85, "upper": 0.95}}
             "ModelGate",
             "gate_report",
             "verdict.json",
-            {"blessed": False, "metrics": {"in_distribution": AUC, "shifted": {}}},
+            gate_verdict(False, metrics={"in_distribution": {"auc": interval(0.9, 0.05)}}),
             "not blessed, AUC ID 0.900 (0.850 to 0.950)",
         ),
     ],

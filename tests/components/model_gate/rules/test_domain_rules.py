@@ -8,15 +8,16 @@ import pandas as pd
 import pytest
 
 from components.model_gate.rules import domain_rules, report
-from components.model_gate.rules.evidence import Baseline, Evidence, Serving, collect
+from components.model_gate.rules.evidence import Baseline, Evidence, collect
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA, Group
 from components.model_gate.rules.settings import DomainRules, GateSettings, SubgroupRules
 from components.statistics.intervals import Interval
+from schemas.documents.gate import Serving
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 TASK = TaskSettings(kind="binary", labels=("edema",))
-SERVING = Serving(True, "serving check: fine", 5.0, 1000, 1e-7)
+SERVING = Serving(ok=True, message="serving check: fine", latency_ms=5.0, size_bytes=1000)
 NAN = float("nan")
 
 
@@ -155,7 +156,7 @@ STRICT = GateSettings(
         (evidence(evaluator_blessed=None), "tfma thresholds", "not_enough_data", "no verdict"),
         (evidence(serving=None), "serving check", "not_enough_data", "not tried out"),
         (
-            evidence(serving=Serving(False, "serving check: crashed")),
+            evidence(serving=Serving(ok=False, message="serving check: crashed")),
             "serving check",
             "fail",
             "crashed",
@@ -315,9 +316,9 @@ def test_nan_predictions_are_refused_and_shown_as_null(good):
     assert any("1 of 240 predictions are NaN" in line for line in verdict.reasons)
     assert math.isnan(found.metrics["in_distribution"]["auc"].value)
     document = report.verdict_document(verdict, found, GateSettings())
-    assert document["metrics"]["in_distribution"]["auc"]["value"] is None
-    group = next(one for one in document["subgroups"] if one["domain"] == "in_distribution")
-    assert group["status"] == "fail"
+    assert document.metrics["in_distribution"]["auc"].value is None
+    group = next(one for one in document.subgroups if one.domain == "in_distribution")
+    assert group.status == "fail"
 
 
 def test_nan_on_an_unlabeled_image_is_refused_too(good):
@@ -394,6 +395,6 @@ def test_missing_column_is_named(good):
 def test_document_of_a_model_that_could_not_be_judged():
     verdict = domain_rules.refused("the model could not be judged: no table")
     document = report.verdict_document(verdict, None, GateSettings())
-    assert document["blessed"] is False
-    assert document["reasons"] == ["the model could not be judged: no table"]
-    assert document["metrics"] == {}
+    assert document.blessed is False
+    assert document.reasons == ("the model could not be judged: no table",)
+    assert document.metrics == {}

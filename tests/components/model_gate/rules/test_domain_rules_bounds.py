@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from components.model_gate.rules import domain_rules
-from components.model_gate.rules.evidence import Baseline, Evidence, Serving
+from components.model_gate.rules.evidence import Baseline, Evidence
 from components.model_gate.rules.groups import JUDGED, Group, GroupDifference
 from components.model_gate.rules.settings import (
     DomainRules,
@@ -14,6 +14,7 @@ from components.model_gate.rules.settings import (
     SubgroupRules,
 )
 from components.statistics.intervals import Interval
+from schemas.documents.gate import Serving
 
 # No two alike, and all of them exact in binary: a setting that reaches another rule shows, and a
 # bound that is met is met exactly.
@@ -64,7 +65,7 @@ def with_metric(domain, metric, interval):
         groups=[WOMEN],
         gap=LOW,
         baseline=Baseline(),
-        serving=Serving(True, "fine", 1.0, 1000, 0.0),
+        serving=Serving(ok=True, message="fine", latency_ms=1.0, size_bytes=1000),
         evaluator_blessed=True,
         records=400,
         not_probabilities=0,

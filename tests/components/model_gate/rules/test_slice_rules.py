@@ -7,8 +7,9 @@ import pydantic
 import pytest
 
 from components.model_gate.rules import domain_rules, report
-from components.model_gate.rules.evidence import Evidence, Serving, collect
+from components.model_gate.rules.evidence import Evidence, collect
 from components.model_gate.rules.settings import GateSettings, SliceRule
+from schemas.documents.gate import Serving
 from trainer_modules.settings import TaskSettings
 
 TARGETS = ("edema", "effusion")
@@ -82,12 +83,12 @@ def test_wrong_rules_are_refused(wrong, words):
 
 def test_worst_group_and_delongs_check_are_in_the_document(found):
     document = report.verdict_document(domain_rules.judge(found, LENIENT), found, LENIENT)
-    worst = document["worst_groups"]["shifted"]
-    assert (worst["column"], worst["value"]) == ("subgroup/sex", "F")
-    assert worst["auc" if "auc" in worst else "value"] is not None
-    check, drawn = document["delong"]["shifted"], document["metrics"]["shifted"]["auc"]
-    assert check["value"] == pytest.approx(drawn["value"])
-    assert check["lower"] == pytest.approx(drawn["lower"], abs=0.03)
+    worst = document.worst_groups["shifted"]
+    assert (worst.column, worst.value) == ("subgroup/sex", "F")
+    assert worst.auc is not None
+    check, drawn = document.delong["shifted"], document.metrics["shifted"]["auc"]
+    assert check.value == pytest.approx(drawn.value)
+    assert check.lower == pytest.approx(drawn.lower, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -99,10 +100,12 @@ def test_worst_group_and_delongs_check_are_in_the_document(found):
     ],
 )
 def test_ceilings_on_latency_and_size(found, limits, failed):
-    served = dataclasses.replace(found, serving=Serving(True, "fine", 5.0, 1_000_000, 0.0))
+    fine = Serving(ok=True, message="fine", latency_ms=5.0, size_bytes=1_000_000)
+    served = dataclasses.replace(found, serving=fine)
     verdict = domain_rules.judge(served, LENIENT.model_copy(update=limits))
     names = {"latency ceiling", "size ceiling"}
     assert {r.name for r in verdict.rules if r.status != "pass"} & names == failed
-    crashed = dataclasses.replace(found, serving=Serving(False, "crashed", None, 1, None))
+    refused = Serving(ok=False, message="crashed", size_bytes=1)
+    crashed = dataclasses.replace(found, serving=refused)
     verdict = domain_rules.judge(crashed, LENIENT.model_copy(update={"serving_max_ms": 4}))
     assert {r.status for r in verdict.rules if r.name == "latency ceiling"} == {"not_enough_data"}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from components.model_gate.__main__ import main
-from components.model_gate.rules.evidence import Serving
 from components.model_gate.serving import called_model
 from components.model_gate.standalone import judge as standalone
+from schemas.documents.gate import Serving
 from schemas.errors import InputError
 from tests.made_documents import classifier_card
 
@@ -44,7 +44,7 @@ def judge(monkeypatch, tmp_path, capsys, examples):
     """Judges without the clean process, which tests of its own cover."""
 
     def answer(*arguments: str):
-        tried = Serving(True, "serving check: fine", 1.0, 1000, 0.0)
+        tried = Serving(ok=True, message="fine", latency_ms=1.0, size_bytes=1000)
         monkeypatch.setattr("components.model_gate.serving.inputs.serving", lambda *_: tried)
         policy = tmp_path / "policy.yaml"
         policy.write_text(POLICY)
@@ -150,10 +150,8 @@ def test_served_alone_as_judged(good, examples, tmp_path, export_classifier):
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
     verdict = standalone.judge_model(good, [examples], policy=str(policy))
-    assert verdict["blessed"], verdict["reasons"]
-    assert verdict["serving"]["max_difference"] < 1e-5
+    assert verdict.blessed, verdict.reasons
+    assert verdict.serving.max_difference < 1e-5
     other = export_classifier(tmp_path / "other", {"edema": 6.0}, serving_offset=0.1)
     verdict = standalone.judge_model(other, [examples], policy=str(policy))
-    assert [rule["name"] for rule in verdict["rules"] if rule["status"] == "fail"] == [
-        "serving check"
-    ]
+    assert [rule.name for rule in verdict.rules if rule.status == "fail"] == ["serving check"]

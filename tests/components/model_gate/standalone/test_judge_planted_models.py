@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from components.model_gate.__main__ import main
-from components.model_gate.rules.evidence import Serving
+from schemas.documents.gate import Serving
 
 pytestmark = pytest.mark.slow
 
@@ -125,7 +125,7 @@ def pushed(tmp_path_factory) -> str:
 @pytest.fixture
 def judge(monkeypatch, tmp_path, capsys, examples, pushed):
     """Judges against the pushed model; the clean process has tests of its own."""
-    served = Serving(True, "serving check: fine", 1.0, 1000, 0.0)
+    served = Serving(ok=True, message="fine", latency_ms=1.0, size_bytes=1000)
     monkeypatch.setattr("components.model_gate.serving.inputs.serving", lambda *_: served)
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from components.reporter.page import charts
-from components.reporter.page.parts import Figure, Subgroup
+from schemas.documents.gate import Metric, Subgroup
 from schemas.documents.history import TrainingHistory
 from tests.components.reporter.drawn import heights_follow, panels
 from tests.made_documents import history
@@ -16,6 +16,24 @@ from tests.made_documents import history
 
 def texts(svg: str) -> list[str]:
     return [element.text for element in ElementTree.fromstring(svg).iter("text")]
+
+
+def metric(value: float) -> Metric:
+    return Metric(value=value, lower=None, upper=None, patients=40, examples=80)
+
+
+def group(domain: str, column: str, value: str, auc: float, status: str = "pass") -> Subgroup:
+    return Subgroup(
+        domain=domain,
+        column=column,
+        value=value,
+        auc=auc,
+        lower=auc - 0.1,
+        upper=auc + 0.1,
+        patients=20,
+        examples=40,
+        status=status,
+    )
 
 
 def test_roc_leaves_out_unknown_labels() -> None:
@@ -40,10 +58,10 @@ def test_roc_leaves_out_unknown_labels() -> None:
 
 def test_forest_rows_put_each_group_under_its_domain() -> None:
     groups = [
-        Subgroup(domain="shifted", column="site", value="b", auc=0.6, lower=0.5, upper=0.7),
-        Subgroup(domain="shifted", column="age", value="80+", auc=0.9, status="not_enough_data"),
+        group("shifted", "site", "b", 0.6),
+        group("shifted", "age", "80+", 0.9, "not_enough_data"),
     ]
-    overall = {"in_distribution": Figure(value=0.9), "shifted": Figure(value=0.7)}
+    overall = {"in_distribution": metric(0.9), "shifted": metric(0.7)}
     rows = charts.forest_rows(overall, groups)
     assert [(row.label, row.value) for row in rows] == [
         ("in distribution", 0.9),
@@ -51,7 +69,7 @@ def test_forest_rows_put_each_group_under_its_domain() -> None:
         ("site b", 0.6),
         ("age 80+", None),
     ]
-    assert charts.forest({"in_distribution": Figure(value=0.9)}, [], None) is None
+    assert charts.forest({"in_distribution": metric(0.9)}, [], None) is None
 
 
 def test_training_curves_pair_training_with_validation(tmp_path) -> None:
@@ -80,22 +98,20 @@ def test_histograms_skip_what_does_not_vary() -> None:
 
 @pytest.mark.parametrize("name", ["<b>&amp;", "$\\frac{", "naïve site"])
 def test_names_are_text_in_charts_too(name: str) -> None:
-    overall = {"shifted": Figure(value=0.7)}
-    group = Subgroup(domain="shifted", column="site", value=name, auc=0.6)
-    svg = charts.forest(overall, [group], 0.5)
+    overall = {"shifted": metric(0.7)}
+    one = group("shifted", "site", name, 0.6)
+    svg = charts.forest(overall, [one], 0.5)
     assert f"site {name}" in texts(svg)
 
 
 def test_control_characters_and_endless_names_are_cut() -> None:
-    group = Subgroup(domain="shifted", column="site", value="\x00\n" + "x" * 99, auc=0.6)
-    svg = charts.forest({"shifted": Figure(value=0.7)}, [group], None)
+    one = group("shifted", "site", "\x00\n" + "x" * 99, 0.6)
+    svg = charts.forest({"shifted": metric(0.7)}, [one], None)
     assert f"site \ufffd\ufffd{'x' * 32}…" in texts(svg)
 
 
 def test_colors_follow_the_page() -> None:
-    svg = charts.forest(
-        {"shifted": Figure(value=0.7), "in_distribution": Figure(value=0.8)}, [], None
-    )
+    svg = charts.forest({"shifted": metric(0.7), "in_distribution": metric(0.8)}, [], None)
     assert "var(--shifted)" in svg
     assert not re.search(r"#01010\d", svg)
     assert "metadata" not in svg

@@ -5,7 +5,6 @@ import pytest
 from components.data_gate.checks import outcomes
 from components.data_gate.checks.findings import Shared
 from components.reporter.page.content import hide_data_paths, judge
-from components.reporter.page.parts import Figure, GatePart
 from components.reporter.page.tfma_slices import rows_of
 from components.reporter.page.wording import (
     figure,
@@ -16,9 +15,12 @@ from components.reporter.page.wording import (
     title,
     words,
 )
-from tests.made_documents import data_gate_report
+from schemas.documents.gate import Bounds
+from schemas.documents.run import Pushed
+from tests.made_documents import data_gate_report, gate_verdict
 
-PUSHED = {"classifier": "/pushed/1"}
+PUSHED = Pushed(classifier="/pushed/1", encoder=None)
+NOWHERE = Pushed(classifier=None, encoder=None)
 STOPPED = data_gate_report(
     [
         outcomes.patient_overlap([Shared("p", {"train": 1, "test": 1}, (1, 2))], "stop"),
@@ -27,21 +29,21 @@ STOPPED = data_gate_report(
     ]
 )
 OVERLAP = "1 patient is in more than one split: train and test (rows 1, 2)"
-BLESSED = GatePart(blessed=True)
-REFUSED = GatePart(blessed=False, reasons=("AUC too low",))
+BLESSED = gate_verdict()
+REFUSED = gate_verdict(False, ["AUC too low"])
 
 
 @pytest.mark.parametrize(
     ("data_gate", "gate", "pushed", "enabled", "failure", "expected"),
     [
         (None, BLESSED, PUSHED, True, None, ("pushed", ())),
-        (None, REFUSED, {}, True, None, ("not_blessed", ("AUC too low",))),
-        (None, REFUSED, {}, False, None, ("evaluated", ("AUC too low",))),
-        (None, BLESSED, {}, False, None, ("evaluated", ())),
-        (None, GatePart(), {}, True, None, ("not_blessed", ())),
-        (STOPPED, None, {}, True, None, ("stopped_by_data_gate", (OVERLAP,))),
-        (STOPPED, None, {}, True, "stopped", ("stopped_by_data_gate", (OVERLAP,))),
-        (None, REFUSED, {}, True, "disk full", ("failed", ("disk full",))),
+        (None, REFUSED, NOWHERE, True, None, ("not_blessed", ("AUC too low",))),
+        (None, REFUSED, NOWHERE, False, None, ("evaluated", ("AUC too low",))),
+        (None, BLESSED, NOWHERE, False, None, ("evaluated", ())),
+        (None, gate_verdict(False), NOWHERE, True, None, ("not_blessed", ())),
+        (STOPPED, None, NOWHERE, True, None, ("stopped_by_data_gate", (OVERLAP,))),
+        (STOPPED, None, NOWHERE, True, "stopped", ("stopped_by_data_gate", (OVERLAP,))),
+        (None, REFUSED, NOWHERE, True, "disk full", ("failed", ("disk full",))),
     ],
 )
 def test_verdict(data_gate, gate, pushed, enabled, failure, expected) -> None:
@@ -50,7 +52,7 @@ def test_verdict(data_gate, gate, pushed, enabled, failure, expected) -> None:
 
 
 def test_a_blessed_model_that_is_nowhere_is_not_called_pushed() -> None:
-    verdict, reasons = judge(None, BLESSED, {"classifier": None}, {}, None)
+    verdict, reasons = judge(None, BLESSED, NOWHERE, {}, None)
     assert verdict == "evaluated"
     assert "no pusher ran" in reasons[0]
 
@@ -94,14 +96,9 @@ def test_tfma_rows_are_flattened_without_plots_and_differences() -> None:
         ]
     )
     assert rows == [
-        {"slice": "overall", "output": "", "metric": "auc", "value": 0.75},
-        {"slice": "overall", "output": "", "metric": "example_count", "value": 12.0},
-        {
-            "slice": "domain = shifted, sex = F",
-            "output": "edema",
-            "metric": "recall (classId:1)",
-            "value": 0.5,
-        },
+        ("overall", "", "auc", 0.75),
+        ("overall", "", "example_count", 12.0),
+        ("domain = shifted, sex = F", "edema", "recall (classId:1)", 0.5),
     ]
 
 
@@ -109,9 +106,8 @@ def test_wording_of_figures() -> None:
     assert figure(0.95149) == "0.951"
     assert figure(-0.0123) == "\u22120.012"
     assert figure(None) == "—"
-    assert Figure.model_validate({"value": float("nan")}).value is None
-    assert interval(Figure(lower=0.1, upper=0.25)) == "0.100 to 0.250"
-    assert interval(Figure(lower=0.1)) == ""
+    assert interval(Bounds(value=0.2, lower=0.1, upper=0.25)) == "0.100 to 0.250"
+    assert interval(Bounds(value=0.2, lower=0.1, upper=float("nan"))) == ""
     assert measure(0.6) == "0.600"
     assert measure(1.0) == "1"
     assert measure(1.18) == "1.180"

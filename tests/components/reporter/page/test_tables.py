@@ -1,13 +1,12 @@
 """Tables arrange what was measured, and lose nothing without saying so."""
 
+from components.model_gate.rules.outcomes import result
 from components.reporter.page import tables
 from components.reporter.page.content import Content
-from components.reporter.page.parts import (
-    GatePart,
-    SliceMetric,
-)
+from components.reporter.page.tfma_slices import SliceMetric
 from schemas.documents.data_gate import Drift
-from tests.made_documents import data_gate_report, ingest_report
+from schemas.documents.gate import Rule
+from tests.made_documents import data_gate_report, gate_verdict, ingest_report, interval
 
 
 def content(**parts) -> Content:
@@ -16,7 +15,7 @@ def content(**parts) -> Content:
 
 def test_headline_puts_targets_below_their_mean() -> None:
     names = ("ece", "auc/b", "sensitivity", "auc/a", "auc", "novel")
-    gate = GatePart(metrics={"shifted": {name: {"value": 0.5} for name in names}})
+    gate = gate_verdict(metrics={"shifted": dict.fromkeys(names, interval(0.5))})
     rows = tables.headline(content(gate=gate))
     assert [(row.name, row.target) for row in rows] == [
         ("AUC", ""),
@@ -26,13 +25,13 @@ def test_headline_puts_targets_below_their_mean() -> None:
         ("Calibration error (ECE)", ""),
         ("Novel", ""),
     ]
-    assert rows[1].figures["in_distribution"].value is None
+    assert rows[1].figures["in_distribution"] is None
     assert rows[1].figures["shifted"].value == 0.5
 
 
 def test_rules_step_back_only_when_they_cannot_matter() -> None:
-    def rule(name: str, status: str) -> dict:
-        return {"name": name, "status": status}
+    def rule(name: str, status: str) -> Rule:
+        return result(name, "shifted", "auc", None, None, status, "")
 
     given = [
         rule("auc floor", "pass"),
@@ -42,7 +41,7 @@ def test_rules_step_back_only_when_they_cannot_matter() -> None:
         rule("ece ceiling", "not_required"),
         rule("gap ceiling", "not_enough_data"),
     ]
-    found = tables.rules(content(gate=GatePart(rules=given)))
+    found = tables.rules(content(gate=gate_verdict(rules=given)))
     assert [(r.name, r.status) for r in found.judged] == [
         ("auc floor", "pass"),
         ("subgroup floor", "fail"),
@@ -53,10 +52,7 @@ def test_rules_step_back_only_when_they_cannot_matter() -> None:
 
 
 def slice_rows(*rows: tuple[str, str, str, float]) -> tuple[SliceMetric, ...]:
-    return tuple(
-        SliceMetric(slice=name, output=output, metric=metric, value=value)
-        for name, output, metric, value in rows
-    )
+    return tuple(SliceMetric(*row) for row in rows)
 
 
 def test_slices_have_a_line_for_each_target_and_those_by_label_come_last() -> None:

@@ -1,0 +1,132 @@
+"""verdict.json: everything that the model gate measured and decided."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from schemas.documents.document import Document, Number, Part
+from schemas.features import Domain
+
+# The rule that each site and subgroup has; the page counts those that passed.
+SUBGROUP_FLOOR = "subgroup floor"
+
+
+class Bounds(Part):
+    """A value with its interval; null where there are not enough data."""
+
+    value: Number
+    lower: Number
+    upper: Number
+
+
+class Metric(Bounds):
+    """A metric with its patient-clustered interval, and how many it was computed on."""
+
+    patients: int
+    examples: int
+
+
+class Rule(Part):
+    """One rule's outcome, with the numbers that decided it.
+
+    Attributes:
+        name: What the rule asks for.
+        slice: The data it looked at, e.g. `shifted` or `shifted, site=b`.
+        metric: The metric it looked at; empty for rules without one.
+        value: The metric's value.
+        lower: Lower bound of its interval.
+        upper: Upper bound.
+        threshold: What it was compared with.
+        status: Only `pass` and `not_required` let the model through.
+        message: One sentence with the numbers.
+    """
+
+    name: str
+    slice: str
+    metric: str
+    value: Number
+    lower: Number
+    upper: Number
+    threshold: Number
+    status: Literal["pass", "fail", "not_enough_data", "not_required"]
+    message: str
+
+
+class Subgroup(Part):
+    """AUC of one value of one column, in one domain."""
+
+    domain: Domain
+    column: str
+    value: str
+    auc: Number
+    lower: Number
+    upper: Number
+    patients: int
+    examples: int
+    status: Literal["pass", "fail", "not_enough_data"]
+
+
+class Baseline(Part):
+    """Paired difference to the last pushed model, by domain; no version where there is none."""
+
+    version: str | None
+    difference: dict[Domain, Bounds]
+
+
+class Serving(Part):
+    """Outcome of the load-and-call check of the exported model."""
+
+    ok: bool
+    message: str
+    latency_ms: Number = None
+    size_bytes: int | float | None = None
+    max_difference: Number = None
+
+
+class GateVerdict(Document):
+    """The document that the report, the runner and CI systems read.
+
+    `settings` holds the gate's settings, `metrics` each metric by domain and name.
+    """
+
+    FILE: ClassVar[str] = "verdict.json"
+
+    version: Literal[1] = 1
+    blessed: bool
+    reasons: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    settings: dict[str, Any]
+    metrics: dict[Domain, dict[str, Metric]]
+    subgroups: tuple[Subgroup, ...]
+    worst_groups: dict[Domain, Subgroup]
+    delong: dict[Domain, Bounds]
+    gap: Bounds | None
+    baseline: Baseline
+    serving: Serving
+
+
+class JudgedTable(Part):
+    """The table of predictions that the stand-alone gate was given."""
+
+    rows: int
+    patients: int
+    threshold: float
+    threshold_chosen: str
+    subgroups: tuple[str, ...]
+    ignored_columns: tuple[str, ...]
+
+
+class JudgedModel(Part):
+    """The predictions of the model that the stand-alone gate was given."""
+
+    rows: int
+    patients: int
+    targets: tuple[str, ...]
+    subgroups: tuple[str, ...]
+    ignored_columns: tuple[str, ...]
+
+
+class StandaloneVerdict(GateVerdict):
+    """The verdict of `python -m components.model_gate`."""
+
+    judged: JudgedTable | JudgedModel
