@@ -40,7 +40,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
     sections = work.custom_config["settings"] | {"chosen": chosen}
     work = dataclasses.replace(work, custom_config=work.custom_config | {"settings": sections})
     with stage.session(work) as strategy:
-        result = finetune(work, strategy, chosen=chosen)
+        result = fit_classifier(work, strategy, chosen=chosen)
         head, metrics = _calibrated_head(result)
         export.export_classifier(
             export.serving_network(result.model.encoder, result.work.model),
@@ -79,8 +79,8 @@ def _calibrated_head(result: Finetuned) -> tuple[export.Head, dict[str, Metrics]
     kernel, bias = result.model.head.get_weights()
     head = export.Head(kernel, bias, fitted, _thresholds(result, after))
     return head, {
-        "before": _metrics(truth, before, task),
-        "after": _metrics(truth, after, task),
+        "before": _calibration_metrics(truth, before, task),
+        "after": _calibration_metrics(truth, after, task),
     }
 
 
@@ -89,8 +89,10 @@ def _probabilities(logits: np.ndarray, task: TaskSettings) -> np.ndarray:
     return special.softmax(logits, axis=1) if multiclass else special.expit(logits)
 
 
-def _metrics(truth: records.Index, probabilities: np.ndarray, task: TaskSettings) -> Metrics:
-    """Calibration of each target on the validation examples that know it."""
+def _calibration_metrics(
+    truth: records.Index, probabilities: np.ndarray, task: TaskSettings
+) -> Metrics:
+    """Calibration of each target on the validation examples with a known label for it."""
     known = np.broadcast_to(truth.weights > 0, truth.labels.shape)
     found = {}
     for target, name in enumerate(task.targets):

@@ -164,7 +164,7 @@ def _card(
         seed=work.seed,
         initialised=initialized,
         probe_auc=kept.get(linear.LINEAR),
-        neighbour_auc=kept.get(linear.NEIGHBOURS),
+        neighbour_auc=kept.get(linear.NEIGHBORS),
         **cases,
     )
     return export.encoder_card(work.model, trained_on)

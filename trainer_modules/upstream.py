@@ -16,7 +16,7 @@ from trainer_modules.input import batches as input_batches
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings, UpstreamTraining
 from trainer_modules.supervised.classifier import Classifier
-from trainer_modules.supervised.selection import ACCURACY, AUC, merit, validate
+from trainer_modules.supervised.selection import ACCURACY, AUC, selection_score, validate
 from trainer_modules.training import loop, optimizers, stage
 from trainer_modules.weights import initialization
 

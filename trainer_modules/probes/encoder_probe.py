@@ -161,9 +161,7 @@ def probe_encoder(
     card = _card(encoder)
     model = ModelSettings.model_validate(card.model)
     if isinstance(card.trained_on, NotTrained) or model.family == "saved_model":
-        raise InputError(
-            f"{encoder} is a SavedModel as it is, of which no untrained one can be made"
-        )
+        raise InputError(f"{encoder} is an unmodified SavedModel, which has no untrained version")
     seed = card.trained_on.seed
 
     def untrained() -> Iterator[tuple[keras.Model, range]]:

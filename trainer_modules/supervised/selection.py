@@ -16,7 +16,7 @@ AUC = f"{VALIDATION}auc"
 PR_AUC = f"{VALIDATION}pr_auc"
 LOSS = f"{VALIDATION}loss"
 ACCURACY = f"{VALIDATION}accuracy"
-_FIGURE = {"auc": AUC, "pr_auc": PR_AUC, "loss": LOSS}
+_METRIC = {"auc": AUC, "pr_auc": PR_AUC, "loss": LOSS}
 
 
 def validate(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> dict[str, float]:

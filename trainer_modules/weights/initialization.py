@@ -27,7 +27,7 @@ _NEEDS = {
 
 
 def initialize(backbone: keras.Model, settings: InitSettings) -> FirstWeights:
-    """Gives the backbone its first weights.
+    """Loads the backbone's first weights.
 
     Args:
         backbone: What `build_backbone` returned.
@@ -74,7 +74,7 @@ def describe(settings: InitSettings) -> FirstWeights:
 
 
 def initialize_from_upstream(backbone: keras.Model, folder: str) -> FirstWeights:
-    """Gives the backbone the weights of the Upstream Trainer's export.
+    """Loads the weights that the Upstream Trainer exported.
 
     Returns:
         Provenance: as `initialize`, plus `trained_on` of the card beside the weights.
