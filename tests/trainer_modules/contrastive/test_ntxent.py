@@ -65,3 +65,41 @@ def test_gradient_matches_finite_differences_of_the_oracle():
             moved[1][which][index] -= 1e-5
             slope = (oracle(*moved[0], 0.5)[0] - oracle(*moved[1], 0.5)[0]) / 2e-5
             assert gradient.numpy()[index] == pytest.approx(slope, abs=2e-5)
+
+
+@pytest.fixture
+def replicas(monkeypatch):
+    """Puts a function in the place of one of three replicas, whose sums hold all three's values."""
+    shares = np.random.default_rng(3).normal(size=(3, 2, 4, 5)).astype("float32")
+    normalized = shares / np.linalg.norm(shares, axis=-1, keepdims=True)
+
+    class Context:
+        num_replicas_in_sync = 3
+
+        def __init__(self, index):
+            self.replica_id_in_sync_group = index
+
+        def all_reduce(self, operation, value):
+            """This replica's value, and those that the others would give, one slot each."""
+            assert operation == tf.distribute.ReduceOp.SUM
+            total = np.array(value)
+            assert total.shape == (3, 2, 4, 5)
+            for other in {0, 1, 2} - {self.replica_id_in_sync_group}:
+                assert not total[other].any()
+                total[other] = normalized[other]
+            return tf.constant(total)
+
+    def inside(index, function, *arguments, **more):
+        monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: Context(index))
+        return function(*arguments, **more)
+
+    return shares, inside
+
+
+def test_each_replica_has_the_negatives_of_all(replicas):
+    shares, inside = replicas
+    joined = shares.transpose(1, 0, 2, 3).reshape(2, 12, 5).astype(np.float64)
+    whole = oracle(*joined, 0.3)
+    found = [inside(i, nt_xent, *shares[i], 0.3) for i in range(3)]
+    np.testing.assert_allclose(np.mean(found, axis=0), whole, rtol=2e-5, atol=1e-6)
+    assert len({round(float(loss), 4) for loss, *_ in found}) == 3

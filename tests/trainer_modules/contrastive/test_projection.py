@@ -43,3 +43,38 @@ def test_projections_are_float32_in_mixed_precision():
     finally:
         keras.config.set_dtype_policy("float32")
     assert keras.backend.standardize_dtype(head(np.ones((2, 5))).dtype) == "float32"
+
+
+def test_first_weights_are_normal_with_the_width_of_the_reference():
+    head = build_projection_head(200, 2, 150)
+    for name, shape in (("dense1", (200, 200)), ("dense2", (200, 150))):
+        kernel = np.array(head.get_layer(name).kernel)
+        assert kernel.shape == shape
+        assert kernel.std() == pytest.approx(0.01, rel=0.05)
+        assert abs(kernel.mean()) < 5e-4
+        # Normal, not uniform: the fourth moment is three times the squared variance.
+        assert np.mean(kernel**4) / kernel.var() ** 2 == pytest.approx(3, rel=0.1)
+
+
+def test_norms_are_the_references_and_shared_between_replicas():
+    head = build_projection_head(6, 2, 4)
+    for name, center in (("norm1", True), ("norm2", False)):
+        norm = head.get_layer(name)
+        assert (norm.momentum, norm.epsilon) == (0.9, 1e-5)
+        assert (norm.center, norm.scale) == (center, True)
+        assert norm.synchronized is True
+
+
+def test_names_by_which_checkpoints_find_their_variables():
+    head = build_projection_head(6, 2, 4)
+    names = ["features", "dense1", "norm1", "relu1", "dense2", "norm2"]
+    assert [layer.name for layer in head.layers] == names
+    assert head.name == "projection_head"
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_projections_take_both_signs(layers):
+    head = build_projection_head(8, layers, 5)
+    found = np.array(head(np.random.default_rng(0).normal(size=(32, 8)), training=True))
+    assert (found < 0).any()
+    assert (found > 0).any()

@@ -99,6 +99,56 @@ def test_each_finding_is_fitted_to_its_known_labels():
     np.testing.assert_array_equal(found.apply(logits), logits)
 
 
+@pytest.mark.parametrize("method", ["temperature", "vector"])
+def test_classes_are_fitted_to_the_known_examples(method):
+    rng = np.random.default_rng(7)
+    truth = rng.normal(0, 2, (600, 3))
+    classes = np.array([rng.choice(3, p=special.softmax(row)) for row in truth])
+    weights = (rng.random((600, 1)) < 0.7).astype(float)
+    scale = [0.5, 0.5, 0.5] if method == "temperature" else [0.5, 1.0, 2.0]
+    offset = [0, 0, 0] if method == "temperature" else [0.5, -0.5, 0.0]
+    logits = (truth - offset) / scale
+    known = weights[:, 0] > 0
+    # What is not known says the opposite, and must not matter.
+    labels = np.eye(3)[np.where(known, classes, truth.argmin(axis=1))]
+    found = calibration.fit(method, labels, weights, logits, exclusive=True)
+    assert found.scale == pytest.approx(scale, rel=0.25)
+    assert found.offset == pytest.approx(offset, abs=0.3)
+    assert (found.scale.shape, found.offset.shape) == ((3,), (3,))
+
+    def entropy(one):
+        scaled = one.apply(logits[known])
+        return -special.log_softmax(scaled, axis=1)[np.arange(known.sum()), classes[known]].mean()
+
+    for nudge in (0.98, 1.02):
+        nudged = calibration.Calibration(found.scale * nudge, found.offset)
+        assert entropy(found) < entropy(nudged)
+
+
+@pytest.mark.parametrize(("positives", "fitted"), [(9, False), (10, True)])
+def test_ten_examples_of_a_class_are_enough(positives, fitted):
+    labels = np.array([1] * positives + [0] * 50)
+    logits = np.concatenate([np.linspace(-1, 5, positives), np.linspace(-5, 1, 50)])
+    assert (calibration.sigmoid_temperature(labels, logits) != 1.0) == fitted
+    assert (calibration.sigmoid_vector(labels, logits) != (1.0, 0.0)) == fitted
+    assert (calibration.sigmoid_vector(1 - labels, -logits) != (1.0, 0.0)) == fitted
+    classes, both = labels, np.stack([np.zeros(len(labels)), logits], axis=1)
+    assert (calibration.softmax_temperature(classes, both) != 1.0) == fitted
+    assert (calibration.softmax_vector(classes, both).scale != 1).any() == fitted
+
+
+@pytest.mark.parametrize("slope", [1, -1])
+def test_scales_and_offsets_are_bounded(slope):
+    """Separated classes, or scores that are the wrong way round, have no minimum inside."""
+    labels = np.repeat([0, 1], 20)
+    scale, offset = calibration.sigmoid_vector(labels, slope * (labels * 10.0 - 5) - 50)
+    assert np.exp(-3) - 1e-9 <= scale <= np.exp(3) + 1e-9
+    assert -20 <= offset <= 20
+    temperature = calibration.sigmoid_temperature(labels, slope * (labels * 10.0 - 5))
+    # Halved or doubled bounds would show at one of the ends.
+    assert temperature == pytest.approx(np.exp(-3 * slope), rel=1e-3)
+
+
 def test_few_examples_leave_a_vector_alone():
     labels = np.array([1] * 9 + [0] * 50)
     assert calibration.sigmoid_vector(labels, np.linspace(-3, 3, 59)) == (1.0, 0.0)

@@ -76,15 +76,13 @@ def test_a_specificity_that_equals_the_floor_reaches_it(rejected):
 
 @pytest.mark.parametrize(
     ("rule", "expected"),
-    [
-        ("sensitivity", (0.5, 2 / 3, 1)),  # 0.6: two of three are enough
-        ("specificity", (0.25, 1, 2 / 3)),
-        ("youden", (0.25, 1, 2 / 3)),
-    ],
+    [("specificity", (0.25, 1, 0.5)), ("youden", (0.55, 0.75, 1)), ("sensitivity", (0.65, 0.5, 1))],
 )
 def test_the_rule_and_the_floor_of_the_settings_are_applied(rule, expected):
-    settings = OperatingPointSettings(rule=rule, at_least=0.6)
-    assert operating_point.choose(LABELS, SCORES, settings) == pytest.approx(expected)
+    labels = np.array([0, 0, 1, 0, 0, 1, 1, 1])
+    settings = OperatingPointSettings(rule=rule, at_least=0.5)
+    found = operating_point.choose(labels, np.arange(1, 9) / 10, settings)
+    assert found == pytest.approx(expected)
 
 
 def test_rejecting_everything_is_a_possible_cut():

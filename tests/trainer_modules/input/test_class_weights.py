@@ -46,3 +46,20 @@ def test_a_label_of_one_class_only_has_finite_weights():
     labels, weights = np.ones((10, 2)), np.ones((10, 2))
     found = applied(class_weights.balanced(index(labels, weights), MULTILABEL), labels, weights)
     assert found == pytest.approx(np.full((10, 2), 0.5))
+
+
+def test_a_class_without_examples_keeps_its_weight():
+    """It is in no training batch, but another split may have it."""
+    found = class_weights.balanced(index(np.ones((10, 2)), np.ones((10, 2))), MULTILABEL)
+    assert found.negative == pytest.approx([1.0, 1.0])
+    assert found.positive == pytest.approx([0.5, 0.5])
+    labels = np.eye(3)[np.arange(10) % 2]
+    found = class_weights.balanced(index(labels, np.ones((10, 1))), MULTICLASS)
+    assert found.positive == pytest.approx([2 / 3, 2 / 3, 1.0])
+
+
+def test_a_single_example_of_a_class_has_its_full_weight():
+    labels = np.array([[1.0], *[[0.0]] * 9])
+    task = TaskSettings(labels=("edema",))
+    found = class_weights.balanced(index(labels, np.ones((10, 1))), task)
+    assert (found.positive[0], found.negative[0]) == pytest.approx((5.0, 10 / 18))

@@ -15,20 +15,20 @@ def test_resolution(height, width, expected):
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps", "decays", "mixup"),
+    ("examples", "steps", "warmup", "decays", "mixup"),
     [
-        (1, 500, (150, 300, 450), 0.0),
-        (19_999, 500, (150, 300, 450), 0.0),
-        (20_000, 10_000, (3000, 6000, 9000), 0.1),
-        (499_999, 10_000, (3000, 6000, 9000), 0.1),
-        (500_000, 20_000, (6000, 12_000, 18_000), 0.1),
+        (1, 500, 100, (150, 300, 450), 0.0),
+        (19_999, 500, 100, (150, 300, 450), 0.0),
+        (20_000, 10_000, 500, (3000, 6000, 9000), 0.1),
+        (499_999, 10_000, 500, (3000, 6000, 9000), 0.1),
+        (500_000, 20_000, 500, (6000, 12_000, 18_000), 0.1),
     ],
 )
-def test_length_decays_and_mixup_by_size(examples, steps, decays, mixup):
+def test_length_warmup_decays_and_mixup_by_size(examples, steps, warmup, decays, mixup):
     assert bit_hyperrule.steps(examples) == steps
     assert bit_hyperrule.decay_steps(examples) == decays
     assert bit_hyperrule.mixup_alpha(examples) == mixup
-    assert bit_hyperrule.warmup_steps(examples) < decays[0]
+    assert bit_hyperrule.warmup_steps(examples) == warmup
 
 
 RATES = [

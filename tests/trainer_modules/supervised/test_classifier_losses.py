@@ -1,9 +1,12 @@
 """Masked losses against NumPy in float64."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy import special
 
+from trainer_modules.settings import TaskSettings
 from trainer_modules.supervised import classifier
 
 
@@ -54,4 +57,68 @@ def test_softmax_loss_is_the_weighted_mean_over_examples(batch):
     expected = entropy[weights[:, 0] > 0].mean()
     labels = np.eye(3, dtype=np.float32)[classes]
     found = classifier.weighted_mean(classifier.softmax_entropy(labels, logits), weights)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+MULTILABEL = TaskSettings(kind="multilabel", labels=("a", "b", "c"))
+MULTICLASS = TaskSettings(kind="multiclass", labels=("kind",), classes=("a", "b", "c"))
+
+
+def network(task):
+    """A classifier of four numbers, whose encoder behaves differently in training."""
+    encoder = keras.Sequential(
+        [keras.Input((4,)), keras.layers.BatchNormalization(), keras.layers.Dense(5)]
+    )
+    model = classifier.Classifier(encoder, task)
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    return model, encoder
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_logits_are_a_dense_layer_on_the_encoder_in_its_mode(training):
+    model, encoder = network(MULTILABEL)
+    images = np.random.default_rng(2).normal(3, 2, (16, 4)).astype(np.float32)
+    norm, dense = encoder.layers
+    gamma, beta, mean, variance = (np.array(weight) for weight in norm.weights)
+    if training:
+        mean, variance = images.mean(0), images.var(0)
+    features = (images - mean) / np.sqrt(variance + norm.epsilon) * gamma + beta
+    features = features @ np.array(dense.kernel) + np.array(dense.bias)
+    expected = features @ np.array(model.head.kernel) + np.array(model.head.bias)
+    given = {"training": True} if training else {}
+    np.testing.assert_allclose(np.array(model(images, **given)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_new_head_starts_at_zero_in_full_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = classifier.Classifier(
+            keras.Sequential([keras.Input((4,)), keras.layers.Dense(5)]), MULTILABEL
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    found = model(np.ones((2, 4), np.float32))
+    assert keras.backend.standardize_dtype(found.dtype) == "float32"
+    np.testing.assert_array_equal(np.array(found), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("replicas", [1, 4])
+@pytest.mark.parametrize("task", [MULTILABEL, MULTICLASS], ids=lambda task: task.kind)
+def test_the_loss_of_a_task_is_its_cross_entropy_of_one_replica(batch, task, replicas, monkeypatch):
+    class Strategy:
+        num_replicas_in_sync = replicas
+
+    labels, weights, logits = batch
+    if task.kind == "multiclass":
+        labels, weights = np.eye(3, dtype=np.float32)[np.arange(9) % 3], weights[:, :1]
+        entropy = -(labels * special.log_softmax(logits.astype(np.float64), 1)).sum(1)[:, None]
+    else:
+        p = special.expit(logits.astype(np.float64))
+        entropy = -(labels * np.log(p) + (1 - labels) * np.log1p(-p))
+    expected = (entropy * weights).sum() / weights.sum() / replicas
+    model, _ = network(task)
+    monkeypatch.setattr(tf.distribute, "get_strategy", Strategy)
+    found = model.compute_loss(None, labels, logits, weights)
     assert float(found) == pytest.approx(expected, rel=1e-5)

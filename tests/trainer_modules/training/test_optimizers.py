@@ -239,3 +239,33 @@ def test_optimizer_survives_serialization(name):
     if name != "adamw":
         assert (second.momentum, second.l2) == (0.8, 0.1)
     assert second.get_config() == first.get_config()
+
+
+@pytest.mark.parametrize("kind", [optimizers.LARS, optimizers.DecayedSGD, optimizers.AdamW])
+def test_what_every_optimizer_takes_is_taken_and_kept(kind):
+    first = kind(0.5, clipnorm=2.0, name="mine")
+    second = kind.from_config(first.get_config())
+    assert (second.clipnorm, second.name) == (2.0, "mine")
+    assert float(second.learning_rate) == 0.5
+
+
+def test_a_step_schedule_divides_by_ten_unless_told_otherwise():
+    assert [float(optimizers.StepSchedule(2.0, 0, [3, 5])(step)) for step in (2, 3, 4, 5)] == (
+        pytest.approx([2.0, 0.2, 0.2, 0.02])
+    )
+    half = optimizers.StepSchedule(2.0, 4, [6], factor=0.5)
+    assert [float(half(step)) for step in (0, 1, 4, 6)] == pytest.approx([0.0, 0.5, 2.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        optimizers.WarmupSchedule(0.3, 5, 20, "constant"),
+        optimizers.StepSchedule(0.3, 5, (10, 15), 0.25),
+    ],
+)
+def test_schedules_survive_serialization(schedule):
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert type(again) is type(schedule)
+    for step in (0, 3, 5, 9, 12, 18, 20):
+        assert float(again(step)) == float(schedule(step))
