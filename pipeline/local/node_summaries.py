@@ -11,6 +11,7 @@ from schemas.documents.data_gate import DataGateReport
 from schemas.documents.gate import GateVerdict
 from schemas.documents.history import TrainingHistory
 from schemas.documents.ingest import IngestReport
+from schemas.documents.study import CellResult, StudyMetrics
 
 
 def headline(node: str, outputs: Mapping[str, Any]) -> str:
@@ -104,20 +105,20 @@ def _pusher(outputs: Mapping[str, Any]) -> str:
 
 
 def _cell(outputs: Mapping[str, Any]) -> str:
-    cell = _read(outputs["report"], "cell.json")
-    if cell["status"] != "trained":
-        return f"not enough labels: {cell['reason']}"
+    cell = CellResult.read(outputs["report"].uri)
+    if cell.status != "trained":
+        return f"not enough labels: {cell.reason}"
     return (
-        f"{cell['patients']:,} patients, {cell['images']:,} images, "
-        f"validation AUC {cell['validation_auc']:.3f}"
+        f"{cell.patients:,} patients, {cell.images:,} images, "
+        f"validation AUC {cell.validation_auc:.3f}"
     )
 
 
 def _study(outputs: Mapping[str, Any]) -> str:
     points = [
-        point["status"]
-        for curve in _read(outputs["report"], "study.json")["curves"]
-        for point in curve["points"]
+        point.status
+        for curve in StudyMetrics.read(outputs["report"].uri).curves
+        for point in curve.points
     ]
     return f"{points.count('judged')} of {len(points)} points judged"
 

@@ -9,9 +9,9 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import channel, component_spec
 
 from components.artifact_types import CellReport
-from components.label_efficiency.cell.cell import Cell
 from components.label_efficiency.cell.executor import Executor
 from components.label_efficiency.cell.settings import CellSettings
+from schemas.documents.study import Cell
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 
 _STRINGS = ("cell", "task", "model", "finetune", "settings", "code_digest")

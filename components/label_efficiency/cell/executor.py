@@ -10,10 +10,10 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.artifact_types import Artifacts
-from components.label_efficiency.cell.cell import Cell
 from components.label_efficiency.cell.settings import CellSettings
 from components.predictor.executor import split_files
 from schemas import features
+from schemas.documents.study import Cell
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 
 _SPLITS = (features.TRAIN, features.VALIDATION, features.TEST, features.SHIFTED)

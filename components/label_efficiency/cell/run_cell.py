@@ -15,18 +15,14 @@ from absl import logging
 
 from components.label_efficiency.cell import labels, training
 from components.label_efficiency.cell.cell import (
-    CELL_FILE,
     NOT_ENOUGH_LABELS,
     SPLIT_COLUMN,
     TABLE_FILE,
     TRAINED,
     WEIGHTS_FILE,
-    Cell,
-    CellResult,
-    Tried,
 )
-from components.label_efficiency.cell.settings import Candidate
 from schemas import features
+from schemas.documents.study import Candidate, Cell, CellResult, Tried
 from schemas.errors import InputError
 from trainer_modules.input import records
 from trainer_modules.settings import InitSettings
@@ -101,13 +97,8 @@ def run_cell(
         seconds=round(time.monotonic() - started, 2),
         **found,
     )
-    (folder / CELL_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
+    result.write(folder)
     return result
-
-
-def read_result(folder: str) -> CellResult:
-    """The cell.json in an artifact's folder."""
-    return CellResult.model_validate_json((Path(folder) / CELL_FILE).read_text(encoding="utf-8"))
 
 
 def _open(inputs: Inputs, job: training.Job) -> _Parts:
@@ -138,7 +129,7 @@ def _draw(cell: Cell, parts: _Parts, job: training.Job) -> labels.Drawn:
 def _shortage_before(inputs: Inputs) -> str:
     """Why the cell that this one builds on has nothing to build on."""
     for folder in (inputs.start, inputs.searched):
-        if folder and (before := read_result(folder)).status == NOT_ENOUGH_LABELS:
+        if folder and (before := CellResult.read(folder)).status == NOT_ENOUGH_LABELS:
             return f"{before.cell.name}: {before.reason}"
     return ""
 
@@ -158,7 +149,7 @@ def _trained(
     for candidate in _candidates(inputs, job):
         network = training.train(first, drawn, candidate, job, strategy)
         auc = training.mean_auc(validation[1], network.probabilities(validation[0], job))
-        tried.append(Tried(candidate=candidate, validation_auc=None if math.isnan(auc) else auc))
+        tried.append(Tried(candidate=candidate, validation_auc=auc))
         if auc > best_auc:
             chosen, best_auc, best = candidate, auc, network.classifier.get_weights()
     if chosen is None:
@@ -175,7 +166,7 @@ def _trained(
 def _candidates(inputs: Inputs, job: training.Job) -> list[Candidate]:
     if not inputs.searched:
         return job.settings.candidates
-    chosen = read_result(inputs.searched).chosen
+    chosen = CellResult.read(inputs.searched).chosen
     if chosen is None:
         raise InputError(f"cell '{inputs.searched}': its search chose no learning rate")
     return [chosen]

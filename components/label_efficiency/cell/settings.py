@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
+from schemas.documents.study import Arm, Candidate
 from trainer_modules.settings import Settings
 
 REMEDIS: Final = "remedis"
 BIT: Final = "bit"
 RANDOM: Final = "random"
-Arm = Literal["remedis", "bit", "random"]
 Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class Candidate(Settings):
-    """What the search chooses between."""
-
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
 
 
 class CellSettings(Settings):

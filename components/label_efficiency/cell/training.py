@@ -19,7 +19,8 @@ import tensorflow as tf
 from scipy import special
 
 from components.label_efficiency.cell.labels import Drawn
-from components.label_efficiency.cell.settings import Candidate, CellSettings
+from components.label_efficiency.cell.settings import CellSettings
+from schemas.documents.study import Candidate
 from trainer_modules.backbones import registry
 from trainer_modules.decisions import auc
 from trainer_modules.input import batches as input_batches

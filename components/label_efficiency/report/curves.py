@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from components.label_efficiency.cell.cell import CellResult
 from components.label_efficiency.cell.settings import StudySettings
 from components.statistics.bootstrap import Bootstrap, bootstrap
 from components.statistics.judged_rows import Records
 from schemas import features
+from schemas.documents.study import CellResult
 
 # Which labels grow along a curve, and where it is judged.
 LABELS_ID, LABELS_SHIFTED = "in_distribution", "shifted"

@@ -9,13 +9,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from components.label_efficiency.cell.cell import CellResult
 from components.label_efficiency.cell.settings import StudySettings
 from components.label_efficiency.report import charts, wording
 from components.label_efficiency.report.curves import JUDGED, Curve
 from components.label_efficiency.report.headlines import Headline
 from components.reporter.page.page import TEMPLATES, shown_config, template_environment
 from schemas.documents.ingest import IngestReport
+from schemas.documents.study import CellResult
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

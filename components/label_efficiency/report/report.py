@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.label_efficiency.cell.cell import CELL_FILE, SPLIT_COLUMN, TABLE_FILE, CellResult
+from components.label_efficiency.cell.cell import SPLIT_COLUMN, TABLE_FILE
 from components.label_efficiency.cell.settings import StudySettings
 from components.label_efficiency.report import wording
 from components.label_efficiency.report.curves import ADAPTED, CURVES, LABELS_ID, build_curve
@@ -19,9 +17,11 @@ from components.label_efficiency.report.page import Study, render_study
 from components.reporter.render import installed_versions
 from components.statistics.judged_rows import Records
 from schemas.documents.ingest import IngestReport
+from schemas.documents.run import Pushed, RunReport
+from schemas.documents.study import CellResult, StudyMetrics
 from trainer_modules.settings import TaskSettings
 
-FIGURES_FILE, PAGE_FILE, REPORT_FILE = "study.json", "index.html", "report.json"
+PAGE_FILE = "index.html"
 # Forgetting is shown as a curve; nothing is claimed of it.
 _ASKED = (LABELS_ID, ZERO_SHOT, ADAPTED)
 
@@ -34,7 +34,6 @@ def read_cells(
 
     cells = []
     for folder in map(Path, folders):
-        text = (folder / CELL_FILE).read_text(encoding="utf-8")
         records = {}
         if (folder / TABLE_FILE).is_file():
             table = pd.read_parquet(folder / TABLE_FILE)
@@ -43,7 +42,7 @@ def read_cells(
                 split: Records.from_table(rows, task.targets, exclusive)
                 for split, rows in table.groupby(SPLIT_COLUMN)
             }
-        cells.append((CellResult.model_validate_json(text), records))
+        cells.append((CellResult.read(folder), records))
     return cells
 
 
@@ -73,52 +72,37 @@ def write_study(
         versions=installed_versions(),
     )
     folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / FIGURES_FILE, figures(study))
-    _write_json(folder / REPORT_FILE, _report(study))
+    metrics_of(study).write(folder)
+    _report(study).write(folder)
     (folder / PAGE_FILE).write_text(render_study(study), encoding="utf-8")
     return study
 
 
-def figures(study: Study) -> dict[str, Any]:
-    """The content of study.json."""
-    return {
-        "synthetic": study.ingest.synthetic,
-        "headlines": [
+def metrics_of(study: Study) -> StudyMetrics:
+    """What study.json holds."""
+    return StudyMetrics(
+        synthetic=study.ingest.synthetic,
+        headlines=[
             {"sentence": wording.answer(one), **dataclasses.asdict(one)} for one in study.headlines
         ],
-        "curves": [
+        curves=[
             {"name": curve.name, "points": [dataclasses.asdict(point) for point in curve.points]}
             for curve in study.curves
         ],
-        "left_out": dict(study.left_out),
-        "settings": study.settings.model_dump(mode="json"),
-        "cells": [result.model_dump(mode="json") for result in study.cells],
-        "versions": dict(study.versions),
-    }
+        left_out=dict(study.left_out),
+        settings=study.settings.model_dump(mode="json"),
+        cells=study.cells,
+        versions=dict(study.versions),
+    )
 
 
-def _report(study: Study) -> dict[str, Any]:
+def _report(study: Study) -> RunReport:
     """What the runner merges into summary.json; a study pushes nothing and has no verdict."""
-    return {
-        "verdict": "evaluated",
-        "reasons": [wording.answer(one) for one in study.headlines],
-        "blessed": None,
-        "metrics": {},
-        "pushed": {"classifier": None, "encoder": None},
-        "quarantined": study.ingest.quarantined_count,
-    }
-
-
-def _write_json(path: Path, content: Any) -> None:
-    text = json.dumps(_finite(content), indent=1, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: what is not known is null."""
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return RunReport(
+        verdict="evaluated",
+        reasons=[wording.answer(one) for one in study.headlines],
+        blessed=None,
+        metrics={},
+        pushed=Pushed(classifier=None, encoder=None),
+        quarantined=study.ingest.quarantined_count,
+    )

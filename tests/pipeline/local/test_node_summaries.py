@@ -9,6 +9,7 @@ from components.data_gate.checks import outcomes
 from components.data_gate.checks.findings import NearDuplicates
 from pipeline.local.node_summaries import headline
 from schemas.documents.document import Document
+from schemas.documents.study import Cell, CellResult, Curve, Point, StudyMetrics
 from tests.made_documents import data_gate_report, gate_verdict, history, ingest_report, interval
 
 
@@ -28,6 +29,28 @@ def written(folder, name, content):
     else:
         (folder / name).write_text(json.dumps(content))
     return Artifact(uri=str(folder))
+
+
+def cell(status, **known):
+    which = Cell(arm="remedis", seed=0)
+    nothing = {"reason": "", "patients": 0, "images": 0, "seconds": 1.0}
+    return CellResult(cell=which, status=status, **nothing | known)
+
+
+def study(*statuses):
+    """A study of one curve, whose points ended like this."""
+    nothing = {"reason": "", "value": None, "lower": None, "upper": None, "by_seed": {}}
+    sizes = {"trained_patients": (1, 1), "trained_images": (1, 1), "patients": 9, "images": 18}
+    points = [Point(arm="bit", fraction=1, status=s, **nothing, **sizes) for s in statuses]
+    return StudyMetrics(
+        synthetic=True,
+        headlines=(),
+        curves=(Curve(name="shifted", points=points),),
+        left_out={},
+        settings={},
+        cells=(),
+        versions={},
+    )
 
 
 CHECKS = [
@@ -103,21 +126,21 @@ SEARCHED = [
             "Cell-remedis-labels1pct-seed0",
             "report",
             "cell.json",
-            {"status": "trained", "patients": 9, "images": 1200, "validation_auc": 0.9},
+            cell("trained", patients=9, images=1200, validation_auc=0.9),
             "9 patients, 1,200 images, validation AUC 0.900",
         ),
         (
             "Cell-remedis-labels0_1pct-seed0",
             "report",
             "cell.json",
-            {"status": "not_enough_labels", "reason": "no patient with 'edema'"},
+            cell("not_enough_labels", reason="no patient with 'edema'"),
             "not enough labels: no patient with 'edema'",
         ),
         (
             "StudyReporter",
             "report",
             "study.json",
-            {"curves": [{"points": [{"status": "judged"}, {"status": "not_enough_labels"}]}]},
+            study("judged", "not_enough_labels"),
             "1 of 2 points judged",
         ),
         (

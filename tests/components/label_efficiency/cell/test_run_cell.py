@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from components.label_efficiency.cell import run_cell, training
-from components.label_efficiency.cell.cell import Cell
 from components.label_efficiency.cell.settings import CellSettings
+from schemas.documents.study import Cell
 from schemas.errors import InputError
 from tests.trainer_modules import tiny_data
 from trainer_modules.settings import FinetuneSettings, InitSettings, ModelSettings, TaskSettings

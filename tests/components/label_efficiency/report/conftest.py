@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.label_efficiency.cell.cell import Cell, CellResult, Tried
-from components.label_efficiency.cell.settings import Candidate
 from components.statistics.judged_rows import Records
+from schemas.documents.study import Candidate, Cell, CellResult, Tried
 
 PATIENTS = 60
 
@@ -34,11 +33,15 @@ def cell(arm, fraction, seed, quality, shifted_fraction=None):
     which = Cell(arm=arm, seed=seed, fraction=fraction, shifted_fraction=shifted_fraction)
     if quality is None:
         reason = "1 % of 20 patients with 'finding' is not one patient"
-        return CellResult(cell=which, status="not_enough_labels", reason=reason), {}
+        return CellResult(
+            cell=which, status="not_enough_labels", reason=reason, patients=0, images=0, seconds=0
+        ), {}
     candidate = Candidate(learning_rate=1e-3, weight_decay=0)
     result = CellResult(
         cell=which,
         status="trained",
+        reason="",
+        seconds=1.0,
         patients=max(1, round(100 * fraction)),
         images=max(1, round(200 * fraction)),
         chosen=candidate,

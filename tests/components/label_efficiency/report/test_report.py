@@ -7,6 +7,8 @@ import pytest
 
 from components.label_efficiency.cell.settings import StudySettings
 from components.label_efficiency.report.report import write_study
+from schemas.documents.run import RunReport
+from schemas.documents.study import StudyMetrics
 from tests.components.label_efficiency.report.conftest import cell
 from tests.made_documents import ingest_report
 
@@ -52,6 +54,8 @@ def test_figures_name_every_point_and_the_headlines(figures):
 
 
 def test_summary_has_the_sentences_and_no_verdict_on_a_model(folder, figures):
+    assert RunReport.read(folder).verdict == "evaluated"
+    assert len(StudyMetrics.read(folder).cells) == 24
     report = json.loads((folder / "report.json").read_text())
     assert report["verdict"] == "evaluated"
     assert report["reasons"] == [one["sentence"] for one in figures["headlines"]]
