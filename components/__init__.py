@@ -1,10 +1,10 @@
-"""Custom TFX components, a folder each: component.py, executor.py, settings.py and plain logic."""
+"""Our TFX components, one folder each: component.py, executor.py, settings.py and plain logic."""
 
 from __future__ import annotations
 
 
 def __getattr__(name: str) -> type:
-    """Artifact types by the names that TFX knows them by; imported (with TFX) when asked for."""
+    """Returns an artifact type by its TFX name, and imports it (with TFX) only when requested."""
     if name.endswith("Report"):
         from components import artifact_types
 

@@ -1,23 +1,23 @@
 """Artifact types of the custom components.
 
-`TYPE_NAME` is an import path, by which TFX finds the class in a container; TFX accepts only one dot
-in it, so the package hands these classes out.
+`TYPE_NAME` is an import path by which TFX finds the class in a container. TFX accepts only one dot
+in it, so the package `components` provides these classes.
 """
 
 from tfx.types import artifact
 
-# What TFX hands an executor: the artifacts of each input or output.
+# What TFX passes to an executor: the artifacts of each input or output.
 Artifacts = dict[str, list[artifact.Artifact]]
 
 
 class IngestReport(artifact.Artifact):
-    """Counts and quarantine of an ingestion, and the index of its images (no identities)."""
+    """Counts and quarantine of an ingestion, and the index of its images, without identities."""
 
     TYPE_NAME = "components.IngestReport"
 
 
 class DataGateReport(artifact.Artifact):
-    """What DataGate checked and found."""
+    """The checks and findings of DataGate."""
 
     TYPE_NAME = "components.DataGateReport"
 
@@ -35,12 +35,12 @@ class RunReport(artifact.Artifact):
 
 
 class CellReport(artifact.Artifact):
-    """A cell of a study: what it was trained on, and its predictions."""
+    """A cell of a study: its training and its predictions."""
 
     TYPE_NAME = "components.CellReport"
 
 
 class StudyReport(artifact.Artifact):
-    """A study's figures and page."""
+    """A study's metrics and page."""
 
     TYPE_NAME = "components.StudyReport"

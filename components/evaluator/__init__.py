@@ -1,1 +1,1 @@
-"""TFX's Evaluator, with TFMA's verdict on cross-slice thresholds put right."""
+"""TFX's Evaluator, with TFMA's verdict on cross-slice thresholds corrected."""

@@ -2,9 +2,9 @@
 
 TFMA 0.52 files the details of a checked cross-slice threshold under an empty slice
 (`metrics_validator._hashed_slicing_details` reads `slicing_spec` only) and then reports every
-cross-slice threshold as missing, so a model with one can never be blessed. A threshold of that
-kind has been checked if the cross slice is among the computed metrics: a failure would be listed
-among the failures, where it is left.
+cross-slice threshold as missing, so a model with one can never be blessed. Such a threshold was
+checked if the cross slice is among the computed metrics; a failure would be listed among the
+failures, which stay.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def corrected(
     result: validation_result_pb2.ValidationResult,
     computed: list[metrics_for_slice_pb2.CrossSliceKey],
 ) -> validation_result_pb2.ValidationResult:
-    """The result without the cross slices wrongly reported as missing.
+    """Returns the result without the cross slices wrongly reported as missing.
 
     Args:
         result: What TFMA wrote.

@@ -1,4 +1,4 @@
-"""Executor of TFX's Evaluator whose blessing counts cross-slice thresholds rightly."""
+"""Executor of TFX's Evaluator with a blessing that counts cross-slice thresholds correctly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from components.artifact_types import Artifacts
 
 
 class Executor(evaluator_executor.Executor):
-    """Evaluates as TFX does, then corrects the verdict (see `cross_slices`) and the blessing."""
+    """Evaluates like TFX, then corrects the verdict (see `cross_slices`) and the blessing."""
 
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
@@ -26,7 +26,7 @@ class Executor(evaluator_executor.Executor):
         super().Do(input_dict, output_dict, exec_properties)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         if not blessing.has_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
-            return  # without thresholds TFX writes no blessing
+            return  # without thresholds, TFX writes no blessing
         if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY):
             return
         if cross_slices.correct_folder(artifact_utils.get_single_uri(output_dict["evaluation"])):
@@ -35,4 +35,4 @@ class Executor(evaluator_executor.Executor):
             blessing.set_int_custom_property(
                 constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.BLESSED_VALUE
             )
-            logging.info("Every threshold, the cross-slice ones included, was checked and passed.")
+            logging.info("Every threshold, including the cross-slice ones, was checked and passed.")

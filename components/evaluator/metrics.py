@@ -1,8 +1,8 @@
-"""Our figures as TFMA metrics: one pass over an example for every figure of every target.
+"""Our metrics as TFMA metrics: one pass over an example for every metric of every target.
 
-TFMA's own metrics read each example once for each figure, target and slice, which cost twenty
-times as much; and it has no calibration error. TFMA still does the slicing, the combining, the
-thresholds and the output.
+TFMA's own metrics read each example once per metric, target and slice, which took twenty times as
+long, and TFMA has no calibration error. TFMA still does the slicing, the combining, the thresholds
+and the output.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from schemas import features
 
 
 class TargetMetric(metric_types.Metric):
-    """One figure of `ScoreTable.metrics`, by its name, for each output of its specification."""
+    """One metric of `ScoreTable.metrics`, by name, for each output of its specification."""
 
     def __init__(self, name: str):
-        """Names the figure."""
+        """Names the metric."""
         super().__init__(_computations, name=name)
 
 
@@ -57,13 +57,13 @@ def _computations(
             for target in targets
         ]
         computations.append(
-            metric_types.DerivedMetricComputation(keys=keys, result=_Figure(name, table, keys))
+            metric_types.DerivedMetricComputation(keys=keys, result=_Metric(name, table, keys))
         )
     return computations
 
 
-class _Figure:
-    """Takes one figure out of the table."""
+class _Metric:
+    """Takes one metric out of the table."""
 
     def __init__(
         self, name: str, table: metric_types.MetricKey, keys: Sequence[metric_types.MetricKey]
@@ -76,7 +76,7 @@ class _Figure:
 
 
 class _Rows(metric_types.Preprocessor):
-    """An example becomes one row, before it is handed to its slices."""
+    """Turns an example into one row, before it reaches its slices."""
 
     def __init__(self, model: str, targets: Sequence[str]):
         super().__init__(name="rows " + ", ".join([model, *targets]))
@@ -103,7 +103,7 @@ class _Rows(metric_types.Preprocessor):
 
 
 class _Combiner(beam.CombineFn):
-    """Rows to a table to figures."""
+    """Combines rows into a table, and the table into metrics."""
 
     def __init__(self, key: metric_types.MetricKey, targets: int):
         self._key, self._targets = key, targets

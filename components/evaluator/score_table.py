@@ -1,8 +1,8 @@
-"""What TFMA keeps of a slice: the figures of each target, from sums and a histogram of its scores.
+"""What TFMA keeps of a slice: the metrics of each target, from sums and a histogram of its scores.
 
-Memory does not grow with the data. The histogram's bins are 0.002 wide on the logit scale, narrow
-where probabilities are near 0 or 1: AUC and average precision take scores of one bin for equal, and
-agree with the exact ones to better than 1e-3. Everything else is exact.
+Memory does not grow with the data. The histogram's bins are 0.002 wide on the logit scale, so they
+are narrow where probabilities are near 0 or 1. AUC and average precision treat the scores of one
+bin as equal and agree with the exact values to better than 1e-3. Everything else is exact.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.special import logit
 
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from components.statistics.target_auc import divide
 from components.statistics.weighted_metrics import SUMS_WIDTH, ratios, target_sums
 from trainer_modules.decisions.calibration_metrics import ECE_BINS
@@ -29,14 +29,14 @@ LABEL, WEIGHT, SCORE, DECISION = range(4)
 
 @dataclasses.dataclass(eq=False)
 class ScoreTable:
-    """Rows that are still to be added up, and what has been.
+    """Pending rows, and the sums of the others.
 
     Attributes:
         sums: Sums of `target_sums`, shape [targets, width].
-        cells: Numbers of the occupied bins, sorted: target, label and score in one.
+        cells: Sorted numbers of the occupied bins; one number encodes target, label and score.
         weights: Weight in each of them.
-        examples: How many rows there were.
-        waiting: Rows of shape [targets, 4].
+        examples: Number of summed rows.
+        waiting: Pending rows of shape [targets, 4].
     """
 
     sums: np.ndarray
@@ -47,17 +47,17 @@ class ScoreTable:
 
     @classmethod
     def empty(cls, targets: int) -> ScoreTable:
-        """A table of nothing."""
+        """An empty table."""
         return cls(np.zeros((targets, SUMS_WIDTH)), np.zeros(0, np.int64), np.zeros(0))
 
     def add(self, rows: Iterable[np.ndarray]) -> None:
-        """Adds rows; now and then adds them up."""
+        """Adds rows, and sums them once there are many."""
         self.waiting.extend(rows)
         if len(self.waiting) >= _ROWS_BEFORE_FOLD:
             self.fold()
 
     def fold(self) -> None:
-        """Adds up the rows that wait."""
+        """Sums the pending rows."""
         if not self.waiting:
             return
         rows = np.stack(self.waiting).astype(np.float64)
@@ -67,7 +67,7 @@ class ScoreTable:
         self._gather(_cells(rows), rows[:, :, WEIGHT].ravel())
 
     def merge(self, other: ScoreTable) -> None:
-        """Takes in another table of the same targets."""
+        """Adds another table of the same targets."""
         other.fold()
         self.fold()
         self.examples += other.examples
@@ -75,7 +75,7 @@ class ScoreTable:
         self._gather(other.cells, other.weights)
 
     def metrics(self) -> dict[str, np.ndarray]:
-        """Every figure by name, one value for each target; NaN where it is undefined."""
+        """Every metric by name, one value per target; NaN if undefined."""
         self.fold()
         found = [self._of_target(target) for target in range(len(self.sums))]
         return {name: np.array([one[name] for one in found]) for name in found[0]}
@@ -112,8 +112,8 @@ class ScoreTable:
 
 
 def _sums(rows: np.ndarray) -> np.ndarray:
-    """The sums over the rows of each target: all rows as one patient's."""
-    records = Records(
+    """Sums over the rows of each target, as if all belonged to one patient."""
+    records = JudgedRows(
         targets=tuple(map(str, range(rows.shape[1]))),
         exclusive=False,
         patient=np.zeros(len(rows), np.int64),
@@ -136,7 +136,7 @@ def _cells(rows: np.ndarray) -> np.ndarray:
 
 
 def _auc(positives: np.ndarray, negatives: np.ndarray) -> float:
-    """Mann-Whitney, a half for ties; weights by ascending score."""
+    """Mann-Whitney AUC, ties count half, from weights by ascending score."""
     beaten = np.cumsum(negatives) - negatives / 2
     return _ratio((positives * beaten).sum(), positives.sum() * negatives.sum())
 

@@ -1,1 +1,1 @@
-"""TFX's ExampleValidator, which holds the unlabeled split to the schema's own environment."""
+"""TFX's ExampleValidator, which checks the unlabeled split in an environment of its own."""

@@ -19,9 +19,9 @@ class ExampleValidator(tfx.components.ExampleValidator):
         """Wires the ExampleValidator.
 
         Args:
-            code_digest: of its code, so that an edit makes cached results stale.
-            **arguments: what TFX's ExampleValidator takes.
+            code_digest: Digest of its code, so that an edit invalidates cached results.
+            **arguments: What TFX's ExampleValidator takes.
         """
         super().__init__(**arguments)
-        # TFX's specification has no room for it, and its cache key covers every property.
+        # TFX's specification has no such parameter, but its cache key covers every property.
         self.spec.exec_properties["code_digest"] = code_digest

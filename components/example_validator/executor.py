@@ -1,4 +1,4 @@
-"""Executor of TFX's ExampleValidator that gives every split its environment of the schema."""
+"""Executor of TFX's ExampleValidator that validates each split in its schema environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABELED, UNLABELED = "LABELED", "UNLABELED"
 
 
 class Executor(executor.Executor):
-    """Validates as TFX does, but the unlabeled split without what its environment leaves out."""
+    """Validates like TFX, but exempts the unlabeled split from what its environment excludes."""
 
     def _Validate(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> anomalies_pb2.Anomalies:
         """Writes the anomalies of one split."""

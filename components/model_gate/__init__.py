@@ -1,1 +1,1 @@
-"""Decides whether the model may be pushed, and says why."""
+"""Decides whether a model may be pushed, and explains why."""

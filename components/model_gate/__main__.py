@@ -1,6 +1,6 @@
-"""The gate as a tool of its own: judges any model, or a table of its predictions.
+"""The stand-alone gate: judges any model, or a table of its predictions.
 
-Arguments only; nothing heavy is imported before they are known to be right.
+Parses the arguments; imports nothing heavy before they are validated.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.model and not arguments.examples:
-        parser.error("--model needs --examples: records to judge it on")
+        parser.error("--model requires --examples: records on which to judge it")
     if arguments.model and arguments.threshold is not None:
-        parser.error("--threshold belongs to --predictions: an exported model has its own")
+        parser.error("--threshold applies to --predictions: an exported model has its own")
     if arguments.predictions:
         for name in ("examples", "baseline", "classes"):
             if getattr(arguments, name):
-                parser.error(f"--{name} belongs to --model, not to --predictions")
+                parser.error(f"--{name} applies to --model, not to --predictions")
     return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m components.model_gate",
-        description="Decides whether a model may be released, on evidence by patients.",
+        description="Decides whether a model may be released, from patient-level evidence.",
         epilog="exit status: 0 blessed; 4 refused; 2 bad input; 1 a bug. The verdict is JSON on "
         "stdout, the rules in words on stderr. docs/model_gate.md shows examples.",
         allow_abbrev=False,
@@ -88,28 +88,30 @@ def _parser() -> argparse.ArgumentParser:
         "--baseline",
         default="",
         metavar="DIR",
-        help="a SavedModel that --model must not fall behind, or a folder of pushed versions",
+        help="a SavedModel with which to compare --model, or a folder of pushed versions",
     )
     parser.add_argument(
         "--classes",
         type=lambda text: text.split(","),
         default=[],
         metavar="A,B,C",
-        help="of a multiclass --model, in the order of the label's numbers (default: its card's)",
+        help="of a multiclass --model, by the label's numbers (default: from its card)",
     )
     parser.add_argument("--policy", default="", metavar="FILE", help="YAML of rules")
-    parser.add_argument("--output", default="", metavar="FILE", help="the JSON here as well")
+    parser.add_argument(
+        "--output", default="", metavar="FILE", help="file to which to write the JSON, too"
+    )
     parser.add_argument(
         "--threshold",
         type=_probability,
-        help="decision threshold (default: chosen on validation rows, 0.5 without any)",
+        help="decision threshold (default: chosen on validation rows, or 0.5 without them)",
     )
     parser.add_argument(
         "--subgroup",
         action="append",
         default=[],
         metavar="COLUMN",
-        help="judge by this column; may be repeated (default: every further column of at most 50 "
+        help="judge by this column; may be repeated (default: every other column of at most 50 "
         "values)",
     )
     return parser

@@ -1,4 +1,4 @@
-"""TFX component that decides whether the model may be pushed."""
+"""TFX component that decides whether a model may be pushed."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class ModelGateSpec(component_spec.ComponentSpec):
 
 
 class ModelGate(base_component.BaseComponent):
-    """Blesses a model on patient-clustered evidence, or says why not.
+    """Blesses a model on patient-clustered evidence, or explains why not.
 
-    The blessing has the form of TFX's Evaluator's, so the stock Pusher honors it.
+    The blessing has the same form as that of TFX's Evaluator, so the stock Pusher honors it.
     """
 
     SPEC_CLASS = ModelGateSpec
@@ -70,11 +70,11 @@ class ModelGate(base_component.BaseComponent):
             model: The exported classifier.
             examples: Ingested images, for the pushed model and the serving check.
             predictions: The Predictor's output.
-            settings: The verdict's rules.
+            settings: The rules.
             task: What is predicted.
             subgroups: Subgroup columns to judge.
-            baseline_dir: Where models are pushed to.
-            code_digest: Digest of the code, so that an edit makes cached results stale.
+            baseline_dir: Folder to which models are pushed.
+            code_digest: Digest of the code, so that an edit invalidates cached results.
             evaluator_blessing: TFMA's verdict.
         """
         super().__init__(

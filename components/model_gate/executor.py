@@ -32,7 +32,7 @@ class Executor(base_executor.BaseExecutor):
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Judges the model; one that can't be judged is not blessed, which is no error here."""
+        """Judges the model; one that can't be judged is not blessed, which is not an error."""
         from components.model_gate.rules import domain_rules, report
 
         settings = GateSettings.model_validate_json(exec_properties["settings"])
@@ -85,7 +85,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: Artifacts,
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes what TFX's Evaluator writes, by which Pusher and others know a blessing."""
+        """Writes a blessing in the form of TFX's Evaluator, which Pusher recognizes."""
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         model = artifact_utils.get_single_instance(input_dict["model"])
         blessing.set_string_custom_property(
@@ -107,7 +107,7 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _files(examples: types.Artifact) -> dict[str, list[str]]:
-    """Record files of the splits that are judged."""
+    """Record files of the judged splits."""
     return {split: split_files(examples, split) for split in (features.TEST, features.SHIFTED)}
 
 

@@ -1,1 +1,1 @@
-"""One inference pass over the evaluated splits, shared by every stage that judges the model."""
+"""One inference pass over the evaluated splits, shared by all stages that judge the model."""

@@ -1,4 +1,4 @@
-"""TFX component that runs the exported classifier once, for every stage that judges it."""
+"""TFX component that runs the exported classifier once, for all stages that judge it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class PredictorSpec(component_spec.ComponentSpec):
 class Predictor(base_component.BaseComponent):
     """Predictions of the exported classifier on the splits validation, test and shifted.
 
-    The output is an Examples artifact (labels, predictions and decisions of each target beside
-    the columns to slice by) with the same content as a Parquet table at its root, and embeddings
-    of the splits that were asked for beside it.
+    The output is an Examples artifact with labels, predictions and decisions of each target and the
+    columns to slice by. At its root are a Parquet table with the same content, and embeddings of
+    the requested splits.
     """
 
     SPEC_CLASS = PredictorSpec
@@ -59,8 +59,8 @@ class Predictor(base_component.BaseComponent):
             model: The exported classifier.
             examples: Ingested images.
             task: What is predicted.
-            subgroups: Subgroup columns to carry along.
-            code_digest: Digest of the code, so that an edit makes cached results stale.
+            subgroups: Subgroup columns to keep.
+            code_digest: Digest of the code, so that an edit invalidates cached results.
             embeddings: Splits whose embeddings are written.
         """
         super().__init__(

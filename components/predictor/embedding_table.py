@@ -1,4 +1,4 @@
-"""Embeddings as Parquet: one file a split, written as a stream and read without pickle."""
+"""Embeddings as Parquet: one file per split, written as a stream and read without pickle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXTS = (features.IMAGE_ID, features.PATIENT_ID, features.SITE, features.DOMAIN)
 
 
 def path_of(folder: str, split: str) -> str:
-    """Where a split's embeddings lie in a folder."""
+    """Path of a split's embeddings in a folder."""
     return os.path.join(folder, PATTERN.replace("*", split))
 
 
@@ -31,7 +31,7 @@ def files(folder: str) -> list[str]:
 def write(path: str, batches: Iterable[dict[str, np.ndarray]]) -> int:
     """Writes batches of `TEXTS` and `embedding` [B, D]; returns the number of rows.
 
-    Without any batch nothing is written: how long an embedding is would not be known.
+    Without any batch nothing is written, because the length of an embedding is unknown.
     """
     writer, rows = None, 0
     try:
@@ -51,10 +51,10 @@ def write(path: str, batches: Iterable[dict[str, np.ndarray]]) -> int:
 
 
 def read(paths: Sequence[str]) -> dict[str, np.ndarray]:
-    """The columns of several files, `embedding` of shape [N, D].
+    """Reads the columns of several files; `embedding` has shape [N, D].
 
     Raises:
-        InputError: A file is no table of embeddings, or the lengths differ.
+        InputError: A file is not a table of embeddings, or the lengths differ.
     """
     parts: dict[str, list[np.ndarray]] = {name: [] for name in (*TEXTS, EMBEDDING)}
     for path in paths:

@@ -23,7 +23,7 @@ class EmbeddingModel:
         """Loads the model.
 
         Raises:
-            InputError: The folder holds no SavedModel with such a signature.
+            InputError: The folder does not hold a SavedModel with such a signature.
         """
         self._where = f"model '{model_dir}'"
         self._model, self._signature = load_signature(
@@ -44,7 +44,7 @@ class EmbeddingModel:
         if self._size is not None:
             images = tf.stack([evaluation_image(one, self._size) for one in encoded])
         values = self._signature(images=images)[EMBEDDING].numpy()
-        # Some encoders give a map: the mean over it, as where they are finetuned.
+        # Some encoders return a map: take its mean, as finetuning does.
         return values.mean(axis=(1, 2)) if values.ndim == 4 else values
 
     def _image_size(self, model_dir: str) -> int:
@@ -52,16 +52,16 @@ class EmbeddingModel:
             return EncoderCard.read(model_dir).image_size
         except OSError:
             raise InputError(
-                f"{self._where} takes images as floats, and has no {model_files.CARD} with their "
+                f"{self._where} takes images as floats and has no {model_files.CARD} with their "
                 "'image_size'"
             ) from None
 
 
 def embed_files(model: EmbeddingModel, files: Sequence[str]) -> Iterator[Columns]:
-    """Batches of who and where from, and `embedding` [B, D].
+    """Yields batches of identity columns and `embedding` [B, D].
 
     Raises:
-        InputError: A file holds no records of images.
+        InputError: A file does not hold records of images.
     """
     required = (features.IMAGE_ID, features.PATIENT_ID, features.DOMAIN, features.IMAGE_ENCODED)
     spec = {

@@ -75,7 +75,7 @@ class Executor(base_executor.BaseExecutor):
 
 
 def split_files(examples: types.Artifact, split: str) -> list[str]:
-    """Record files of a split of an Examples artifact; none when it has no such split."""
+    """Record files of a split of an Examples artifact; none if it has no such split."""
     from components.predictor import inference
 
     if split not in artifact_utils.decode_split_names(examples.split_names):

@@ -1,7 +1,7 @@
 """Streaming inference with an exported classifier: record files in, columns of a batch out.
 
-The Predictor runs the candidate with it and ModelGate the model that was pushed before, so both
-are judged on numbers that came about in the same way.
+The Predictor uses it for the candidate and ModelGate for the last pushed model, so both are judged
+on numbers computed in the same way.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class ExamplesModel:
     """An exported classifier called through its `tf_examples` signature."""
 
     def __init__(self, model_dir: str, targets: Sequence[str] | None = None):
-        """Loads the model and checks that it gives a probability and a decision per target.
+        """Loads the model and checks that it returns a probability and a decision per target.
 
         Args:
             model_dir: Folder of a SavedModel.
-            targets: Names of the outputs that the task asks for; None: every output that has a
+            targets: Names of the outputs that the task requires; None: every output with a
                 decision.
 
         Raises:
-            InputError: The folder holds no readable SavedModel, or the signature or one of its
-                outputs is missing.
+            InputError: The folder does not hold a readable SavedModel, or the signature or one of
+                its outputs is missing.
         """
         self._where = f"model '{model_dir}'"
         self._model, self._signature = load_signature(
@@ -47,8 +47,8 @@ class ExamplesModel:
     def predict(self, serialized: tf.Tensor) -> Columns:
         """Probabilities and decisions of a batch of serialized tf.Examples, each of shape [B].
 
-        Also probabilities before calibration, of models that tell them. NaN passes through:
-        whoever judges the model has to see it.
+        Also probabilities before calibration, if the model returns them. NaN passes through,
+        because the gate must see it.
         """
         outputs = self._signature(examples=serialized)
         batch = int(serialized.shape[0])
@@ -110,7 +110,7 @@ def predict_files(
         model: The exported classifier.
         files: GZIP-compressed TFRecord files of tf.Examples.
         task: What is predicted.
-        subgroups: Names of the subgroup columns to carry along.
+        subgroups: Names of the subgroup columns to keep.
         batch_size: Records per call of the model.
 
     Yields:
@@ -135,7 +135,7 @@ def predict_files(
 
 
 def record_files(folder: str) -> list[str]:
-    """Record files of a split's folder, in order; none when the folder is missing or empty."""
+    """Record files of a split's folder, in order; none if the folder is missing or empty."""
     if not tf.io.gfile.isdir(folder):
         return []
     return sorted(
@@ -146,7 +146,7 @@ def record_files(folder: str) -> list[str]:
 
 
 def identity_columns(subgroups: Sequence[str]) -> tuple[str, ...]:
-    """Text columns of a prediction: who, where from, and which subgroups."""
+    """Text columns of a prediction: image, patient, site, domain and subgroups."""
     return (
         features.IMAGE_ID,
         features.PATIENT_ID,
@@ -171,7 +171,7 @@ def value_columns(targets: Sequence[str]) -> tuple[str, ...]:
 
 
 def _parsing_spec(task: TaskSettings, names: Sequence[str]) -> dict[str, tf.io.FixedLenFeature]:
-    # The identity is required (its absence must fail loudly); groups and labels may be unknown.
+    # The identity is required (its absence must fail); groups and labels may be unknown.
     required = (features.IMAGE_ID, features.PATIENT_ID, features.DOMAIN)
     spec = {
         name: tf.io.FixedLenFeature([], tf.string, None if name in required else b"unknown")

@@ -1,7 +1,7 @@
-"""Writes predictions as they come: TFRecords of tf.Examples a split, and one Parquet table.
+"""Streams predictions to disk: TFRecords of tf.Examples per split, and one Parquet table.
 
-The table holds what the model gave, NaN included. TFMA stops with an error on NaN, so the
-tf.Examples hold the worst possible value in its place: it counts against the model, never for it.
+The table holds what the model returned, including NaN. TFMA fails on NaN, so the tf.Examples hold
+the worst possible value instead, which counts against the model, never for it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class PredictionsWriter:
     """Context manager that writes the predictions artifact in bounded memory."""
 
     def __init__(self, folder: str, targets: Sequence[str], subgroups: Sequence[str]):
-        """Opens the table in `folder` (created when missing)."""
+        """Opens the table in `folder`, which is created if missing."""
         self._folder = folder
         self._targets = tuple(targets)
         self._text = identity_columns(subgroups)
         self._values = value_columns(targets)
-        # For the report, in the table alone; empty for models that do not tell.
+        # For the report, only in the table; empty for models that do not return them.
         self._uncalibrated = tuple(map(features.uncalibrated, targets))
         self._schema = pa.schema(
             [(SPLIT_COLUMN, pa.string())]
@@ -61,7 +61,7 @@ class PredictionsWriter:
         """Writes one split; without any batch, an empty shard.
 
         Returns:
-            Number of records, and how many of them hold a value that is not finite.
+            Number of records, and how many of them have a value that is not finite.
         """
         folder = os.path.join(self._folder, f"Split-{split}")
         tf.io.gfile.makedirs(folder)

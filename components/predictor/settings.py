@@ -12,7 +12,7 @@ Split = Literal["unlabeled", "train", "validation", "test", "shifted"]
 
 
 class PredictorSettings(Settings):
-    """What is computed beside the predictions."""
+    """What is computed in addition to the predictions."""
 
     embeddings: tuple[Split, ...] = Field(
         (),

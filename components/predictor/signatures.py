@@ -1,4 +1,4 @@
-"""One signature of a SavedModel that a user names."""
+"""Loads one signature of a user's SavedModel."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ def load_signature(model_dir: str, name: str, purpose: str) -> tuple[Any, Any]:
         purpose: What the signature does, for the message.
 
     Returns:
-        The loaded object, which owns the variables that the signature uses and must be kept, and
-        the signature.
+        The loaded object and the signature. The object owns the signature's variables: keep it.
 
     Raises:
-        InputError: The folder holds no readable SavedModel, one that does more than compute, or
-            none with that signature.
+        InputError: The folder does not hold a readable SavedModel with that signature that only
+            computes.
     """
     where = f"model '{model_dir}'"
     model = load_guarded(model_dir, f"{where} is not a readable SavedModel")

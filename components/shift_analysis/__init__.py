@@ -1,1 +1,1 @@
-"""Where a model loses under shift, and what its embedding knows: tables and numbers, no verdict."""
+"""Where a model gets worse under shift, and what its embedding encodes. Gives no verdict."""

@@ -1,4 +1,4 @@
-"""Shift tools as commands: embeddings of any records, and the analysis of a run's predictions."""
+"""Commands that embed any records and analyze a run's predictions under shift."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def embed(model_dir: str, patterns: Sequence[str], output: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m components.shift_analysis",
-        description="Where a model loses under shift, and what its embedding knows.",
+        description="Where a model gets worse under shift, and what its embedding encodes.",
         epilog="exit status: 0; 2 bad input; 1 a bug. docs/shift.md shows examples.",
         allow_abbrev=False,
     )
@@ -77,13 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     analyzer = commands.add_parser(
         "analyze",
         aliases=["analyse"],  # its name in earlier versions
-        help="worst slices, performance by image figures, probes; JSON on stdout",
+        help="worst slices, performance by image statistics, probes; JSON on stdout",
     )
     analyzer.add_argument(
-        "--predictions", required=True, metavar="DIR", help="what a run's Predictor wrote"
+        "--predictions", required=True, metavar="DIR", help="output of a run's Predictor"
     )
     analyzer.add_argument(
-        "--images", default="", metavar="DIR", help="the run's ingest report, for image figures"
+        "--images", default="", metavar="DIR", help="the run's ingest report, for image statistics"
     )
     analyzer.add_argument(
         "--embeddings",

@@ -1,4 +1,4 @@
-"""One document of everything that is looked at under shift: for the report, and for programs."""
+"""One document with all analyses under shift, for the report and for programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from components.predictor import embedding_table
-from components.shift_analysis import image_drift, probe, slices
+from components.shift_analysis import domain_probe, image_statistics, slices
 from schemas import features
 from schemas.documents.shift import DomainAndLabel, ShiftAnalysis
 from schemas.errors import InputError
@@ -21,12 +21,12 @@ _SPLIT = "split"
 
 
 def analyze(predictions: str, images: str = "", embeddings: str = "") -> ShiftAnalysis:
-    """Slices, image figures and probes of the test data of both domains.
+    """Analyzes slices, image statistics and the embedding on the test data of both domains.
 
     Args:
         predictions: A folder that the Predictor wrote.
-        images: The ingest report's folder (its index); empty: performance by image figures is
-            left out.
+        images: The ingest report's folder, for its index; empty: skips performance by image
+            statistics.
         embeddings: A folder of `embeddings-*.parquet`; empty: that of the predictions.
 
     Raises:
@@ -43,9 +43,9 @@ def analyze(predictions: str, images: str = "", embeddings: str = "") -> ShiftAn
     ]
     image_figures = probes = None
     if images:
-        names = ["image_id", *image_drift.FIGURES]
+        names = ["image_id", *image_statistics.STATISTICS]
         index = pd.concat([_read(path, names) for path in _index(images)], ignore_index=True)
-        image_figures = image_drift.performance_by_figure(table, index, targets, CONFIDENCE)
+        image_figures = image_statistics.performance_by_statistic(table, index, targets, CONFIDENCE)
     if files := embedding_table.files(embeddings or predictions):
         probes = _probes(table, targets, embedding_table.read(files))
     return ShiftAnalysis(
@@ -58,13 +58,13 @@ def analyze(predictions: str, images: str = "", embeddings: str = "") -> ShiftAn
 def _probes(
     table: pd.DataFrame, targets: list[str], embedded: dict[str, np.ndarray]
 ) -> dict[str, DomainAndLabel]:
-    """Probes for each target, on the judged images that have an embedding."""
+    """Probes for each target, on the judged images with an embedding."""
     place = pd.Series(np.arange(len(embedded[features.IMAGE_ID])), embedded[features.IMAGE_ID])
     place = place[~place.index.duplicated()]
     table = table[table[features.IMAGE_ID].isin(place.index)]
     embedding = embedded[embedding_table.EMBEDDING][place[table[features.IMAGE_ID]].to_numpy()]
     return {
-        target: probe.domain_and_label(
+        target: domain_probe.domain_and_label(
             embedding,
             table[features.DOMAIN].to_numpy(str),
             table[features.label(target)].to_numpy(np.float64),

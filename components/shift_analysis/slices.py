@@ -1,8 +1,8 @@
 """Subgroup discovery: the slices of the metadata on which a model ranks worse than on the rest.
 
 Every value of every column, and every pair of values of two columns, is compared with the rest of
-its domain. So many comparisons find something by chance; the p-values are Holm-corrected over all
-of them, and slices of few patients are not looked at.
+its domain. So many comparisons find something by chance, so the p-values are Holm-corrected over
+all of them, and slices of few patients are skipped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from components.statistics.bootstrap import holm
 from components.statistics.delong import Components
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from schemas import features
 from schemas.documents.shift import WorstSlice, WorstSlices
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 MIN_PATIENTS = 20
 MAX_SHOWN = 25
-# Below this many patients of either class, DeLong's standard error is no guide.
+# With fewer patients of either class, DeLong's standard error is unreliable.
 MIN_PATIENTS_OF_A_CLASS = 5
 
 
 def worst_slices(
     table: pd.DataFrame, targets: Sequence[str], columns: Sequence[str]
 ) -> WorstSlices:
-    """Looks for the slices that a model serves worst.
+    """Finds the slices on which a model performs worst.
 
     Args:
         table: Predictions of the test data of both domains.
@@ -48,7 +48,7 @@ def worst_slices(
         part = table[table[features.DOMAIN] == domain]
         if part.empty:
             continue
-        records = Records.from_table(part, targets)
+        records = JudgedRows.from_table(part, targets)
         known = (part[[features.label_weight(target) for target in targets]] > 0).any(axis=1)
         part = part[known]
         for where, inside in _slices(part, columns):
@@ -68,7 +68,7 @@ def worst_slices(
 def _slices(
     part: pd.DataFrame, columns: Sequence[str]
 ) -> Iterator[tuple[dict[str, str], np.ndarray]]:
-    """Single values, then pairs; a slice that is the same records as a value of it is left out."""
+    """Yields single values, then pairs that are not the same records as one of their values."""
     single = {}
     for column in columns:
         values = part[column].to_numpy(str)
@@ -86,9 +86,9 @@ def _slices(
 
 
 def _compared(
-    domain: str, where: dict[str, str], records: Records, inside: np.ndarray
+    domain: str, where: dict[str, str], records: JudgedRows, inside: np.ndarray
 ) -> WorstSlice | None:
-    """The slice and the rest on the numbering of the same patients, so that errors pair up."""
+    """Compares slice and rest with the same numbering of patients, so that errors pair."""
     own = dataclasses.replace(records, weight=records.weight * inside[:, None])
     rest = dataclasses.replace(records, weight=records.weight * ~inside[:, None])
     if not _enough(own) or not _enough(rest):
@@ -112,7 +112,7 @@ def _compared(
     )
 
 
-def _enough(records: Records) -> bool:
+def _enough(records: JudgedRows) -> bool:
     for index, _ in enumerate(records.targets):
         known = records.weight[:, index] > 0
         positive = known & (records.label[:, index] == 1)

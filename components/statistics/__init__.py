@@ -1,1 +1,1 @@
-"""What gates compute with: bootstrap, intervals, DeLong, metrics. Knows no TFX or file."""
+"""Bootstrap, intervals, DeLong and metrics, for evaluation and gates. Knows no TFX, no files."""

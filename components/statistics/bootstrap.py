@@ -1,4 +1,4 @@
-"""Patient-clustered bootstrap: intervals that know that a patient's images belong together.
+"""Patient-clustered bootstrap: intervals that keep a patient's images together.
 
 Whole patients are drawn with replacement; a record counts as often as its patient was drawn.
 Resampling records instead would treat a patient's images as independent and give intervals that
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from components.statistics.intervals import Interval, Method, Resampled
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from components.statistics.weighted_metrics import Draws, PatientMetrics
 
 _CELLS_PER_CHUNK = 320_000
@@ -22,9 +22,9 @@ _CELLS_PER_CHUNK = 320_000
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """Metrics of one set of records: as they are, and on each resample of patients."""
+    """Metrics of one set of records: on all of them, and on each resample of patients."""
 
-    records: Records
+    records: JudgedRows
     values: Mapping[str, float]
     draws: Draws
 
@@ -36,8 +36,8 @@ class Bootstrap:
         else:
             patients, examples = self.records.patients, self.records.examples
         left_out = [self.left_out[name]] if method == "bca" else []
-        figure = Resampled(self.values[name], self.draws[name], left_out)
-        return _interval(figure, confidence, method, patients, examples)
+        resampled = Resampled(self.values[name], self.draws[name], left_out)
+        return _interval(resampled, confidence, method, patients, examples)
 
     @functools.cached_property
     def left_out(self) -> Draws:
@@ -45,11 +45,11 @@ class Bootstrap:
         return PatientMetrics(self.records).leave_one_out()
 
 
-def bootstrap(records: Records, resamples: int, seed: int) -> Bootstrap:
+def bootstrap(records: JudgedRows, resamples: int, seed: int) -> Bootstrap:
     """Draws patients with replacement and computes every metric on each resample.
 
-    The same patients, number of resamples and seed give the same draws, which is what makes
-    `paired_difference` paired; different seeds give independent ones.
+    The same patients, number of resamples and seed give the same draws, which makes
+    `paired_difference` paired; different seeds give independent draws.
     """
     metrics = PatientMetrics(records)
     values = {name: float(one[0]) for name, one in metrics(np.ones((records.patients, 1))).items()}
@@ -58,11 +58,11 @@ def bootstrap(records: Records, resamples: int, seed: int) -> Bootstrap:
     return Bootstrap(records, values, draws)
 
 
-def patient_counts(records: Records, resamples: int, seed: int) -> Iterator[np.ndarray]:
+def patient_counts(records: JudgedRows, resamples: int, seed: int) -> Iterator[np.ndarray]:
     """How often each patient is drawn: chunks of shape [patients, some resamples].
 
-    A chunk is small enough for what is computed from it, one cell per record and resample, to
-    stay in the processor's cache.
+    Chunks are small enough that the results, one cell per record and resample, stay in the
+    processor's cache.
     """
     random = np.random.default_rng(seed)
     patients = records.patients
@@ -84,8 +84,8 @@ def paired_difference(
 ) -> Interval:
     """Candidate minus baseline on the same resamples of the same patients."""
     records = candidate.records
-    figure = _paired(candidate, baseline, name, method)
-    return _interval(figure, confidence, method, records.patients, records.examples)
+    resampled = _paired(candidate, baseline, name, method)
+    return _interval(resampled, confidence, method, records.patients, records.examples)
 
 
 def p_below(
@@ -100,7 +100,7 @@ def p_below(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p-values: at most alpha together, with that family-wise error."""
+    """Holm's step-down adjusted p-values, which control the family-wise error."""
     values = np.asarray(p_values, np.float64)
     order = np.argsort(values, kind="stable")
     stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
@@ -120,13 +120,13 @@ def gap(
     left_out = []
     if method == "bca":
         left_out = [in_distribution.left_out[name], -shifted.left_out[name]]
-    figure = Resampled(
+    resampled = Resampled(
         in_distribution.values[name] - shifted.values[name],
         in_distribution.draws[name] - shifted.draws[name],
         left_out,
     )
     return _interval(
-        figure,
+        resampled,
         confidence,
         method,
         in_distribution.records.patients + shifted.records.patients,
@@ -142,7 +142,7 @@ def _paired(first: Bootstrap, second: Bootstrap, name: str, method: Method) -> R
 
 
 def _interval(
-    figure: Resampled, confidence: float, method: Method, patients: int, examples: int
+    resampled: Resampled, confidence: float, method: Method, patients: int, examples: int
 ) -> Interval:
-    lower, upper, excluded = figure.bounds(confidence, method)
-    return Interval(figure.value, lower, upper, patients, examples, excluded)
+    lower, upper, excluded = resampled.bounds(confidence, method)
+    return Interval(resampled.value, lower, upper, patients, examples, excluded)

@@ -1,7 +1,7 @@
 """The AUC's standard error without resampling, as a check of the bootstrap.
 
-DeLong, DeLong and Clarke-Pearson (1988), with the patients as clusters (Obuchowski 1997): the
-images of a patient add up before anything is squared. With one image a patient it is DeLong's.
+DeLong, DeLong and Clarke-Pearson (1988), with patients as clusters (Obuchowski 1997): the images of
+a patient are summed before squaring. With one image per patient, it equals DeLong's.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import numpy as np
 from scipy.special import ndtri
 
 from components.statistics.intervals import Interval
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from components.statistics.target_auc import TargetAuc, divide
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Components:
-    """An AUC, or the mean or difference of some, and what each patient adds to its error.
+    """An AUC, or a mean or difference of several, and each patient's contribution to its error.
 
     Attributes:
-        value: The AUC; NaN when it is undefined.
+        value: The AUC; NaN if undefined.
         positive: Sum over a patient's positive records, relative to all positives, [patients].
         negative: The same for the negative records.
         scaled_positive: Scaled for the degrees of freedom of its variance.
@@ -35,7 +35,7 @@ class Components:
     scaled_negative: np.ndarray
 
     @classmethod
-    def of(cls, records: Records) -> Components:
+    def of(cls, records: JudgedRows) -> Components:
         """The mean AUC over the targets."""
         found = [_of_target(records, index) for index, _ in enumerate(records.targets)]
         return cls(*(np.mean(parts, axis=0) for parts in zip(*found, strict=True)))
@@ -51,7 +51,7 @@ class Components:
 
     @property
     def standard_error(self) -> float:
-        """NaN when a class is missing or is that of one patient."""
+        """The standard error; NaN if a class is missing or has only one patient."""
         patients = len(self.positive)
         if patients < 2:
             return float("nan")
@@ -60,15 +60,15 @@ class Components:
         return float(np.sqrt(own + 2 * together))
 
 
-def interval(records: Records, confidence: float) -> Interval:
-    """The mean AUC and its normal interval, cut at 0 and 1."""
+def interval(records: JudgedRows, confidence: float) -> Interval:
+    """The mean AUC and its normal interval, clipped to 0 and 1."""
     components = Components.of(records)
     half = float(ndtri((1 + confidence) / 2)) * components.standard_error
     lower, upper = np.clip([components.value - half, components.value + half], 0, 1).tolist()
     return Interval(float(components.value), lower, upper, records.patients, records.examples)
 
 
-def _of_target(records: Records, index: int) -> tuple[float | np.ndarray, ...]:
+def _of_target(records: JudgedRows, index: int) -> tuple[float | np.ndarray, ...]:
     auc = TargetAuc(records, index)
     value = float(auc(np.ones((records.patients, 1)))[0])
     sums, scaled = [], []

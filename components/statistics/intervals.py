@@ -1,8 +1,8 @@
 """Intervals from bootstrap draws: percentile, or BCa (Efron 1987).
 
-BCa moves the percentiles for the bias of the draws and for a standard error that changes with the
-value. It costs the metrics without each patient in turn, and is the better one where few patients
-or a value near 1 make the draws lopsided.
+BCa shifts the percentiles to correct for the bias of the draws and for a standard error that
+changes with the value. It requires the metrics without each patient in turn, and is better if few
+patients or a value near 1 make the draws skewed.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from scipy.special import ndtr, ndtri
 
 Method = Literal["percentile", "bca"]
 
-# Resamples without both classes say nothing. If more than this share of them is left out, the
-# rest no longer stands for the data: there are not enough.
+# Resamples without both classes are uninformative. If they exceed this fraction, the others no
+# longer represent the data: there are not enough.
 MAX_EXCLUDED = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A metric's value and interval; bounds are NaN when there are not enough data.
+    """A metric's value and interval; bounds are NaN if there are not enough data.
 
     Attributes:
-        value: The metric on the records as they are; NaN when undefined.
+        value: The metric on the original records; NaN if undefined.
         lower: Lower bound.
         upper: Upper bound.
         patients: Patients with a known label.
         examples: Records with a known label.
-        excluded: Share of the resamples on which the metric was undefined.
+        excluded: Fraction of the resamples on which the metric was undefined.
     """
 
     value: float
@@ -49,13 +49,13 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Resampled:
-    """A figure, the same on each resample, and without each patient in turn.
+    """A metric on the records, on each resample, and without each patient in turn.
 
     Attributes:
-        value: The figure on the records as they are.
+        value: On the original records.
         draws: On each resample; NaN where undefined.
-        left_out: Without each patient, one array for each independent sample of patients. Only
-            BCa needs them.
+        left_out: Without each patient, one array per independent sample of patients. Only BCa
+            needs them.
     """
 
     value: float
@@ -63,50 +63,50 @@ class Resampled:
     left_out: Sequence[np.ndarray] = ()
 
     def bounds(self, confidence: float, method: Method) -> tuple[float, float, float]:
-        """Lower and upper bound, NaN when there are not enough data, and the excluded share."""
+        """Lower and upper bound, NaN if there are not enough data, and the excluded fraction."""
         defined = self._defined()
         excluded = 1 - len(defined) / len(self.draws)
         if not np.isfinite(self.value) or excluded > MAX_EXCLUDED:
             return float("nan"), float("nan"), excluded
         tail = (1 - confidence) / 2
-        shares = np.array([tail, 1 - tail])
+        tails = np.array([tail, 1 - tail])
         if method == "bca":
-            shares = self._moved(shares)
-            if not np.isfinite(shares).all():
+            tails = self._moved(tails)
+            if not np.isfinite(tails).all():
                 return float("nan"), float("nan"), excluded
-        lower, upper = (float(bound) for bound in np.quantile(defined, shares))
+        lower, upper = (float(bound) for bound in np.quantile(defined, tails))
         return lower, upper, excluded
 
     def p_below(self, bound: float, method: Method) -> float:
-        """One-sided p-value of the hypothesis that the figure lies below a bound.
+        """One-sided p-value of the hypothesis that the metric lies below a bound.
 
-        At most alpha where the interval of confidence 1 - 2 alpha lies above the bound.
+        At most alpha if the interval of confidence 1 - 2 alpha lies above the bound.
         """
         defined = self._defined()
         if not len(defined):
             return float("nan")
-        share = float(np.mean(defined < bound))
-        if method == "percentile" or share in (0.0, 1.0):
-            return share
+        tail_fraction = float(np.mean(defined < bound))
+        if method == "percentile" or tail_fraction in (0.0, 1.0):
+            return tail_fraction
         bias, acceleration = self._bias(), self._acceleration()
-        moved = ndtri(share) - bias
+        moved = ndtri(tail_fraction) - bias
         return float(ndtr(moved / (1 + acceleration * moved) - bias))
 
-    def _moved(self, shares: np.ndarray) -> np.ndarray:
+    def _moved(self, tails: np.ndarray) -> np.ndarray:
         bias, acceleration = self._bias(), self._acceleration()
-        if not np.isfinite(bias):  # beyond every draw: there is nothing to correct by
-            return shares
-        shifted = bias + ndtri(shares)
+        if not np.isfinite(bias):  # beyond every draw: no correction is possible
+            return tails
+        shifted = bias + ndtri(tails)
         return ndtr(bias + shifted / (1 - acceleration * shifted))
 
     def _bias(self) -> float:
-        """Normal score of the value among the draws, ties half below."""
+        """Normal score of the value among the draws; half of the ties count as below."""
         defined = self._defined()
         below = (np.mean(defined < self.value) + np.mean(defined <= self.value)) / 2
         return float(ndtri(below))
 
     def _acceleration(self) -> float:
-        """Skewness of the influence of single patients, over all samples; NaN when undefined."""
+        """Skewness of the influence of single patients, over all samples; NaN if undefined."""
         squares = cubes = 0.0
         for sample in self.left_out:
             patients = len(sample)

@@ -1,4 +1,4 @@
-"""The records of one domain or group as arrays, their patients numbered."""
+"""The records of one domain or group as arrays, with numbered patients."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Records:
+class JudgedRows:
     """Records of one domain whose label is known for at least one target.
 
     Attributes:
         targets: Names of the targets, T of them.
         exclusive: True for the classes of a multiclass task.
         patient: Number of each record's patient, 0 to patients - 1, shape [N].
-        patients: How many patients there are.
+        patients: Number of patients.
         label: 0 or 1, shape [N, T].
         weight: 0 where the label is unknown, shape [N, T].
         score: Predicted probabilities, shape [N, T].
@@ -42,15 +42,15 @@ class Records:
     @classmethod
     def from_table(
         cls, table: pd.DataFrame, targets: Sequence[str], exclusive: bool = False
-    ) -> Records:
-        """Takes the records with a known label out of a predictions table."""
+    ) -> JudgedRows:
+        """Extracts the records with a known label from a predictions table."""
 
         def matrix(column: Callable[[str], str]) -> np.ndarray:
             return table[[column(target) for target in targets]].to_numpy(np.float64)
 
         weight = matrix(features.label_weight)
         known = (weight > 0).any(axis=1)
-        # Sorted, so that the same patients get the same numbers whatever the order of records.
+        # Sorted, so that the same patients get the same numbers in any order of the records.
         names, patient = np.unique(
             table[features.PATIENT_ID].to_numpy(str)[known], return_inverse=True
         )
@@ -66,16 +66,16 @@ class Records:
         )
 
     @classmethod
-    def of_task(cls, table: pd.DataFrame, task: TaskSettings) -> Records:
-        """Takes the records of a task's targets out of a predictions table."""
+    def of_task(cls, table: pd.DataFrame, task: TaskSettings) -> JudgedRows:
+        """Extracts the records of a task's targets from a predictions table."""
         return cls.from_table(table, task.targets, exclusive=task.kind == "multiclass")
 
     @property
     def examples(self) -> int:
-        """How many records there are."""
+        """Number of records."""
         return len(self.patient)
 
     def size_of(self, target: str) -> tuple[int, int]:
-        """Patients and records with a known label of one target."""
+        """Numbers of patients and records with a known label of one target."""
         known = self.weight[:, self.targets.index(target)] > 0
         return len(np.unique(self.patient[known])), int(known.sum())

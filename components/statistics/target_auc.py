@@ -1,4 +1,4 @@
-"""The AUC of one target, on all resamples of patients at once, and what each patient adds to it.
+"""The AUC of one target on all resamples of patients at once, and each patient's contribution.
 
 The scores are sorted once; every resample is a weighting of that order.
 """
@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 
 _EXACT_RECORDS = 100_000
 
 
 class TargetAuc:
-    """Mann-Whitney AUC of one target: ties count a half.
+    """Mann-Whitney AUC of one target; ties count half.
 
     Attributes:
-        defined: False when a score is NaN: it has no place in the order, nor has the AUC a value.
+        defined: False if a score is NaN: it has no place in the order, so the AUC has no value.
         positive: Rows of the positive records.
         negative: Rows of the negative records, by score.
     """
 
-    def __init__(self, records: Records, index: int):
+    def __init__(self, records: JudgedRows, index: int):
         """Sorts the known records of the target with this index."""
         weight, score = records.weight[:, index], records.score[:, index]
         known = weight > 0
@@ -37,7 +37,7 @@ class TargetAuc:
         self._negative_weight = weight[self.negative]
         self._positive_weight = weight[self.positive]
         self._unweighted = bool((weight[known] == 1).all())
-        # Whole numbers this small are exact in single precision, at a third of the time.
+        # Whole numbers this small are exact in single precision, which takes a third of the time.
         whole = self._unweighted and records.examples <= _EXACT_RECORDS
         self._precision = np.float32 if whole else np.float64
         self._below = np.searchsorted(score[self.negative], score[self.positive], side="left")
@@ -49,7 +49,7 @@ class TargetAuc:
         if not self.defined:
             return np.full(resamples, np.nan)
         counts = counts.astype(self._precision, copy=False)
-        # Resamples lie along the last axis, so that every step runs over contiguous memory.
+        # Resamples are the last axis, so that every step runs over contiguous memory.
         drawn = self._weighed(counts, self._negative_patient, self._negative_weight)
         beaten = np.zeros((len(self.negative) + 1, resamples), counts.dtype)
         np.cumsum(drawn, axis=0, out=beaten[1:])
@@ -65,7 +65,7 @@ class TargetAuc:
         return drawn
 
     def placements(self) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of the other class that each record is on the right side of, ties a half.
+        """Fraction of the other class that each record is ordered correctly with; ties count half.
 
         Returns:
             One value for each of `positive` and each of `negative`: DeLong's components.
@@ -96,7 +96,7 @@ class TargetAuc:
         won_over = self._by_patient(
             self._negative_patient, self._negative_weight * of_negative * positives.sum()
         )
-        # Pairs within a patient are in both sums.
+        # Both sums contain the pairs within a patient.
         left = won_by.sum() - won_by - won_over + self._won_within()
         return divide(left, (positives.sum() - positives) * (negatives.sum() - negatives))
 
@@ -122,6 +122,6 @@ class TargetAuc:
 
 
 def divide(numerator: np.ndarray, denominator: np.ndarray | float) -> np.ndarray:
-    """The ratio, NaN where there is nothing to divide by."""
+    """The ratio; NaN if the denominator is not positive."""
     out = np.full(np.shape(numerator), np.nan)
     return np.divide(numerator, denominator, out=out, where=np.asarray(denominator) > 0)

@@ -1,7 +1,7 @@
 """Metrics of one set of records under many patient resamples at once.
 
-A resample says how often each patient was drawn. Everything but the AUC (see `target_auc`) is a
-ratio of sums over patients, hence a matrix product with those counts.
+A resample is how often each patient was drawn. Every metric except the AUC (see `target_auc`) is a
+ratio of sums over patients, and so a matrix product with these counts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from components.statistics.target_auc import TargetAuc, divide
 from trainer_modules.decisions.calibration_metrics import ECE_BINS, ece_bin
 
@@ -20,8 +20,8 @@ Draws = dict[str, np.ndarray]
 class PatientMetrics:
     """Metrics as a function of how often each patient was drawn."""
 
-    def __init__(self, records: Records):
-        """Sorts and sums what does not depend on the draw."""
+    def __init__(self, records: JudgedRows):
+        """Sorts and sums everything that does not depend on the draw."""
         self._targets = records.targets
         self._aucs = [TargetAuc(records, index) for index, _ in enumerate(records.targets)]
         columns = [target_sums(records, index) for index, _ in enumerate(records.targets)]
@@ -38,15 +38,15 @@ class PatientMetrics:
 
         Returns:
             Arrays of shape [resamples] by name: `auc`, `sensitivity`, `specificity`, `ppv`,
-            `brier` and `ece` as means over the targets, the same as `name/target` when there are
-            several targets, and `accuracy` for exclusive targets. NaN where a metric is undefined.
+            `brier` and `ece` as means over the targets, the same as `name/target` if there are
+            several targets, and `accuracy` for exclusive targets. NaN if a metric is undefined.
         """
         return self._named(self._sums.T @ counts, [auc(counts) for auc in self._aucs])
 
     def leave_one_out(self) -> Draws:
         """Every metric without each patient in turn, arrays of shape [patients].
 
-        The same as calling this with ones but for a 0 on the diagonal, at the cost of one call.
+        Equals a call with ones except for a 0 on the diagonal, at the cost of one call.
         """
         sums = (self._sums.sum(axis=0) - self._sums).T
         return self._named(sums, [auc.leave_one_out() for auc in self._aucs])
@@ -71,11 +71,11 @@ class PatientMetrics:
 SUMS_WIDTH = 7 + ECE_BINS
 
 
-def target_sums(records: Records, index: int) -> np.ndarray:
-    """Sums over each patient's records that the ratios of one target are made of: [P, width]."""
+def target_sums(records: JudgedRows, index: int) -> np.ndarray:
+    """Sums over each patient's records, from which the ratios of one target follow: [P, width]."""
     weight, label = records.weight[:, index], records.label[:, index]
     known = weight > 0
-    # Values of unknown labels must not spoil the sums: 0 times NaN is NaN.
+    # Values of unknown labels must not reach the sums: 0 times NaN is NaN.
     score = np.where(known, records.score[:, index], 0.0)
     decision = np.where(known, records.decision[:, index], 0.0)
     columns = [
@@ -111,11 +111,10 @@ def ratios(sums: np.ndarray) -> Draws:
     }
 
 
-def _accuracy_sums(records: Records) -> np.ndarray:
+def _accuracy_sums(records: JudgedRows) -> np.ndarray:
     """Records and correct records of each patient for exclusive targets, [P, 2].
 
-    A record is correct when its highest probability is that of its class; one with a NaN
-    probability never is.
+    A record is correct if its class has the highest probability, and never if a probability is NaN.
     """
     weight = records.weight.max(axis=1)
     broken = ~np.isfinite(records.score).all(axis=1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from components.label_efficiency.cell.settings import StudySettings
 from components.statistics.bootstrap import Bootstrap, bootstrap
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from schemas import features
 from schemas.documents.study import CellResult
 
@@ -83,12 +83,12 @@ class Curve:
 
 def build_curve(
     name: str,
-    cells: Sequence[tuple[CellResult, Mapping[str, Records]]],
+    cells: Sequence[tuple[CellResult, Mapping[str, JudgedRows]]],
     settings: StudySettings,
 ) -> Curve:
     """One of `CURVES` from the cells' results and records by split; no points without cells."""
     split = _DOMAIN[name]
-    groups: dict[tuple[str, float], list[tuple[CellResult, Records | None]]] = {}
+    groups: dict[tuple[str, float], list[tuple[CellResult, JudgedRows | None]]] = {}
     for result, records in cells:
         fraction = _fraction(name, result)
         if fraction is not None:

@@ -15,7 +15,7 @@ from components.label_efficiency.report.curves import LABELS_SHIFTED as ZERO_SHO
 from components.label_efficiency.report.headlines import headline
 from components.label_efficiency.report.page import Study, render_study
 from components.reporter.render import installed_versions
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from schemas.documents.ingest import IngestReport
 from schemas.documents.run import Pushed, RunReport
 from schemas.documents.study import CellResult, StudyMetrics
@@ -28,7 +28,7 @@ _ASKED = (LABELS_ID, ZERO_SHOT, ADAPTED)
 
 def read_cells(
     folders: Sequence[str], task: TaskSettings
-) -> list[tuple[CellResult, dict[str, Records]]]:
+) -> list[tuple[CellResult, dict[str, JudgedRows]]]:
     """Each cell's result, and the records it was judged on by split; none without labels."""
     import pandas as pd
 
@@ -39,7 +39,7 @@ def read_cells(
             table = pd.read_parquet(folder / TABLE_FILE)
             exclusive = task.kind == "multiclass"
             records = {
-                split: Records.from_table(rows, task.targets, exclusive)
+                split: JudgedRows.from_table(rows, task.targets, exclusive)
                 for split, rows in table.groupby(SPLIT_COLUMN)
             }
         cells.append((CellResult.read(folder), records))
@@ -48,7 +48,7 @@ def read_cells(
 
 def write_study(
     out_dir: str | Path,
-    cells: Sequence[tuple[CellResult, Mapping[str, Records]]],
+    cells: Sequence[tuple[CellResult, Mapping[str, JudgedRows]]],
     settings: StudySettings,
     *,
     left_out: Mapping[str, str],

@@ -1,1 +1,1 @@
-"""What a model must reach, and the judgment. Imports statistics and trainer_modules; no TFX."""
+"""The rules for a model, and the verdict. Imports statistics and trainer_modules; no TFX."""

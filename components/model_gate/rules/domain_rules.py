@@ -1,6 +1,6 @@
 """The rules of the gate: pure functions from evidence and settings to a verdict with reasons.
 
-A rule passes only on evidence: what can't be judged is `not_enough_data` and counts as not
+A rule passes only on evidence. What can't be judged is `not_enough_data` and does not count as
 passed, and comparisons are written so that NaN never passes.
 """
 
@@ -40,7 +40,7 @@ class Verdict:
 
 
 def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
-    """Applies every rule; blessed only if each passes or is not required."""
+    """Applies every rule; blesses only if each passes or is not required."""
     rules = [_probabilities(evidence)]
     for domain, domain_rules in _domains(settings):
         rules += _domain(domain, evidence.metrics.get(domain, {}), domain_rules)
@@ -52,13 +52,13 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     rules.append(_evaluator(evidence, settings))
     rules += _serving(evidence, settings)
     refusals = [rule for rule in rules if rule.status not in (PASS, NOT_REQUIRED)]
-    # Every model has at least the probability rule to pass; none at all is no proof.
+    # Every model must pass at least the probability rule; no rules at all prove nothing.
     blessed = not refusals and any(rule.status == PASS for rule in rules)
     return Verdict(blessed, [rule.message for rule in refusals], rules)
 
 
 def refused(reason: str) -> Verdict:
-    """The verdict on a model that could not be judged at all."""
+    """The verdict on a model that could not be judged."""
     rule = plain("judgement", FAIL, reason)
     return Verdict(False, [reason], [rule])
 
@@ -86,7 +86,7 @@ def _domain(domain: str, metrics: Mapping[str, Interval], rules: DomainRules) ->
         ("specificity", rules.min_specificity),
     ):
         name = f"{metric} floor"
-        # The AUC is always judged: a model without one has shown nothing.
+        # The AUC is always judged: a model without one has no evidence.
         if floor == 0 and metric != "auc":
             yield not_asked(name, domain, metric, metrics.get(metric), "no floor is set")
         else:
@@ -109,7 +109,7 @@ def _bounded(
 ) -> Rule:
     """A floor under the lower bound, or a ceiling over the value.
 
-    The ceiling is for the calibration error, which resampling inflates: its value is judged.
+    The ceiling is for the calibration error. Resampling inflates it, so its value is judged.
     """
     interval = metrics.get(metric)
     lacking = lacking_reason(metrics, metric, rules.min_patients)
@@ -156,7 +156,7 @@ def _groups(groups: Sequence[Group], settings: GateSettings) -> Iterator[Rule]:
     floor = settings.subgroups.min_auc
     for group in groups:
         if group.status != JUDGED:
-            continue  # listed in the report: a small group neither passes nor fails the model
+            continue  # only listed in the report: a small group neither passes nor fails the model
         where = f"{group.domain}, {group.column}={group.value}"
         passed = group.auc.value >= floor
         relation = "at least" if passed else "below"
@@ -195,12 +195,12 @@ def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rul
 
 
 def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterator[Rule]:
-    """Each group must be shown not to be worse by more than the margin, errors of all together."""
+    """Requires evidence that no group is worse by more than the margin, corrected over all."""
     name, margin = "subgroup non-inferiority", settings.subgroups.max_regression
     alpha = (1 - settings.confidence) / 2
     for group in baseline.groups:
         where = f"{group.domain}, {group.column}={group.value}"
-        if not group.auc.judged:  # as with the floors: too few of a class is no verdict
+        if not group.auc.judged:  # as with the floors: no verdict on too few of a class
             yield not_asked(name, where, "auc", group.auc, "too few examples of a class")
             continue
         passed = group.p_value <= alpha
@@ -216,7 +216,7 @@ def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterat
 def _evaluator(evidence: Evidence, settings: GateSettings) -> Rule:
     name = "tfma thresholds"
     if not settings.require_evaluator:
-        return plain(name, NOT_REQUIRED, "TFMA's thresholds are not asked for")
+        return plain(name, NOT_REQUIRED, "TFMA's thresholds are not required")
     if evidence.evaluator_blessed is None:
         return plain(name, NOT_ENOUGH_DATA, "TFMA gave no verdict")
     if evidence.evaluator_blessed:
@@ -227,10 +227,10 @@ def _evaluator(evidence: Evidence, settings: GateSettings) -> Rule:
 def _serving(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
     name, serving = "serving check", evidence.serving
     if serving is None and not settings.require_serving:
-        yield plain(name, NOT_REQUIRED, "a serving check is not asked for")
+        yield plain(name, NOT_REQUIRED, "a serving check is not required")
         return
     if serving is None:
-        yield plain(name, NOT_ENOUGH_DATA, "the exported model was not tried out")
+        yield plain(name, NOT_ENOUGH_DATA, "the exported model was not called")
         return
     yield plain(name, PASS if serving.ok else FAIL, serving.message)
     size = None if serving.size_bytes is None else serving.size_bytes / 1e6

@@ -1,4 +1,4 @@
-"""What is known about a model, computed from tables of predictions; the rules judge it."""
+"""The evidence on a model, computed from tables of predictions, for the rules to judge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.model_gate.rules.settings import GateSettings
 from components.statistics import delong
 from components.statistics.bootstrap import Bootstrap, bootstrap, gap, paired_difference
 from components.statistics.intervals import Interval
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from schemas import features
 from schemas.documents.gate import Serving
 from schemas.errors import InputError
@@ -27,13 +27,13 @@ _SEEDS = {domain: seed for seed, domain in enumerate(features.DOMAINS)}
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """The model to which the candidate is compared.
+    """The model with which the candidate is compared.
 
     Attributes:
-        version: Its version, None when nothing was pushed before.
-        problem: Why it could not be compared; empty when it could.
+        version: Its version; None if nothing was pushed before.
+        problem: Why it could not be compared; empty if it could.
         differences: Candidate minus baseline AUC by domain.
-        groups: The same by group, where the settings ask for it.
+        groups: The same by group, if the settings request it.
     """
 
     version: str | None = None
@@ -44,7 +44,7 @@ class Baseline:
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """Everything that the rules look at, and `delong`, a check of the intervals by domain."""
+    """Everything the rules use, and `delong`, a check of the intervals by domain."""
 
     metrics: Mapping[str, Mapping[str, Interval]]
     groups: Sequence[Group]
@@ -78,13 +78,13 @@ def collect(
         baseline_table: The baseline's predictions for the same images; None without a baseline.
         baseline: Its version, or why it can't be compared.
         serving: Outcome of the serving check.
-        evaluator_blessed: TFMA's verdict; None when it gave none.
+        evaluator_blessed: TFMA's verdict; None if there is none.
 
     Raises:
         InputError: The table lacks a column.
     """
     _check_columns(table, task, subgroups)
-    table = table.reset_index(drop=True)  # rows are found again by their numbers
+    table = table.reset_index(drop=True)  # rows are later selected by number
     boots = _bootstraps(table, task, settings)
     baseline = baseline or Baseline()
     swapped = None if baseline_table is None else _swapped(table, baseline_table, task)
@@ -118,7 +118,7 @@ def _bootstraps(
 ) -> dict[str, Bootstrap]:
     boots = {}
     for domain in features.DOMAINS:
-        records = Records.of_task(table[table[features.DOMAIN] == domain], task)
+        records = JudgedRows.of_task(table[table[features.DOMAIN] == domain], task)
         if records.examples:
             boots[domain] = bootstrap(records, settings.resamples, _SEEDS[domain])
     return boots
@@ -127,7 +127,7 @@ def _bootstraps(
 def _swapped(
     table: pd.DataFrame, baseline_table: pd.DataFrame, task: TaskSettings
 ) -> pd.DataFrame | str:
-    """The table with the baseline's scores, or why there is none."""
+    """Returns the table with the baseline's scores, or why there is none."""
     predictions = [
         column(target)
         for target in task.targets

@@ -1,4 +1,4 @@
-"""Sites and subgroups within each domain: their metrics, and how they compare with the baseline."""
+"""Sites and subgroups within each domain: their metrics, and their comparison with the baseline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from components.model_gate.rules.settings import GateSettings
 from components.statistics.bootstrap import Bootstrap, bootstrap, holm, p_below, paired_difference
 from components.statistics.intervals import Interval
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from schemas import features
 from trainer_modules.settings import TaskSettings
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 JUDGED = "judged"
 NOT_ENOUGH_DATA = "not_enough_data"
-# A column of more values than this is no grouping but an identifier or a measurement.
+# A column with more values is not a grouping but an identifier or a measurement.
 MAX_GROUPS = 50
-# Smaller groups are put together, so that no output names one that could be a single patient.
+# Smaller groups are pooled, so that no output names one that could be a single patient.
 MIN_NAMED_PATIENTS = 5
 FEW = f"(fewer than {MIN_NAMED_PATIENTS} patients)"
 
@@ -57,8 +57,8 @@ class GroupDifference:
         column: `site` or a subgroup column.
         value: Its value.
         auc: Difference of the AUCs, with its paired interval.
-        p_value: Of being worse by more than the margin, Holm-corrected over the groups; NaN when
-            the interval is undefined.
+        p_value: Of being worse by more than the margin, Holm-corrected over the groups; NaN if the
+            interval is undefined.
     """
 
     domain: str
@@ -69,7 +69,7 @@ class GroupDifference:
 
 
 class Groups(NamedTuple):
-    """All groups, and the differences of those of enough patients."""
+    """All groups, and the differences of those with enough patients."""
 
     groups: list[Group]
     differences: list[GroupDifference]
@@ -94,14 +94,16 @@ def judged(
     groups, differences = [], []
     margin = settings.subgroups.max_regression
     for domain, column, value, rows in _rows(table, subgroups):
-        records = Records.of_task(rows, task)
+        records = JudgedRows.of_task(rows, task)
         if not records.examples:
             continue
         boot = bootstrap(records, settings.resamples, seed=0)
         groups.append(_group(domain, column, value, boot, settings))
         if swapped is None or margin == 1 or records.patients < settings.subgroups.min_patients:
             continue
-        old = bootstrap(Records.of_task(swapped.loc[rows.index], task), settings.resamples, seed=0)
+        old = bootstrap(
+            JudgedRows.of_task(swapped.loc[rows.index], task), settings.resamples, seed=0
+        )
         auc = paired_difference(boot, old, "auc", settings.confidence, settings.interval)
         p_value = float("nan")
         if auc.judged:
@@ -120,7 +122,7 @@ def intervals(boot: Bootstrap, settings: GateSettings) -> dict[str, Interval]:
 def _group(domain: str, column: str, value: str, boot: Bootstrap, settings: GateSettings) -> Group:
     metrics, records = intervals(boot, settings), boot.records
     finite = np.isfinite(records.score[records.weight > 0]).all()
-    # NaN predictions are the model's fault, not a want of data: judged, they fail.
+    # NaN predictions are the model's fault, not a lack of data: they are judged, and fail.
     enough = records.patients >= settings.subgroups.min_patients and (
         np.isfinite(metrics["auc"].value) or not finite
     )
@@ -141,7 +143,7 @@ def _rows(
 
 
 def _corrected(differences: Sequence[GroupDifference]) -> list[GroupDifference]:
-    """Holm's correction over the groups that could be judged; the others would spoil the order."""
+    """Holm's correction over the groups that could be judged; the others have no place in it."""
     adjusted = iter(holm([one.p_value for one in differences if one.auc.judged]))
     return [
         dataclasses.replace(one, p_value=next(adjusted)) if one.auc.judged else one
@@ -150,7 +152,7 @@ def _corrected(differences: Sequence[GroupDifference]) -> list[GroupDifference]:
 
 
 def without_small_groups(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Puts groups of very few patients together, so that no output tells of one."""
+    """Pools groups of very few patients, so that no output identifies one."""
     patients = table.groupby(column)[features.PATIENT_ID].nunique()
     small = patients.index[patients < MIN_NAMED_PATIENTS]
     return table.assign(**{column: table[column].where(~table[column].isin(small), FEW)})

@@ -1,4 +1,4 @@
-"""What a rule answers, and the words for it."""
+"""Outcomes of rules, and their wording."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Bounds = tuple[float | None, float | None, float | None]
 
 
 def lacking_reason(metrics: Mapping[str, Interval], metric: str, min_patients: int) -> str:
-    """Why a metric can't be judged; empty when it can."""
+    """Why a metric can't be judged; empty if it can."""
     interval = metrics.get(metric)
     if interval is None:
         return "there are no labeled images"
     if interval.patients < min_patients:
-        return f"{interval.patients} patients are fewer than the {min_patients} asked for"
+        return f"{interval.patients} patients are fewer than the required {min_patients}"
     if not interval.judged:
         undefined = sorted(
             name.partition("/")[2]
@@ -44,7 +44,7 @@ def plain(name: str, status: str, message: str) -> Rule:
 
 
 def not_asked(name: str, where: str, metric: str, interval: Interval | None, why: str) -> Rule:
-    """The outcome of a rule that nobody asked for."""
+    """The outcome of a rule that is not required."""
     return result(name, where, metric, interval, None, NOT_REQUIRED, f"{where} {metric}: {why}")
 
 

@@ -13,12 +13,12 @@ DEFAULT = Path(__file__).with_name("default_policy.yaml")
 def load_policy(path: str, *, serves: bool) -> GateSettings:
     """Reads a policy; the default one for an empty path.
 
-    Outside the pipeline TFMA gives no verdict, and a table of predictions has no model to serve.
-    A policy that asks for them all the same is honored: nothing is blessed without them.
+    Outside the pipeline, TFMA gives no verdict, and a table of predictions has no model to serve.
+    A policy that still requires them is honored: nothing is blessed without them.
 
     Args:
         path: The YAML file.
-        serves: Whether there is an exported model to try out.
+        serves: Whether there is an exported model to call.
 
     Raises:
         InputError: The file can't be read, or holds unknown or ill-typed settings.

@@ -46,9 +46,9 @@ class SubgroupRules(Settings):
 
 
 class SliceRule(Settings):
-    """One bound on one metric in one slice, beside what is asked of every model.
+    """One bound on one metric in one slice, in addition to the general rules.
 
-    A slice that is named here must hold enough data: without them the model is refused.
+    A slice named here must have enough data, or the model is refused.
     """
 
     domain: Literal["in_distribution", "shifted"] = Field(description="where it is judged")
@@ -56,7 +56,7 @@ class SliceRule(Settings):
     group: str = Field("", description="COLUMN=VALUE within the domain; empty: the whole domain")
     at_least: float | None = Field(None, description="floor of the interval's lower bound")
     at_most: float | None = Field(
-        None, description="ceiling of its upper bound (of the value where the metric is ece)"
+        None, description="ceiling of its upper bound (for ece, of the value)"
     )
     min_patients: int = Field(
         20, ge=2, description="least patients; fewer are not enough data to judge"
@@ -65,16 +65,16 @@ class SliceRule(Settings):
     @model_validator(mode="after")
     def _sensible(self) -> Self:
         if self.metric.partition("/")[0] not in METRICS:
-            raise ValueError(f"metric '{self.metric}' is none of {', '.join(METRICS)}")
+            raise ValueError(f"metric '{self.metric}' is not one of {', '.join(METRICS)}")
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("exactly one of at_least and at_most is needed")
         if self.group and not all(self.group.partition("=")):
-            raise ValueError(f"group '{self.group}' is no COLUMN=VALUE, for example sex=F")
+            raise ValueError(f"group '{self.group}' is not COLUMN=VALUE, for example sex=F")
         return self
 
     @property
     def threshold(self) -> float:
-        """The floor or the ceiling, whichever is given."""
+        """The given floor or ceiling."""
         return next(bound for bound in (self.at_least, self.at_most) if bound is not None)
 
     @property
@@ -90,7 +90,7 @@ class SliceRule(Settings):
 
 
 class GateSettings(Settings):
-    """The verdict's rules."""
+    """The rules of the verdict."""
 
     in_distribution: DomainRules = DomainRules()
     shifted: DomainRules = DomainRules(min_auc=0.6)
@@ -120,5 +120,5 @@ class GateSettings(Settings):
     )
     serving_max_mb: float | None = Field(None, gt=0, description="ceiling of the model's size")
     serving_tolerance: float = Field(
-        1e-4, gt=0, lt=1, description="largest difference of served and judged probabilities"
+        1e-4, gt=0, lt=1, description="largest difference between served and judged probabilities"
     )

@@ -1,4 +1,4 @@
-"""Rules that name a metric and a slice of their own (`gate.slices`)."""
+"""Rules for a named metric in a named slice (`gate.slices`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.documents.gate import Rule
 
 
 def judged(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
-    """One outcome for each rule; a slice or a metric that is not there lacks data."""
+    """One outcome per rule; a missing slice or metric counts as lacking data."""
     for rule in settings.slices:
         yield _judged(_metrics(evidence, rule), rule)
 
@@ -50,7 +50,7 @@ def _judged(metrics: Mapping[str, Interval], rule: SliceRule) -> Rule:
         what, bound, passed = "lower bound", interval.lower, interval.lower >= threshold
         relation = "at least" if passed else "below the floor"
     else:
-        # Resampling inflates the calibration error: its value is judged, as in a domain.
+        # Resampling inflates the calibration error, so its value is judged, as in a domain.
         exact = rule.metric.partition("/")[0] == "ece"
         what, bound = ("value", interval.value) if exact else ("upper bound", interval.upper)
         passed = bound <= threshold

@@ -1,7 +1,7 @@
 """The last pushed model, found in the push destination.
 
-No Resolver: the folder is the truth about what is being served, and the same graph runs on
-Kubeflow, which has no Resolver.
+It uses no Resolver: the folder shows what is being served, and the same graph runs on Kubeflow,
+which has no Resolver.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 _GRAPH = "saved_model.pb"
-# What Pusher writes: a time stamp. Anything else in the folder is not a version.
+# Pusher names versions by a time stamp. Anything else in the folder is not a version.
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BLOCK = 1 << 20
 
@@ -28,16 +28,15 @@ class PushedModel:
 def last_pushed(baseline_dir: str, candidate: str) -> PushedModel | None:
     """The newest pushed model that is not the candidate itself.
 
-    A candidate is met again when the gate judges anew a model that has been pushed already;
-    compared with itself it would always pass.
+    The gate may judge a model that was already pushed; compared with itself, it would always pass.
 
     Args:
         baseline_dir: The push destination; may be missing.
         candidate: Folder of the exported model that is being judged.
 
     Raises:
-        OSError: A version folder can't be read, or `baseline_dir` is not a path: taking an
-            address for an empty folder would waive the comparison without a word.
+        OSError: A version folder can't be read, or `baseline_dir` is not a path: treating an
+            address as an empty folder would silently waive the comparison.
     """
     if "://" in baseline_dir:
         raise OSError("it is an address; give the path of a mounted folder")
@@ -61,7 +60,7 @@ def model_digest(folder: Path) -> str:
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of all files under a folder."""
+    """Size in bytes of all files under a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 

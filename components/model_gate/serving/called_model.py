@@ -1,7 +1,7 @@
-"""A model of anyone's called on record files: what it predicts, by what it is judged.
+"""Any model called on record files: its predictions, and what they predict.
 
-What a run's configuration says is here read off the model (its targets) and the records (their
-labels and subgroups).
+Here the model (its targets) and the records (their labels and subgroups) provide what a run's
+configuration provides otherwise.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PEEKED = 256
-# Splits on which a model was made or its threshold chosen: evidence from them would flatter it.
+# Splits that trained a model or chose its threshold: evidence from them would be biased.
 _NOT_JUDGED = tuple(
     split for split in features.SPLITS if split not in (features.TEST, features.SHIFTED)
 )
@@ -31,7 +31,7 @@ _NOT_JUDGED = tuple(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Called:
-    """A model's predictions and what they are of."""
+    """A model's predictions, their task and their subgroups."""
 
     table: pd.DataFrame
     task: TaskSettings
@@ -52,8 +52,8 @@ def call_model(
         model_dir: Folder of a SavedModel with the `tf_examples` signature.
         patterns: Patterns of GZIP-compressed TFRecord files of test examples.
         subgroups: Subgroups to judge by; none: all that the records have.
-        classes: Classes of a multiclass model in the order of the label's numbers; none: as the
-            model's card has them.
+        classes: Classes of a multiclass model in the order of the label's numbers; none: from the
+            model's card.
 
     Raises:
         InputError: The model or the records can't be used.
@@ -94,7 +94,7 @@ def baseline_model(folder: str, candidate: str) -> PushedModel:
     """A SavedModel to compare with: the folder itself, or the newest version in it.
 
     Raises:
-        InputError: There is none, or none other than the candidate.
+        InputError: There is none, or only the candidate.
     """
     if (Path(folder) / "saved_model.pb").is_file():
         return PushedModel(Path(folder).name, Path(folder))
@@ -128,7 +128,7 @@ def _files(patterns: Sequence[str]) -> list[str]:
 
 
 def _features(files: Sequence[str]) -> set[str]:
-    """Names of the features of some records of each file."""
+    """Names of the features in some records of each file."""
     import tensorflow as tf
 
     names: set[str] = set()
@@ -138,7 +138,7 @@ def _features(files: Sequence[str]) -> set[str]:
                 names.update(tf.train.Example.FromString(record).features.feature)
         except (tf.errors.OpError, ValueError, RuntimeError) as error:
             raise InputError(
-                f"examples '{path}' are no GZIP-compressed TFRecords of tf.Examples: {error}"
+                f"examples '{path}' are not GZIP-compressed TFRecords of tf.Examples: {error}"
             ) from None
     if not names:
         raise InputError("--examples: the files hold no records")
@@ -167,7 +167,7 @@ def _task(
         )
     raise InputError(
         f"model '{model_dir}' gives {list(targets)}, the examples have the labels {labels}: each "
-        "output needs a label of its name"
+        "output needs a label with its name"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the gate reads: the judged predictions, the pushed model's predictions, test images."""
+"""The gate's inputs: the judged predictions, the pushed model's predictions, test images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Files = Mapping[str, Sequence[str]]
 def judged_predictions(folder: str) -> pd.DataFrame:
     """Predictions on the test data of both domains.
 
-    Without the validation split: thresholds and temperature were chosen on it.
+    Excludes the validation split, which chose the thresholds and the calibration.
     """
     import pandas as pd
 
@@ -39,8 +39,8 @@ def baseline_predictions(
     """Runs the last pushed model on the same images.
 
     Returns:
-        Its version, or why it can't be compared, and its predictions (None in either case
-        without a model to compare).
+        Its version, or why it can't be compared, and its predictions (None if there is nothing to
+        compare).
     """
     try:
         pushed = last_pushed(baseline_dir, candidate_dir)
@@ -54,7 +54,7 @@ def baseline_predictions(
 def predicted_by(
     pushed: PushedModel, files: Files, task: TaskSettings
 ) -> tuple[Baseline, pd.DataFrame | None]:
-    """Runs a model that is to be compared; one that can't be run is a reason, no error."""
+    """Runs a model for comparison; one that can't run yields a reason, not an error."""
     import pandas as pd
     import tensorflow as tf
 
@@ -82,13 +82,13 @@ def serving(
     task: TaskSettings,
     settings: GateSettings,
 ) -> Serving:
-    """Tries the exported model in a clean process on some images of each domain."""
+    """Calls the exported model in a clean process on some images of each domain."""
     images = _some_images(files, settings.serving_examples)
     judged = table.drop_duplicates(features.IMAGE_ID).set_index(features.IMAGE_ID)
     if unknown := [image for image in images if image not in judged.index]:
         raise InputError(
             f"the predictions lack {len(unknown)} of the {len(images)} test images that were "
-            f"tried, for example '{unknown[0]}': predictions and examples are not of one run"
+            f"tried, for example '{unknown[0]}': predictions and examples are not from the same run"
         )
     expected = {
         target: judged.loc[list(images), features.prediction(target)].tolist()
@@ -98,7 +98,7 @@ def serving(
 
 
 def _some_images(files: Files, number: int) -> dict[str, bytes]:
-    """Encoded images by id, as many from each domain as there are, up to a number in all."""
+    """Encoded images by id, evenly from each domain, up to a total number."""
     import tensorflow as tf
 
     spec = {

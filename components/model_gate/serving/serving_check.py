@@ -1,7 +1,6 @@
 """Load-and-call check: does the exported model, alone in a clean process, serve what was judged?
 
-The docker-free counterpart of TFX's InfraValidator, which neither runs without a container engine
-nor on Kubeflow.
+It replaces TFX's InfraValidator, which requires a container engine and does not run on Kubeflow.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from schemas.documents.document import Part
 from schemas.documents.gate import Serving
 
 TIMEOUT_SECONDS = 300
-_PROBE = Path(__file__).with_name("serving_probe.py")
+_PROBE = Path(__file__).with_name("serve_alone.py")
 _TAIL_CHARACTERS = 600
 
 
@@ -46,21 +45,21 @@ def check_serving(
         images: Encoded images.
         expected: Judged probabilities of those images by target.
         tolerance: Largest accepted absolute difference.
-        timeout: Seconds after which the process is ended.
+        timeout: Seconds after which the process is killed.
 
     Returns:
-        The outcome; a model that crashes, hangs or answers otherwise gives `ok=False`.
+        The outcome; `ok=False` if the model crashes, hangs or returns something else.
     """
     size = folder_size(Path(model_dir))
     if not images:
-        message = "serving check: there are no test images to try"
+        message = "serving check: there are no test images"
         return Serving(ok=False, message=message, size_bytes=size)
     with tempfile.TemporaryDirectory(prefix="serving-check-") as folder:
         requests, answer = Path(folder, "images"), Path(folder, "answer.json")
         requests.mkdir()
         for index, image in enumerate(images):
             (requests / f"{index:06d}").write_bytes(image)
-        # -I: neither the environment nor the current folder can lend the model code to load.
+        # -I: neither the environment nor the current folder can provide code to the model.
         command = [sys.executable, "-I", str(_PROBE), str(Path(model_dir).resolve())]
         try:
             done = subprocess.run(
@@ -96,7 +95,7 @@ def _compared(
         message = f"serving check: outputs {missing} are missing from 'serving_default'"
         return Serving(ok=False, message=message, latency_ms=latency, size_bytes=size)
     if long := [name for name in expected if answer.sizes[name] != 1]:
-        message = f"serving check: outputs {long} give more than one value for an image"
+        message = f"serving check: outputs {long} return more than one value per image"
         return Serving(ok=False, message=message, latency_ms=latency, size_bytes=size)
     difference = max(
         float(np.max(np.abs(np.subtract(answer.outputs[target], values))))
@@ -107,7 +106,7 @@ def _compared(
     message = (
         f"serving check: the model served alone differs from the judged predictions by at most "
         f"{difference:.2g} on {images} images, {relation} {tolerance:g}; {latency:.1f} ms "
-        f"an image, {size / 1e6:.1f} MB"
+        f"per image, {size / 1e6:.1f} MB"
     )
     return Serving(
         ok=ok,

@@ -1,1 +1,1 @@
-"""The gate as a tool: tables and models of any origin. Imports the rules and the serving check."""
+"""The stand-alone gate for tables and models of any origin. Imports rules and serving."""

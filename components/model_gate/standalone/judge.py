@@ -1,4 +1,4 @@
-"""Judges a model outside the pipeline; loads TensorFlow only when a model is to be called."""
+"""Judges a model outside the pipeline; loads TensorFlow only to call a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUSED = 4
 def judge_predictions(
     path: str, policy: str = "", threshold: float | None = None, subgroups: Sequence[str] = ()
 ) -> StandaloneVerdict:
-    """The verdict on a table of predictions, as the document that `verdict.json` holds.
+    """Returns the verdict on a table of predictions, in the form of `verdict.json`.
 
     Raises:
         InputError: The table or the policy is not acceptable.
@@ -62,7 +62,7 @@ def judge_model(
     subgroups: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> StandaloneVerdict:
-    """The verdict on an exported model, run on record files and tried out in a clean process.
+    """Returns the verdict on an exported model, run on record files and in a clean process.
 
     Raises:
         InputError: The model, the examples, the baseline's folder or the policy can't be used.
@@ -98,7 +98,7 @@ def judge_model(
 
 
 def announce(document: StandaloneVerdict, output: str) -> int:
-    """Writes the verdict: JSON to stdout (and a file), lines for people to stderr.
+    """Writes the verdict: JSON to stdout (and to a file), readable lines to stderr.
 
     Returns:
         The exit status.

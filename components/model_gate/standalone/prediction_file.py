@@ -1,6 +1,6 @@
-"""Reads a CSV or Parquet file of predictions into columns of text, and refuses damaged ones.
+"""Reads a CSV or Parquet file of predictions into columns of text, and refuses damaged files.
 
-No message quotes a cell: which column holds the patients' ids is not yet known here.
+No message quotes a cell, because it is not yet known which column holds patient ids.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def read_predictions(path: str) -> pd.DataFrame:
-    """Every column as stripped text, an empty cell as an empty string.
+    """Reads every column as stripped text; an empty cell is an empty string.
 
-    The index is the number of the line in a CSV file, of the row in a Parquet file.
+    The index is the line number in a CSV file and the row number in a Parquet file.
 
     Raises:
-        InputError: The file is neither, or is damaged.
+        InputError: The file is neither CSV nor Parquet, or is damaged.
     """
     file = Path(path)
     try:
@@ -46,7 +46,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     lines: list[int] = []
     rows: list[list[str]] = []
     try:
-        # utf-8-sig: a spreadsheet program's byte order mark is no part of the first name.
+        # utf-8-sig: the byte order mark of spreadsheet programs is not part of the first name.
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             header = [name.strip() for name in next(reader, [])]
@@ -98,7 +98,7 @@ def _text(cell: object) -> str:
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     if not header:
-        raise InputError(f"predictions '{path}' are empty: a first line of column names is needed")
+        raise InputError(f"predictions '{path}' are empty: expected a first line of column names")
     if len(header) == 1:
         for delimiter, name in _OTHER_DELIMITERS.items():
             if delimiter in header[0]:
@@ -114,7 +114,7 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 
 
 def _check_row(path: Path, line: int, row: Sequence[str], width: int) -> None:
-    # First the length: an unclosed quote swallows rows, and both errors would follow from it.
+    # Length first: an unclosed quote swallows rows and would cause both errors.
     if any(len(cell) > MAX_CELL for cell in row):
         raise _huge(path, f"line {line}")
     if len(row) != width:

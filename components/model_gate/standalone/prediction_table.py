@@ -1,6 +1,6 @@
-"""From a table of anyone's predictions to the table that the gate judges.
+"""Converts any table of predictions to the table that the gate judges.
 
-Messages name columns, rows and counts. They quote a cell only where it can't be a patient's id.
+Messages name columns, rows and counts. They quote a cell only if it can't be a patient id.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _SHOWN = 30
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predictions as the gate judges them.
+    """Predictions in the form that the gate judges.
 
     Attributes:
         table: Columns as the Predictor writes them.
-        baseline: The same images with the baseline's scores; None without.
+        baseline: The same images with the baseline's scores, or None.
         subgroups: Names of the subgroup columns.
-        ignored: Columns that were not taken for subgroups.
-        threshold: A score from here on is a positive decision.
-        chosen: How the threshold came about.
+        ignored: Columns that are not used as subgroups.
+        threshold: Scores from here on are positive decisions.
+        chosen: How the threshold was chosen.
         unscored: Validation rows without a score: no rule sees them, but they count.
     """
 
@@ -61,9 +61,9 @@ def prepare(
     """Checks columns and values, chooses the threshold, names the groups.
 
     Args:
-        raw: Columns of text, an empty string where a value is unknown.
-        threshold: Decision threshold; None: chosen on validation rows, 0.5 without any.
-        subgroups: Columns to judge by; none: every further column that can be a grouping.
+        raw: Columns of text; an empty string is an unknown value.
+        threshold: Decision threshold; None: chosen on validation rows, or 0.5 without them.
+        subgroups: Columns to judge by; none: every other column that can be a grouping.
 
     Raises:
         InputError: A column is missing or a value is not accepted.
@@ -99,7 +99,7 @@ def _check_columns(raw: pd.DataFrame, subgroups: Sequence[str]) -> None:
     columns = list(raw.columns)
     for name in (*REQUIRED, *subgroups):
         if name not in columns:
-            # Without a header the names are the first patient's values: not to be shown.
+            # Without a header, the names are the first patient's values: do not show them.
             headed = any(needed in columns for needed in REQUIRED)
             near = settings_files.nearest(name, columns) if headed else " (is there a header?)"
             near = near.replace("valid name", "name in the file")
@@ -109,7 +109,9 @@ def _check_columns(raw: pd.DataFrame, subgroups: Sequence[str]) -> None:
             )
     for name in subgroups:
         if name in (*REQUIRED, *OPTIONAL):
-            raise InputError(f"predictions: column '{name}' has a meaning and is no subgroup")
+            raise InputError(
+                f"predictions: column '{name}' has another meaning and can't be a subgroup"
+            )
 
 
 def _check_one_of(raw: pd.DataFrame, column: str, accepted: Sequence[str]) -> None:
@@ -136,7 +138,7 @@ def _labels(raw: pd.DataFrame) -> np.ndarray:
 
 
 def _scores(raw: pd.DataFrame, column: str) -> np.ndarray:
-    """Probabilities; NaN stays, for a model that gives it is judged and refused."""
+    """Probabilities; NaN stays, because a model that returns it is judged and refused."""
     import pandas as pd
 
     nothing = raw[column].str.lower().isin(["", "nan"])
@@ -156,12 +158,12 @@ def _validation_rows(raw: pd.DataFrame) -> np.ndarray:
     _check_one_of(raw, SPLIT, _SPLITS)
     validation = (raw[SPLIT] == features.VALIDATION).to_numpy()
     if validation.all():
-        raise InputError("predictions: every row is of split 'validation', none is left to judge")
+        raise InputError("predictions: every row is of split 'validation'; none is left to judge")
     patients = raw[features.PATIENT_ID]
     if shared := len(set(patients[validation]) & set(patients[~validation])):
         raise InputError(
             f"predictions: {shared} patients have rows in 'validation', where the threshold is "
-            "chosen, and among those that are judged; a patient belongs to one of them"
+            "chosen, and among those that are judged; a patient must be in only one of them"
         )
     return validation
 
@@ -219,7 +221,7 @@ def _bad_cell(
 ) -> InputError:
     row = wrong.idxmax()
     value = raw.at[row, column]
-    # Columns in the wrong order: the cell may be what must not be shown.
+    # If columns are in the wrong order, the cell may be confidential.
     hidden = value in set(raw[features.PATIENT_ID])
     shown = "a patient's id" if hidden else f"'{value[:_SHOWN]}'"
     return InputError(

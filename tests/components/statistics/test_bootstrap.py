@@ -11,13 +11,13 @@ from sklearn.metrics import roc_auc_score
 
 from components.statistics import bootstrap, delong
 from components.statistics.intervals import MAX_EXCLUDED, Resampled
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 
 
-def records_of(label, score, patient, targets=("t",)) -> Records:
+def records_of(label, score, patient, targets=("t",)) -> JudgedRows:
     label, score = np.atleast_2d(label).T, np.atleast_2d(score).T
     names, number = np.unique(patient, return_inverse=True)
-    return Records(
+    return JudgedRows(
         targets=targets,
         exclusive=False,
         patient=number,
@@ -29,7 +29,7 @@ def records_of(label, score, patient, targets=("t",)) -> Records:
     )
 
 
-def clustered(random, patients=120, images=4, strength=1.2) -> Records:
+def clustered(random, patients=120, images=4, strength=1.2) -> JudgedRows:
     """A label a patient, a patient effect twice the noise: images are far from independent."""
     patient = np.repeat(np.arange(patients), images)
     label = (random.random(patients) < 0.4).astype(float)[patient]
@@ -129,7 +129,7 @@ def test_seeds():
 
 def test_size_of_a_target(make_table):
     table = make_table("shifted", ("edema", "effusion"), known=0.5)
-    records = Records.from_table(table, ("edema", "effusion"))
+    records = JudgedRows.from_table(table, ("edema", "effusion"))
     interval = bootstrap.bootstrap(records, 200, 0).interval("auc/edema", 0.95)
     known = table[table["label/edema/weight"] > 0]
     assert interval.examples == len(known)
@@ -148,7 +148,7 @@ def test_speed_on_ten_thousand_images():
         data[f"label/{target}/weight"] = (random.random(size) < 0.9).astype(float)
         data[f"prediction/{target}"] = 1 / (1 + np.exp(-label - random.normal(size=size)))
         data[f"decision/{target}"] = (data[f"prediction/{target}"] > 0.5).astype(float)
-    records = Records.from_table(data, targets)
+    records = JudgedRows.from_table(data, targets)
     start = time.process_time()
     bootstrap.bootstrap(records, 2000, seed=0)
     # Seconds of processor time: two cores have 20 of them in 10 s.
@@ -172,7 +172,7 @@ def test_holm(p_values, expected):
 def test_p_value_agrees_with_the_interval(make_table, method):
     tables = [make_table("shifted", strength=strength) for strength in (2.0, 1.0)]
     new, old = (
-        bootstrap.bootstrap(Records.from_table(table, ["edema"]), 400, 0) for table in tables
+        bootstrap.bootstrap(JudgedRows.from_table(table, ["edema"]), 400, 0) for table in tables
     )
     lower = bootstrap.paired_difference(new, old, "auc", 0.9, method).lower
     assert bootstrap.p_below(new, old, "auc", lower, method) == pytest.approx(0.05, abs=0.008)

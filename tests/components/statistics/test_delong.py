@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from components.statistics import bootstrap, delong
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 
 
-def records_of(label, score, patient) -> Records:
+def records_of(label, score, patient) -> JudgedRows:
     label, score = np.atleast_2d(label).T, np.atleast_2d(score).T
     names, number = np.unique(patient, return_inverse=True)
     known = np.ones_like(score, dtype=float)
-    return Records(("t",), False, number, len(names), label, known, score, known)
+    return JudgedRows(("t",), False, number, len(names), label, known, score, known)
 
 
 def by_definition(label, score) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from components.statistics import bootstrap, delong
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 
 pytestmark = pytest.mark.slow
 
@@ -15,14 +15,16 @@ STRENGTH = 1.2
 TRUTH = stats.norm.cdf(STRENGTH / np.sqrt(2 * (1 + 0.25)))
 
 
-def clustered(random, patients: int = 200, images: int = 3) -> Records:
+def clustered(random, patients: int = 200, images: int = 3) -> JudgedRows:
     """A patient effect twice the noise: images of a patient are far from independent."""
     patient = np.repeat(np.arange(patients), images)
     label = (random.random(patients) < 0.4).astype(float)[patient]
     score = STRENGTH * label + random.normal(size=patients)[patient]
     score = score + 0.5 * random.normal(size=patients * images)
     known = np.ones((len(label), 1))
-    return Records(("t",), False, patient, patients, label[:, None], known, score[:, None], known)
+    return JudgedRows(
+        ("t",), False, patient, patients, label[:, None], known, score[:, None], known
+    )
 
 
 def test_intervals_by_patient_cover_and_those_by_record_do_not():
@@ -32,7 +34,7 @@ def test_intervals_by_patient_cover_and_those_by_record_do_not():
     for _ in range(repetitions):
         records = clustered(random)
         boot = bootstrap.bootstrap(records, 600, seed=0)
-        by_record = Records(
+        by_record = JudgedRows(
             **{
                 **vars(records),
                 "patient": np.arange(records.examples),

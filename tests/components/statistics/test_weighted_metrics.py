@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from components.statistics.weighted_metrics import PatientMetrics
 
 
@@ -24,7 +24,7 @@ def table(patients, labels, scores, decisions=None, weights=None, target="t") ->
     )
 
 
-def once(records: Records) -> dict[str, float]:
+def once(records: JudgedRows) -> dict[str, float]:
     values = PatientMetrics(records)(np.ones((records.patients, 1)))
     return {name: float(one[0]) for name, one in values.items()}
 
@@ -42,14 +42,14 @@ def once(records: Records) -> dict[str, float]:
     ],
 )
 def test_auc_by_hand(labels, scores, auc):
-    records = Records.from_table(table(list("abcd")[: len(labels)], labels, scores), ("t",))
+    records = JudgedRows.from_table(table(list("abcd")[: len(labels)], labels, scores), ("t",))
     np.testing.assert_equal(once(records)["auc"], auc)
 
 
 def test_counts_of_patients_weigh_their_records():
     """Patient a (0: .2, 1: .6) twice, b (0: .7) once, c (1: .1) never."""
     data = table(["a", "a", "b", "c"], [0, 1, 0, 1], [0.2, 0.6, 0.7, 0.1])
-    records = Records.from_table(data, ("t",))
+    records = JudgedRows.from_table(data, ("t",))
     draws = PatientMetrics(records)(np.array([[2.0], [1.0], [0.0]]))
     # Positives: .6 twice. Negatives: .2 twice, .7 once. Won: 2 * 2 of 2 * 3.
     assert draws["auc"][0] == pytest.approx(4 / 6)
@@ -73,7 +73,7 @@ def test_against_scikit_learn_with_ties_and_masked_labels():
         score = np.clip(label * 0.2 + random.random(size) * 0.8, 0, 1)
         data[f"prediction/{target}"] = np.round(score, 1)  # many ties
         data[f"decision/{target}"] = (score > 0.5).astype(float)
-    records = Records.from_table(data, targets)
+    records = JudgedRows.from_table(data, targets)
     counts = random.poisson(1.0, size=(records.patients, 7)).astype(float)
     draws = PatientMetrics(records)(counts)
     for resample in range(7):
@@ -121,21 +121,21 @@ def test_accuracy_of_exclusive_targets():
         data[f"prediction/{name}"] = values
         data[f"decision/{name}"] = 0.0
     # Right on a and c; wrong on b; a NaN is never right.
-    assert once(Records.from_table(data, tuple(scores), exclusive=True))["accuracy"] == 0.5
+    assert once(JudgedRows.from_table(data, tuple(scores), exclusive=True))["accuracy"] == 0.5
 
 
 def test_nan_shows_and_unknown_labels_do_not_count():
     data = table(list("abcd"), [0, 1, 0, 1], [0.1, 0.9, np.nan, 0.8])
-    assert np.isnan(once(Records.from_table(data, ("t",)))["auc"])
+    assert np.isnan(once(JudgedRows.from_table(data, ("t",)))["auc"])
     data["label/t/weight"] = [1.0, 1.0, 0.0, 1.0]
-    values = once(Records.from_table(data, ("t",)))
+    values = once(JudgedRows.from_table(data, ("t",)))
     assert values["auc"] == 1.0
     assert values["brier"] == pytest.approx((0.01 + 0.01 + 0.04) / 3)
 
 
 def test_records_without_a_known_label_are_left_out():
     data = table(list("aab"), [0, 1, 1], [0.1, 0.9, 0.5], weights=[1.0, 1.0, 0.0])
-    records = Records.from_table(data, ("t",))
+    records = JudgedRows.from_table(data, ("t",))
     assert (records.patients, records.examples) == (1, 2)
     assert records.size_of("t") == (1, 2)
 
@@ -153,7 +153,7 @@ def test_leaving_out_each_patient_is_a_count_of_zero(exclusive):
         score = np.round(np.clip(label * 0.2 + random.random(size) * 0.8, 0, 1), 1)
         data[f"prediction/{target}"] = score
         data[f"decision/{target}"] = (score > 0.5).astype(float)
-    records = Records.from_table(data, targets, exclusive)
+    records = JudgedRows.from_table(data, targets, exclusive)
     metrics = PatientMetrics(records)
     expected = metrics(1 - np.eye(records.patients))
     quick = metrics.leave_one_out()
@@ -163,5 +163,5 @@ def test_leaving_out_each_patient_is_a_count_of_zero(exclusive):
 
 
 def test_leaving_out_the_only_patient_of_a_class_leaves_nothing_to_rank():
-    records = Records.from_table(table(list("abc"), [1, 0, 0], [0.6, 0.7, 0.2]), ("t",))
+    records = JudgedRows.from_table(table(list("abc"), [1, 0, 0], [0.6, 0.7, 0.2]), ("t",))
     np.testing.assert_allclose(PatientMetrics(records).leave_one_out()["auc"], [np.nan, 1.0, 0.0])

@@ -176,8 +176,8 @@ RERUN = {
     "components/predictor/embedding_table.py": PREDICTS | REPORTERS,
     "components/evaluator/score_table.py": {"Evaluator"},
     "components/statistics/bootstrap.py": {"ModelGate"} | REPORTERS,
-    "components/model_gate/serving/serving_probe.py": {"ModelGate"},
-    "components/shift_analysis/image_drift.py": REPORTERS,
+    "components/model_gate/serving/serve_alone.py": {"ModelGate"},
+    "components/shift_analysis/image_statistics.py": REPORTERS,
     "components/reporter/page/templates/page.css": REPORTERS,
     "components/reporter/executor.py": {"Reporter"},
     "components/label_efficiency/cell/labels.py": {"StudyCell"},
@@ -318,7 +318,7 @@ def test_closures_are_what_the_standard_librarys_finder_finds(nodes, closures):
     # What is reached without an import statement.
     by_name = {
         **{name: [module for module, _ in _SOURCES.values()] for name in INGEST},
-        "ModelGate": ["components.model_gate.serving.serving_probe"],
+        "ModelGate": ["components.model_gate.serving.serve_alone"],
     }
     for name in OURS:
         finder = Finder(path=[str(code_digest.ROOT)])

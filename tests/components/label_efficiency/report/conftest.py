@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from schemas.documents.study import Candidate, Cell, CellResult, Tried
 
 PATIENTS = 60
 
 
-def records(quality: float, seed: int = 0) -> Records:
+def records(quality: float, seed: int = 0) -> JudgedRows:
     """Two images a patient; scores are noise and `quality` times the label."""
     truth = np.repeat(np.arange(PATIENTS) % 2, 2).astype(float)
     noise = np.random.default_rng(seed).normal(size=len(truth))
     score = 1 / (1 + np.exp(-(quality * (truth - 0.5) + noise)))
-    return Records(
+    return JudgedRows(
         targets=("finding",),
         exclusive=False,
         patient=np.repeat(np.arange(PATIENTS), 2),

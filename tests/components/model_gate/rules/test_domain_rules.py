@@ -119,7 +119,7 @@ STRICT = GateSettings(
             replaced("shifted", "auc", interval(patients=19)),
             "auc floor",
             "not_enough_data",
-            "19 patients are fewer than the 20 asked for",
+            "19 patients are fewer than the required 20",
         ),
         (
             replaced("shifted", "auc", None),
@@ -154,7 +154,7 @@ STRICT = GateSettings(
         ),
         (evidence(evaluator_blessed=False), "tfma thresholds", "fail", "did not pass"),
         (evidence(evaluator_blessed=None), "tfma thresholds", "not_enough_data", "no verdict"),
-        (evidence(serving=None), "serving check", "not_enough_data", "not tried out"),
+        (evidence(serving=None), "serving check", "not_enough_data", "was not called"),
         (
             evidence(serving=Serving(ok=False, message="serving check: crashed")),
             "serving check",

@@ -49,7 +49,7 @@ def outcome(found, **rule) -> tuple[str, str]:
         (
             {"metric": "auc", "group": "sex=F", "at_least": 0, "min_patients": 31},
             "not_enough_data",
-            "30 patients are fewer than the 31",
+            "30 patients are fewer than the required 31",
         ),
     ],
 )
@@ -70,10 +70,10 @@ def test_a_named_slice_without_data_refuses_the_model(found):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"metric": "auk", "at_least": 0.5}, "none of auc"),
+        ({"metric": "auk", "at_least": 0.5}, "not one of auc"),
         ({"metric": "auc"}, "exactly one"),
         ({"metric": "auc", "at_least": 0.5, "at_most": 0.9}, "exactly one"),
-        ({"metric": "auc", "at_least": 0.5, "group": "women"}, "no COLUMN=VALUE"),
+        ({"metric": "auc", "at_least": 0.5, "group": "women"}, "not COLUMN=VALUE"),
     ],
 )
 def test_wrong_rules_are_refused(wrong, words):

@@ -183,7 +183,7 @@ def test_domain_without_data_or_with_one_class_is_not_blessed(run, predictions, 
 def test_policy_that_asks_for_what_is_not_there_blesses_nothing(run, predictions):
     status, verdict, _ = run(predictions, policy=FAST + "require_serving: true\n")
     assert status == 4
-    assert verdict["reasons"] == ["the exported model was not tried out"]
+    assert verdict["reasons"] == ["the exported model was not called"]
 
 
 GOOD = "patient_id,domain,label,score\na,in_distribution,0,0.1\nb,shifted,1,0.9\n"

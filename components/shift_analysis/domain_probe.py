@@ -1,8 +1,8 @@
-"""What an embedding knows of the domain, and whether that is tangled up with the label.
+"""What an embedding encodes about the domain, and whether it is entangled with the label.
 
-An embedding from which the domain is read off easily is no fault by itself. It is one when the
-direction that tells the domains apart also orders the patients of one domain by their label: then
-the model can take the one for the other.
+An embedding that tells the domains apart is not a fault by itself. It is one if the direction that
+separates the domains also orders the patients of one domain by their label: the model can then
+mistake one for the other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from schemas.documents.shift import DomainAndLabel
 from trainer_modules.decisions.auc import auc
 from trainer_modules.probes.logistic import FOLDS, fit_folds
 
-MIN_PATIENTS = 10  # of each class, or a fold could be without
+MIN_PATIENTS = 10  # of each class, or a fold could have none
 MAX_IMAGES = 20_000
 
 
@@ -30,14 +30,14 @@ def domain_and_label(
     """Linear probes on a frozen embedding, scored on patients that they were not fitted on.
 
     Args:
-        embedding: Shape [N, D]; rows that are not finite are left out.
+        embedding: Shape [N, D]; rows that are not finite are excluded.
         domain: `in_distribution` or `shifted`, shape [N].
         label: 0 or 1 of one target, shape [N].
         weight: 0 where the label is unknown.
         patient: Whose image it is.
 
     Returns:
-        AUCs, which lie near 0.5 where one probe says nothing about what the other was fitted to.
+        AUCs, which are near 0.5 if one probe says nothing about what the other was fitted to.
     """
     rows = _some(np.flatnonzero(np.isfinite(embedding).all(axis=1)))
     embedding, domain, label = embedding[rows].astype(np.float64), domain[rows], label[rows]
@@ -67,16 +67,16 @@ def domain_and_label(
 
 
 def _some(rows: np.ndarray) -> np.ndarray:
-    """Of the rows, evenly spread ones when there are too many."""
+    """Thins the rows evenly if there are too many."""
     return rows[:: -(-len(rows) // MAX_IMAGES) or 1]
 
 
 def _out_of_fold(
     embedding: np.ndarray, truth: np.ndarray, patient: np.ndarray, fitted: np.ndarray
 ) -> np.ndarray:
-    """Scores of a logistic regression; NaN when a class has too few patients to fit one.
+    """Scores of a logistic regression; NaN if a class has too few patients to fit one.
 
-    Rows that are not fitted on get the mean score of the folds' models.
+    Rows outside `fitted` get the mean score of the folds' models.
     """
     scores = np.full(len(embedding), np.nan)
     places = np.flatnonzero(fitted)

@@ -1,8 +1,8 @@
-"""Loads an exported model and calls it: run as a script in a process of its own.
+"""Loads an exported model and calls it, as a script in its own process.
 
-Imports nothing of this repository, so that a model which needs it does not load:
+Imports nothing from this repository, so a model that needs it does not load:
 
-    python -I serving_probe.py MODEL_DIR IMAGES_DIR ANSWER_JSON
+    python -I serve_alone.py MODEL_DIR IMAGES_DIR ANSWER_JSON
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Performance against the look of the images: does the model lose where exposure or size drift?
+"""Performance by image statistics: does the model get worse where exposure or size drift?
 
-Each figure of an image is cut at the quintiles of the in-distribution images. How many images of
-each domain fall into a fifth says how far the domains are apart; the AUC in it, whether it matters.
+Each statistic is cut at the quintiles of the in-distribution images. How many images of each domain
+fall into a part shows how far the domains are apart; the AUC in it shows whether that matters.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.statistics import delong
-from components.statistics.judged_rows import Records
+from components.statistics.judged_rows import JudgedRows
 from schemas import features
 from schemas.documents.shift import DomainInRange, ImageFigure, Range
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FIGURES = ("mean", "std", "height", "width")
+STATISTICS = ("mean", "std", "height", "width")
 PARTS = 5
 MIN_PATIENTS = 20
 
 
-def performance_by_figure(
+def performance_by_statistic(
     table: pd.DataFrame, images: pd.DataFrame, targets: Sequence[str], confidence: float
 ) -> list[ImageFigure]:
-    """AUC of each domain in each part of the range of each figure.
+    """AUC of each domain in each part of the range of each statistic.
 
     Args:
         table: Predictions of the test data of both domains.
-        images: Ingestion's index: `image_id` and the figures.
+        images: Ingestion's index: `image_id` and the statistics.
         targets: Names of the targets.
         confidence: Of DeLong's interval, patients as clusters.
 
     Returns:
-        An entry for each figure that varies.
+        An entry for each statistic that varies.
     """
-    known = [name for name in FIGURES if name in images]
+    known = [name for name in STATISTICS if name in images]
     columns = images.drop_duplicates("image_id").set_index("image_id")[known]
     joined = table.join(columns, on=features.IMAGE_ID, rsuffix=" of the index")
     entries = (_entry(joined, name, targets, confidence) for name in known)
@@ -82,7 +82,7 @@ def _entry(
 def _judged(
     rows: pd.DataFrame, total: int, targets: Sequence[str], confidence: float
 ) -> DomainInRange:
-    records = None if rows.empty else Records.from_table(rows, targets)
+    records = None if rows.empty else JudgedRows.from_table(rows, targets)
     patients = 0 if records is None else records.patients
     found = delong.interval(records, confidence) if patients >= MIN_PATIENTS else None
     judged = found is not None and found.judged

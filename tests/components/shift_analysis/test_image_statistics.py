@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from components.shift_analysis.image_drift import performance_by_figure
+from components.shift_analysis.image_statistics import performance_by_statistic
 
 
 def data() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -36,7 +36,7 @@ def data() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_parts_shares_and_auc():
     table, images = data()
-    (entry,) = performance_by_figure(table, images, ["t"], 0.95)  # others do not vary
+    (entry,) = performance_by_statistic(table, images, ["t"], 0.95)  # others do not vary
     mean = images.set_index("image_id").loc[table["image/id"], "mean"].to_numpy()
     inside = (table["domain"] == "in_distribution").to_numpy()
     assert entry.figure == "mean"
@@ -60,14 +60,14 @@ def test_parts_shares_and_auc():
 def test_parts_of_few_patients_are_not_judged():
     table, images = data()
     table = table[(table["domain"] == "in_distribution") | (table.index > 985)]
-    (entry,) = performance_by_figure(table, images, ["t"], 0.95)
+    (entry,) = performance_by_statistic(table, images, ["t"], 0.95)
     assert {part.shifted.status for part in entry.parts} == {"not_enough_data"}
     assert {part.in_distribution.status for part in entry.parts} == {"judged"}
 
 
 def test_one_domain_has_no_drift():
     table, images = data()
-    (entry,) = performance_by_figure(table[:500], images, ["t"], 0.95)
+    (entry,) = performance_by_statistic(table[:500], images, ["t"], 0.95)
     assert entry.drift is None
     assert entry.parts[0].shifted.model_dump() == {
         "share": None,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.shift_analysis.probe import MIN_PATIENTS, domain_and_label
+from components.shift_analysis.domain_probe import MIN_PATIENTS, domain_and_label
 
 PATIENTS = 500
 
