@@ -81,6 +81,7 @@ def read_frame(file: BinaryIO, frame: int, layout: Layout) -> np.ndarray:
         Damaged: they broke the decoder.
     """
     from pydicom.pixels import get_decoder
+    from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
 
     request = (layout.element.offset, frame, str(layout.syntax), layout.options())
     decoder = get_decoder(layout.syntax)
@@ -97,8 +98,9 @@ def read_frame(file: BinaryIO, frame: int, layout: Layout) -> np.ndarray:
             return _child.run(file, *request)
         except RuntimeError:
             pass
-    # All that is installed gave up. Where there is one more, it may know the variant.
-    if decoder.missing_dependencies:
+    # All that is installed gave up. Of JPEG there is a variant that one more plugin knows.
+    twelve_bits = layout.syntax in (JPEGBaseline8Bit, JPEGExtended12Bit) and layout.stored > 8
+    if twelve_bits and decoder.missing_dependencies:
         raise Unusable(_needs_plugin(decoder))
     raise Damaged(f"transfer syntax {layout.syntax.name}: the data are damaged")
 

@@ -9,73 +9,36 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     RLELossless,
-    SecondaryCaptureImageStorage,
-    generate_uid,
 )
 
 from components.image_example_gen.decoding import images
 from components.image_example_gen.decoding.dicom import file as dicom
 from components.image_example_gen.decoding.dicom import plugins
-
-LIMIT = 10**7
-
-
-def _dataset(values, syntax=ExplicitVRLittleEndian, frames=None, **tags):
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = syntax
-    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    shape = values.shape[1:] if frames else values.shape
-    dataset.Rows, dataset.Columns = shape[:2]
-    dataset.SamplesPerPixel = shape[2] if len(shape) == 3 else 1
-    dataset.PhotometricInterpretation = "RGB" if len(shape) == 3 else "MONOCHROME2"
-    if len(shape) == 3:
-        dataset.PlanarConfiguration = 0
-    if frames:
-        dataset.NumberOfFrames = frames
-    bits = values.dtype.itemsize * 8
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
-    dataset.PixelRepresentation = int(values.dtype.kind == "i")
-    dataset.PixelData = values.tobytes()
-    for name, value in tags.items():
-        setattr(dataset, name, value)
-    dataset["PixelData"].VR = "OW" if bits > 8 else "OB"
-    return dataset
+from tests.components.image_example_gen.decoding.dicom.made_dicom import (
+    LIMIT,
+    file_of,
+    make,
+    picture_of,
+    ramp,
+    stretch,
+)
 
 
-def _file(dataset):
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
-    buffer.seek(0)
-    return buffer
-
-
-def _decode(dataset, frame=None):
-    return dicom.decode(_file(dataset), frame, LIMIT).pixels
-
-
-def _ramp(dtype=np.uint16, low=0, high=4095):
-    return np.linspace(low, high, 12 * 16).round().astype(dtype).reshape(12, 16)
-
-
-def _stretch(values, low, high):
-    return np.clip(np.rint((values.astype(float) - low) / (high - low) * 255), 0, 255)
+def _decode(made, frame=None):
+    return picture_of(made, frame).pixels
 
 
 def test_eight_bits_stay_as_they_are():
-    values = _ramp(np.uint8, 10, 200)
-    np.testing.assert_array_equal(_decode(_dataset(values)), values)
+    values = ramp(np.uint8, 10, 200)
+    np.testing.assert_array_equal(_decode(make(values)), values)
 
 
 @pytest.mark.parametrize(
@@ -84,25 +47,25 @@ def test_eight_bits_stay_as_they_are():
      (np.uint16, 3, 1023, 10), (np.int8, -100, 90, 8)],
 )  # fmt: skip
 def test_without_a_window_the_values_range_is_stretched(dtype, low, high, stored):
-    values = _ramp(dtype, low, high)
-    shown = _decode(_dataset(values, BitsStored=stored, HighBit=stored - 1))
-    np.testing.assert_array_equal(shown, _stretch(values, low, high))
+    values = ramp(dtype, low, high)
+    shown = _decode(make(values, BitsStored=stored, HighBit=stored - 1))
+    np.testing.assert_array_equal(shown, stretch(values, low, high))
 
 
 def test_monochrome1_is_inverted():
-    values = _ramp(np.uint8, 10, 200)
-    shown = _decode(_dataset(values, PhotometricInterpretation="MONOCHROME1"))
+    values = ramp(np.uint8, 10, 200)
+    shown = _decode(make(values, PhotometricInterpretation="MONOCHROME1"))
     np.testing.assert_array_equal(shown, 255 - values)
 
 
 def test_rescale_comes_before_the_window():
     # A CT: slope 2, intercept -1024, lung window of width 1500 around -600.
-    values = _ramp(np.int16, 0, 2000)
+    values = ramp(np.int16, 0, 2000)
     tags = {"RescaleSlope": 2, "RescaleIntercept": -1024, "WindowCenter": -600, "WindowWidth": 1500}
     units = values.astype(float) * 2 - 1024
     # PS3.3 C.11.2.1.2.1, in double precision.
     expected = np.clip(((units - (-600 - 0.5)) / (1500 - 1) + 0.5) * 255, 0, 255)
-    shown = _decode(_dataset(values, **tags))
+    shown = _decode(make(values, **tags))
     assert np.abs(shown - expected).max() <= 0.5 + 1e-9
 
 
@@ -114,50 +77,50 @@ def test_rescale_comes_before_the_window():
     ],
 )
 def test_voi_functions(function, formula):
-    values = _ramp()
+    values = ramp()
     tags = {"WindowCenter": [2000, 1], "WindowWidth": [900, 1], "VOILUTFunction": function}
     expected = formula(values.astype(float), 2000, 900)
-    assert np.abs(_decode(_dataset(values, **tags)) - expected).max() <= 0.5 + 1e-9
+    assert np.abs(_decode(make(values, **tags)) - expected).max() <= 0.5 + 1e-9
 
 
 @pytest.mark.parametrize("width", [0, -5])
 def test_impossible_windows_are_left_aside(width):
-    values = _ramp()
-    shown = _decode(_dataset(values, WindowCenter=10, WindowWidth=width))
-    np.testing.assert_array_equal(shown, _stretch(values, 0, 4095))
+    values = ramp()
+    shown = _decode(make(values, WindowCenter=10, WindowWidth=width))
+    np.testing.assert_array_equal(shown, stretch(values, 0, 4095))
 
 
 def test_voi_table_goes_before_the_window():
-    values = _ramp(np.uint16, 0, 255)
+    values = ramp(np.uint16, 0, 255)
     item = pydicom.Dataset()
     item.LUTDescriptor = [256, 0, 12]
     table = (np.linspace(0, 1, 256) ** 2 * 4095).round().astype(int)
     item.LUTData = table.tolist()
     item["LUTData"].VR = item["LUTDescriptor"].VR = "US"
-    dataset = _dataset(
+    dataset = make(
         values, VOILUTSequence=Sequence([item]), WindowCenter=1, WindowWidth=2, BitsStored=12
     )
     np.testing.assert_array_equal(_decode(dataset), np.rint(table[values] / 4095 * 255))
 
 
 def test_modality_table():
-    values = _ramp(np.uint16, 0, 255)
+    values = ramp(np.uint16, 0, 255)
     item = pydicom.Dataset()
     item.LUTDescriptor = [256, 0, 16]
     item.ModalityLUTType = "US"
     table = np.arange(256)[::-1] * 100
     item.LUTData = table.tolist()
     item["LUTData"].VR = item["LUTDescriptor"].VR = "US"
-    shown = _decode(_dataset(values, ModalityLUTSequence=Sequence([item])))
-    np.testing.assert_array_equal(shown, _stretch(table[values], 0, 25500))
+    shown = _decode(make(values, ModalityLUTSequence=Sequence([item])))
+    np.testing.assert_array_equal(shown, stretch(table[values], 0, 25500))
 
 
 @pytest.mark.parametrize(("kind", "shown_as"), [("MONOCHROME2", 0), ("MONOCHROME1", 0)])
 def test_padding_is_black_and_does_not_count(kind, shown_as):
-    values = _ramp(np.int16, 0, 1000)
+    values = ramp(np.int16, 0, 1000)
     values[0] = -2000
-    shown = _decode(_dataset(values, PixelPaddingValue=-2000, PhotometricInterpretation=kind))
-    expected = _stretch(values, values[1:].min(), 1000)
+    shown = _decode(make(values, PixelPaddingValue=-2000, PhotometricInterpretation=kind))
+    expected = stretch(values, values[1:].min(), 1000)
     assert (shown[0] == shown_as).all()
     np.testing.assert_array_equal(
         shown[1:], (expected if kind == "MONOCHROME2" else 255 - expected)[1:]
@@ -165,14 +128,14 @@ def test_padding_is_black_and_does_not_count(kind, shown_as):
 
 
 def test_frames_and_their_own_windows():
-    values = np.stack([_ramp(), _ramp()[::-1]])
+    values = np.stack([ramp(), ramp()[::-1]])
     groups = []
     for center in (1000, 3000):
         window, group = pydicom.Dataset(), pydicom.Dataset()
         window.WindowCenter, window.WindowWidth = center, 500
         group.FrameVOILUTSequence = Sequence([window])
         groups.append(group)
-    dataset = _dataset(values, frames=2, PerFrameFunctionalGroupsSequence=Sequence(groups))
+    dataset = make(values, frames=2, PerFrameFunctionalGroupsSequence=Sequence(groups))
     for frame, center in enumerate((1000, 3000)):
         expected = np.clip(((values[frame] - (center - 0.5)) / 499.0 + 0.5) * 255, 0, 255)
         assert np.abs(_decode(dataset, frame) - expected).max() <= 0.5 + 1e-9
@@ -185,25 +148,25 @@ def test_frames_and_their_own_windows():
 def test_rgb_of_eight_and_sixteen_bits():
     rng = np.random.default_rng(0)
     values = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(_decode(_dataset(values)), values)
+    np.testing.assert_array_equal(_decode(make(values)), values)
     wide = values.astype(np.uint16) * 257
-    np.testing.assert_array_equal(_decode(_dataset(wide)), values)
+    np.testing.assert_array_equal(_decode(make(wide)), values)
 
 
 def test_ybr_becomes_rgb():
-    gray = _ramp(np.uint8, 0, 255)
+    gray = ramp(np.uint8, 0, 255)
     values = np.stack([gray, np.full_like(gray, 128), np.full_like(gray, 128)], axis=-1)
-    shown = _decode(_dataset(values, PhotometricInterpretation="YBR_FULL"))
+    shown = _decode(make(values, PhotometricInterpretation="YBR_FULL"))
     np.testing.assert_array_equal(shown, np.stack([gray] * 3, axis=-1))
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
 def test_lossless_compression_changes_nothing(syntax):
-    values = np.kron(_ramp(), np.ones((4, 4), np.uint16))
+    values = np.kron(ramp(), np.ones((4, 4), np.uint16))
     tags = {"WindowCenter": 2000, "WindowWidth": 3000, "BitsStored": 12, "HighBit": 11}
-    packed = _dataset(values, **tags)
+    packed = make(values, **tags)
     packed.compress(syntax)
-    np.testing.assert_array_equal(_decode(packed), _decode(_dataset(values, **tags)))
+    np.testing.assert_array_equal(_decode(packed), _decode(make(values, **tags)))
 
 
 @pytest.mark.parametrize(
@@ -255,7 +218,7 @@ def test_missing_plugin_is_named():
 
 
 def test_unknown_syntaxes_are_named():
-    dataset = _dataset(_ramp(), RLELossless)
+    dataset = make(ramp(), RLELossless)
     dataset.PixelData = encapsulate([b"\0" * 10])
     dataset["PixelData"].is_undefined_length = True
     # MPEG2, which is video.
@@ -303,27 +266,27 @@ def test_a_decoder_that_hangs_is_ended(monkeypatch):
 
 
 def test_too_many_pixels_are_not_decoded():
-    dataset = _dataset(_ramp(np.uint8))
+    dataset = make(ramp(np.uint8))
     dataset.Rows = dataset.Columns = 60_000
     with pytest.raises(dicom.TooLarge, match="60000x60000"):
         _decode(dataset)
 
 
 def test_a_deflated_bomb_is_not_unpacked():
-    plain = _file(_dataset(_ramp(np.uint8), DeflatedExplicitVRLittleEndian)).getvalue()
+    plain = file_of(make(ramp(np.uint8), DeflatedExplicitVRLittleEndian)).getvalue()
     start = 144 + int.from_bytes(plain[140:144], "little")
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     bomb = squeeze.compress(b"\0" * 50_000_000) + squeeze.flush()
     with pytest.raises(dicom.TooLarge, match="unpacks to more"):
         dicom.decode(io.BytesIO(plain[:start] + bomb), None, 1_000_000)
     np.testing.assert_array_equal(
-        dicom.decode(io.BytesIO(plain), None, 1_000_000).pixels, _ramp(np.uint8)
+        dicom.decode(io.BytesIO(plain), None, 1_000_000).pixels, ramp(np.uint8)
     )
 
 
 def test_files_without_preamble_are_read_by_name(tmp_path):
-    values = _ramp(np.uint8, 0, 255)
-    dataset = _dataset(values, ImplicitVRLittleEndian)
+    values = ramp(np.uint8, 0, 255)
+    dataset = make(values, ImplicitVRLittleEndian)
     path = tmp_path / "old.dcm"
     pydicom.dcmwrite(path, dataset, implicit_vr=True, little_endian=True)
     start = path.read_bytes().index(b"\x28\x00\x02\x00")  # (0028,0002), the first of the image
@@ -336,9 +299,9 @@ def test_files_without_preamble_are_read_by_name(tmp_path):
     [("YES", (dicom.BURNED_IN,)), ("NO", ()), (None, (dicom.BURNED_IN_UNKNOWN,))],
 )
 def test_burned_in_annotation_is_flagged(tmp_path, stated, expected):
-    tags = {} if stated is None else {"BurnedInAnnotation": stated}
+    tags = {"BurnedInAnnotation": stated}
     path = tmp_path / "image"
-    path.write_bytes(_file(_dataset(_ramp(np.uint8), **tags)).getvalue())
+    path.write_bytes(file_of(make(ramp(np.uint8), **tags)).getvalue())
     assert images.read_file(str(path), LIMIT).flags == expected
 
 
@@ -348,8 +311,8 @@ def test_identities_are_not_even_read(tmp_path, caplog, capfd):
         "PatientID": "planted-id",
         "PatientBirthDate": "19700101",
     }
-    dataset = _dataset(_ramp(np.uint8), **tags)
-    file = _file(dataset)
+    dataset = make(ramp(np.uint8), **tags)
+    file = file_of(dataset)
     assert set(dicom.read_tags(file, dicom._TAGS).dir()) <= set(dicom._TAGS)
     with caplog.at_level(logging.DEBUG):
         dicom.decode(file, None, LIMIT)
