@@ -1,6 +1,6 @@
 """Names of the tf.Example contract, once, for ingestion, training, evaluation and serving."""
 
-from typing import Literal
+from typing import Final, Literal
 
 IMAGE_ENCODED = "image/encoded"
 IMAGE_ID = "image/id"
@@ -16,10 +16,10 @@ SLIDE_ID = "slide_id"
 SITE = "site"
 DOMAIN = "domain"
 
-IN_DISTRIBUTION = "in_distribution"
-SHIFTED = "shifted"
-DOMAINS = (IN_DISTRIBUTION, SHIFTED)
 Domain = Literal["in_distribution", "shifted"]
+IN_DISTRIBUTION: Final = "in_distribution"
+SHIFTED: Final = "shifted"
+DOMAINS: tuple[Domain, Domain] = (IN_DISTRIBUTION, SHIFTED)
 
 UNLABELED = "unlabeled"
 TRAIN = "train"

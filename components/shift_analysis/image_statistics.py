@@ -60,7 +60,7 @@ def _entry(
     part = np.searchsorted(edges, joined[name].to_numpy(np.float64), side="right")
     bounds = [None, *map(float, edges), None]
 
-    def judged(place: int, domain: str) -> DomainInRange:
+    def judged(place: int, domain: features.Domain) -> DomainInRange:
         rows = joined[(part == place) & (joined[features.DOMAIN] == domain)]
         return _judged(rows, len(values[domain]), targets, confidence)
 
@@ -83,15 +83,16 @@ def _judged(
     rows: pd.DataFrame, total: int, targets: Sequence[str], confidence: float
 ) -> DomainInRange:
     records = None if rows.empty else JudgedRows.from_table(rows, targets)
-    patients = 0 if records is None else records.patients
-    found = delong.interval(records, confidence) if patients >= MIN_PATIENTS else None
-    judged = found is not None and found.judged
+    found = None
+    if records is not None and records.patients >= MIN_PATIENTS:
+        found = delong.interval(records, confidence)
+    judged = found if found is not None and found.judged else None
     return DomainInRange(
         share=len(rows) / total if total else None,
-        patients=patients,
-        auc=found.value if judged else None,
-        lower=found.lower if judged else None,
-        upper=found.upper if judged else None,
+        patients=records.patients if records is not None else 0,
+        auc=judged.value if judged else None,
+        lower=judged.lower if judged else None,
+        upper=judged.upper if judged else None,
         status="judged" if judged else "not_enough_data",
     )
 

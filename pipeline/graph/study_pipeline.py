@@ -9,12 +9,12 @@ from __future__ import annotations
 from tfx import v1 as tfx
 
 from components.label_efficiency.cell.component import StudyCell
-from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS, Arm
+from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.label_efficiency.report.component import StudyReporter
 from pipeline.config.config import RunConfig
 from pipeline.graph.code_digest import code_digest, executor_of
 from pipeline.graph.shared_nodes import Places, SharedNodes, assemble, build_shared_nodes
-from schemas.documents.study import Cell
+from schemas.documents.study import Arm, Cell
 from schemas.errors import InputError
 from trainer_modules.settings import InitSettings
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from schemas import features
 from schemas.documents.data_gate import DataGateReport
 from schemas.documents.gate import GateVerdict
 from schemas.documents.history import TrainingHistory
@@ -89,7 +90,7 @@ def _model_gate(outputs: Mapping[str, Any]) -> str:
     verdict = GateVerdict.read(outputs["gate_report"].uri)
     figures = [
         f"AUC {name} {metric.value:.3f} ({metric.lower:.3f} to {metric.upper:.3f})"
-        for name, domain in (("ID", "in_distribution"), ("shifted", "shifted"))
+        for name, domain in zip(("ID", "shifted"), features.DOMAINS, strict=True)
         if (metric := verdict.metrics.get(domain, {}).get("auc"))
         and metric.value is not None
         and metric.lower is not None

@@ -115,7 +115,7 @@ def collect(
 
 def _bootstraps(
     table: pd.DataFrame, task: TaskSettings, settings: GateSettings
-) -> dict[str, Bootstrap]:
+) -> dict[features.Domain, Bootstrap]:
     boots = {}
     for domain in features.DOMAINS:
         records = JudgedRows.of_task(table[table[features.DOMAIN] == domain], task)
@@ -143,7 +143,7 @@ def _swapped(
 
 
 def _differences(
-    boots: Mapping[str, Bootstrap],
+    boots: Mapping[features.Domain, Bootstrap],
     swapped: pd.DataFrame,
     task: TaskSettings,
     settings: GateSettings,

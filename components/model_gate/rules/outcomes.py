@@ -58,7 +58,7 @@ def result(
     message: str,
 ) -> Rule:
     """The outcome of a rule on a metric."""
-    bounds = (None, None, None)
+    bounds: Bounds = (None, None, None)
     if interval is not None:
         bounds = (interval.value, interval.lower, interval.upper)
     return _rule(name, where, metric, bounds, threshold, status, message)

@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.model_gate.rules.evidence import Baseline, Serving
+from components.model_gate.rules.evidence import Baseline
 from components.model_gate.rules.settings import GateSettings
 from components.model_gate.serving.baseline import PushedModel, last_pushed
 from components.model_gate.serving.serving_check import check_serving
 from schemas import features
+from schemas.documents.gate import Serving
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 

@@ -115,7 +115,7 @@ class ForestRow(NamedTuple):
 
 
 def forest(
-    overall: Mapping[str, Metric], subgroups: Sequence[Subgroup], floor: float | None
+    overall: Mapping[features.Domain, Metric], subgroups: Sequence[Subgroup], floor: float | None
 ) -> str | None:
     """AUC and interval of each domain, then of each site and subgroup in it."""
     rows = forest_rows(overall, subgroups)
@@ -139,7 +139,9 @@ def forest(
         return inline(canvas, "forest", "AUC with interval by domain, site and subgroup")
 
 
-def forest_rows(overall: Mapping[str, Metric], subgroups: Sequence[Subgroup]) -> list[ForestRow]:
+def forest_rows(
+    overall: Mapping[features.Domain, Metric], subgroups: Sequence[Subgroup]
+) -> list[ForestRow]:
     """Each domain followed by its groups, up to a number that one plot can hold."""
     rows = []
     for domain, figure in overall.items():

@@ -36,7 +36,7 @@ class HeadlineRow(NamedTuple):
 
     name: str
     target: str
-    figures: dict[str, Metric | None]
+    figures: dict[features.Domain, Metric | None]
 
 
 def headline(content: Content) -> list[HeadlineRow]:

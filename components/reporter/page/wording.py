@@ -18,7 +18,10 @@ VERDICT_TITLES: dict[Verdict, str] = {
     "stopped_by_data_gate": "Stopped by the data gate before training",
     "failed": "The run failed",
 }
-DOMAIN_TITLES = {features.IN_DISTRIBUTION: "In distribution", features.SHIFTED: "Shifted"}
+DOMAIN_TITLES: dict[features.Domain, str] = {
+    features.IN_DISTRIBUTION: "In distribution",
+    features.SHIFTED: "Shifted",
+}
 METRIC_NAMES = {
     "auc": "AUC",
     "pr_auc": "PR AUC",
