@@ -100,7 +100,7 @@ def test_bad_tables_are_bad_input(run, tmp_path, capsys):
         (["--predictions", str(broken)], "lack ['patient_id', 'domain']"),
         (["--predictions", str(run), "--images", str(broken)], "hold no index-*.parquet"),
     ):
-        assert main(["analyze", *arguments]) == 2
+        assert main(["analyse", *arguments]) == 2
         assert expected in capsys.readouterr().err
     (run / "embeddings-test.parquet").write_bytes(b"no table")
     with pytest.raises(InputError, match=r"embeddings .* can't be read"):

@@ -89,7 +89,7 @@ def test_same_cell_gives_the_same_scores(compute, whole, tmp_path):
 
 def test_other_seed_takes_over_the_search_and_draws_anew(compute, whole, tmp_path):
     found = compute(Cell(arm="random", seed=2), tmp_path / "seed2", searched=whole[1])
-    assert (found.search, found.chosen) == ([], whole[0].chosen)
+    assert (found.search, found.chosen) == ((), whole[0].chosen)
     assert not np.allclose(scores(tmp_path / "seed2"), scores(whole[1]), atol=1e-3)
 
 
