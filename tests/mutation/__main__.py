@@ -25,7 +25,7 @@ def main() -> int:
         found |= _area(name, arguments.sample, arguments.jobs, left)
     tried = sum(module.tried for module in found.values())
     killed = sum(module.killed for module in found.values())
-    survivors.write(found)
+    survivors.write(found, {source for area in AREAS for source in Mutants(area).sources})
     print(f"{killed} of {tried} mutants killed; those alive are in {survivors.FILE.name}")
     return 0 if tried and killed >= REQUIRED * tried else 1
 

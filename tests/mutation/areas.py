@@ -61,21 +61,28 @@ AREAS = {
     "splits": Area(
         (
             "components/image_example_gen/plan.py",
-            "components/image_example_gen/splits.py",
+            "components/image_example_gen/rows/splits.py",
+            "components/image_example_gen/rows/units.py",
         ),
         (
             "tests/components/image_example_gen/test_plan.py",
-            "tests/components/image_example_gen/test_splits.py",
+            "tests/components/image_example_gen/rows",
         ),
     ),
     "decoding": Area(
         (
-            "components/image_example_gen/decoding/dicom.py",
+            "components/image_example_gen/decoding/formats.py",
             "components/image_example_gen/decoding/images.py",
+            "components/image_example_gen/decoding/tiff.py",
+            "components/image_example_gen/decoding/dicom/*.py",
+            "components/image_example_gen/pixels/*.py",
         ),
         (
-            "tests/components/image_example_gen/decoding/test_dicom.py",
+            "tests/components/image_example_gen/decoding/dicom",
+            "tests/components/image_example_gen/decoding/test_formats.py",
             "tests/components/image_example_gen/decoding/test_images.py",
+            "tests/components/image_example_gen/decoding/test_tiff.py",
+            "tests/components/image_example_gen/pixels",
         ),
     ),
     "statistics": Area(

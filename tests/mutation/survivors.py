@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,8 +58,13 @@ def read() -> dict[str, Module]:
     return modules
 
 
-def write(found: dict[str, Module]) -> dict[str, Module]:
-    """Replaces what the file says of these modules, and keeps the reasons that still apply."""
+def write(found: dict[str, Module], sources: Collection[str]) -> None:
+    """Replaces what the file says of these modules, and keeps the reasons that still apply.
+
+    Args:
+        found: Outcomes.
+        sources: All modules of all areas; the file forgets others.
+    """
     known = read()
     reasons = {
         (source, one.function, one.change): one.reason
@@ -67,10 +73,11 @@ def write(found: dict[str, Module]) -> dict[str, Module]:
     }
     for source, module in found.items():
         explained = (
-            one._replace(reason=reasons.get((source, one.function, one.change), ""))
+            one._replace(reason=reasons.get((source, one.function, one.change), one.reason))
             for one in module.survivors
         )
         known[source] = module._replace(survivors=tuple(explained))
+    known = {source: module for source, module in known.items() if source in sources}
     counts = [_counts(f"`{source}`", module) for source, module in sorted(known.items())]
     whole = Module(
         sum(module.mutants for module in known.values()),
