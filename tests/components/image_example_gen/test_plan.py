@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import collections
+import hashlib
+import io
 import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from components.image_example_gen.decoding.images import Picture, Rejected
 from components.image_example_gen.plan import plan_units
@@ -140,3 +143,49 @@ def test_the_mapping_gets_every_identity(tmp_path):
     studies = {r.study_id for r in rows(30)} - {""}
     assert kinds == {"image": 30, "patient": 10, "study": len(studies), "slide": 8}
     assert f"patient,smith-0,{Pseudonyms(b'k' * 16).patient('smith-0')}" in lines
+
+
+def test_rows_are_dealt_to_shards_by_the_published_hash(units):
+    """Of seed, reference and number: the number tells rows of one image apart."""
+    for unit in units:
+        for planned in unit.images():
+            text = "\x1f".join(("0", "shard", planned.image, str(planned.number))).encode()
+            place = int(hashlib.blake2b(text, digest_size=8).hexdigest(), 16) / 2**64
+            assert unit.shard == int(place * unit.shards)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [{"encoding": "png"}, {"encoding": "jpeg", "jpeg_quality": 95}, {"stored_size": 100}],
+    ids=lambda stored: "-".join(map(str, stored.values())),
+)
+def test_the_size_of_shards_follows_how_images_are_stored(stored):
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 500), np.uint8)
+
+    class Noise(Listed):
+        def load(self, image, max_pixels):
+            return Picture(pixels)
+
+    data = DataSettings(images_per_shard=100, shard_megabytes=1, **stored)
+    units = plan_units(Noise(rows(2000)), data, 0, Pseudonyms(b"k" * 16))
+    image = Image.fromarray(pixels)
+    if "stored_size" in stored:
+        image = image.resize((100, 80))  # one byte a pixel, whatever the resampling
+    file = io.BytesIO()
+    image.save(file, data.encoding, **({"quality": 95} if data.encoding == "jpeg" else {}))
+    expected = min(100, 1e6 / len(file.getvalue()))
+    shards = sum(unit.shards for unit in units if not unit.shard)
+    assert shards == pytest.approx(2000 / expected, rel=0.3)
+
+
+def test_the_mapping_is_of_the_pseudonyms_that_are_planned(tmp_path):
+    with IdMapping(str(tmp_path / "key")) as mapping:
+        units = plan_units(Listed(rows(30)), DataSettings(), 0, Pseudonyms(b"k" * 16), mapping)
+    lines = (tmp_path / "key.mapping.csv").read_text().splitlines()[1:]
+    by_number = {planned.number: planned for unit in units for planned in unit.images()}
+    for row in rows(30):
+        planned = by_number[row.number]
+        for kind in ("image", "patient", "study", "slide"):
+            given = row.image if kind == "image" else getattr(row, f"{kind}_id")
+            if given:
+                assert f"{kind},{given},{getattr(planned, f'{kind}_id')}" in lines
