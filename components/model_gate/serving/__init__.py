@@ -1,1 +1,1 @@
-"""Loads and calls the exported model in a clean process. Imports no rules."""
+"""Calls the exported and the pushed models, the former in a clean process too. Imports rules."""

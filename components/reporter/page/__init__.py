@@ -1,1 +1,1 @@
-"""The page: what it says, its charts and its templates. Imports statistics; no TFX."""
+"""The page: what it says, its charts and its templates. Imports no TFX."""

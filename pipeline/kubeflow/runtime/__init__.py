@@ -1,1 +1,1 @@
-"""What runs inside a pod. Imports pipeline.config; no compiler, no client."""
+"""What runs inside a pod. Imports pipeline.local; no compiler, no client."""
