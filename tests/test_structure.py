@@ -63,17 +63,22 @@ def _package_imports() -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def _table() -> dict[str, set[str]]:
-    """CONTRIBUTING's table: package -> packages that it may import, patterns written out."""
+def _rows() -> list[tuple[str, list[str]]]:
+    """CONTRIBUTING's table: a package, and patterns of the packages that it may import."""
     lines = (ROOT / "CONTRIBUTING.md").read_text().split("| May import |")[1].split("\n\n")[0]
     rows = re.findall(r"^\| `([\w.]+)` \| (.*) \|$", lines, re.MULTILINE)
     assert len(rows) == len(dict(rows)), "CONTRIBUTING.md: a package has two rows"
+    return [(package, re.findall(r"`([^`]+)`", allowed)) for package, allowed in rows]
+
+
+def _table() -> dict[str, set[str]]:
+    """Package -> packages that it may import, patterns written out."""
     table = {}
-    for package, allowed in rows:
+    for package, patterns in _rows():
         table[package] = {"schemas"} - {package}
         if package.split(".")[0] != "schemas":
             table[package].add("schemas.documents")
-        for pattern in re.findall(r"`([^`]+)`", allowed):
+        for pattern in patterns:
             matching = fnmatch.filter(PACKAGES, pattern)
             assert matching, f"CONTRIBUTING.md: `{pattern}` is not a package"
             table[package].update(matching)
@@ -94,6 +99,17 @@ def test_packages_import_what_the_table_allows():
         for module in modules
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_table_allows_nothing_that_no_package_does():
+    imports = _package_imports()
+    unused = [
+        f"`{package}` imports nothing of `{pattern}`"
+        for package, patterns in _rows()
+        for pattern in patterns
+        if package in imports and not fnmatch.filter(imports[package], pattern)
+    ]
+    assert unused == []
 
 
 @pytest.mark.parametrize("graph", [_table, _package_imports], ids=["table", "code"])
