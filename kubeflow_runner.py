@@ -13,7 +13,7 @@ from schemas.errors import InputError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parses arguments and acts; returns 0, 2 for bad input, or 1 (see --help)."""
+    """Runs a command; returns 0, 2 for bad input, or 1 (see --help)."""
     arguments = parser(__doc__.splitlines()[0], ACTIONS).parse_args(argv)
     try:
         return arguments.act(arguments)
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; a run that was submitted goes on", file=sys.stderr)
+        print("interrupted; a submitted run continues", file=sys.stderr)
         return 130
 
 

@@ -1,7 +1,7 @@
 """Runs the REMEDIS pipeline on this machine.
 
 Intentionally short: arguments here, configuration in pipeline/config/config.py, the run in
-pipeline/local/run.py. Nothing heavy is imported before the arguments are known to be right.
+pipeline/local/run.py. Imports nothing heavy before the arguments are validated.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--preset", default="", help="a recipe in pipeline/presets (default: demo)")
+    source.add_argument(
+        "--preset", default="", help="a recipe in pipeline/config/presets (default: demo)"
+    )
     source.add_argument("--config", default="", help="a config.yaml, for example an earlier run's")
     parser.add_argument(
         "--set",
@@ -76,10 +78,10 @@ def _parser() -> argparse.ArgumentParser:
         help="instead of releasing a model: label_efficiency (settings: study.*)",
     )
     parser.add_argument(
-        "--evaluate-only", action="store_true", help="judge and report, push nothing"
+        "--evaluate-only", action="store_true", help="evaluate and report, push nothing"
     )
     parser.add_argument(
-        "--from-node", action="append", default=[], help="reuse what precedes this node"
+        "--from-node", action="append", default=[], help="reuse the results that precede this node"
     )
     parser.add_argument("--to-node", action="append", default=[], help="stop after this node")
     parser.add_argument(

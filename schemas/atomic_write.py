@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: whoever waits for one never reads half of it."""
+"""Atomic writes: readers never see an incomplete file."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a path to write to; it takes the place of `path` when the block ends.
+    """Yields a path to write to, which replaces `path` at the end of the block.
 
-    If the block raises, what it wrote is removed and an older file at `path` stays as it is.
+    If the block raises, the new file is removed, and an older file at `path` stays unchanged.
 
     Args:
       path: The file; its folder exists.
     """
     target = Path(path)
-    # Hidden and of another ending: patterns that look for finished files don't match it.
+    # Hidden and with another suffix, so that patterns for finished files don't match it.
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         yield partial

@@ -1,4 +1,4 @@
-"""Errors with a meaning of their own. Plain Python, so that runners catch them without TFX."""
+"""Our own errors. Plain Python, so that runners catch them without TFX."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import errno
 from collections.abc import Sequence
 
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
-# TensorFlow's own, known by name so that nothing here imports it.
+# TensorFlow's own error, recognized by name so that nothing here imports it.
 _NO_PERMISSION_NAME = "PermissionDeniedError"
 
 
 class InputError(ValueError):
-    """A file or setting of the user's is missing, malformed or contradictory (exit status 2).
+    """A file or setting of the user is missing, malformed or contradictory (exit status 2).
 
     The message names the file or setting, the value received and what is accepted.
     """
 
 
 def mistake_behind(error: BaseException | None) -> InputError | None:
-    """The user's mistake that Beam or TFX wrapped in an exception of its own, if there is one.
+    """The user's mistake behind an exception of Beam or TFX, if there is one.
 
-    A place that may not be read or written is one too.
+    A path without permission to read or write counts as one.
     """
     while error is not None:
         if isinstance(error, InputError):
@@ -29,18 +29,18 @@ def mistake_behind(error: BaseException | None) -> InputError | None:
         if refused or type(error).__name__ == _NO_PERMISSION_NAME:
             return InputError(
                 f"no permission: {str(error).splitlines()[0]}; let the run's user read and write "
-                "there, or name another place"
+                "there, or name another path"
             )
         error = error.__cause__ or error.__context__
     return None
 
 
 class Diverged(RuntimeError):
-    """Training ended because its loss was no longer a finite number."""
+    """Training ended because its loss was no longer finite."""
 
 
 def some_of(items: Sequence[object], most: int = 5, total: int | None = None) -> str:
-    """A list for a message: the first few, and how many more; `total` where not all are given."""
+    """A list for a message: the first few, and how many more; `total` if not all are given."""
     if not items:
         return "none"
     more = (len(items) if total is None else total) - most

@@ -1,4 +1,4 @@
-"""Names of the tf.Example contract, once, for ingestion, training, evaluation and serving."""
+"""Names in the tf.Example contract, for ingestion, training, evaluation and serving."""
 
 from typing import Final, Literal
 
@@ -44,7 +44,7 @@ def label_weight(name: str) -> str:
 
 
 def subgroup(name: str) -> str:
-    """Feature of a subgroup column: a string, `unknown` where the source has none."""
+    """Feature of a subgroup column: a string, `unknown` if the source has none."""
     return f"subgroup/{name}"
 
 

@@ -1,6 +1,6 @@
 """Settings of the engines that execute ingestion, statistics and evaluation.
 
-Every engine takes its own settings and no others; `runner` says which one is meant.
+Every engine accepts only its own settings; `runner` selects the engine.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ class MultiProcessing(Settings):
 
 
 class _PortableSettings(Settings):
-    """A cluster that takes a job server's jar, and whose workers run our code beside it.
+    """A cluster that accepts a job server's jar, and whose workers run our code beside it.
 
-    The job, jar included, goes to the cluster over its REST interface: no Java is needed here.
+    The job, including the jar, is sent to the cluster over its REST interface: no Java is needed
+    here.
     """
 
     job_server_jar: str = Field(pattern=r".\.jar$", description="Beam's job server, as downloaded")
@@ -83,7 +84,7 @@ class Spark(_PortableSettings):
 class Dataflow(Settings):
     """Google Cloud Dataflow: statistics and evaluation of artifacts in Cloud Storage.
 
-    Ingestion stays in its own step, because it writes files, and Dataflow's workers share none.
+    Ingestion stays in its own step, because it writes files and Dataflow's workers share no folder.
     """
 
     runner: Literal["dataflow"] = Field("dataflow", description=_RUNNER)

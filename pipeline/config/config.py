@@ -1,6 +1,6 @@
-"""The run configuration: presets, overrides, validation and what to do about a wrong setting.
+"""The run configuration: presets, overrides, validation and messages about wrong settings.
 
-Imports no TensorFlow, so that a mistake is answered before anything heavy is loaded.
+Imports no TensorFlow, so that mistakes are reported before anything heavy is loaded.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PRESETS = Path(__file__).parent / "presets"
 
 
 class PushSettings(Settings):
-    """Where blessed models go."""
+    """The destination of blessed models."""
 
     enabled: bool = Field(True, description="false: evaluate and report, push nothing")
     destination: str = Field(
@@ -194,14 +194,14 @@ def _preset_path(preset: str) -> Path:
 
 
 def _policy(given: Any) -> Any:
-    """The rules of a policy file in the place of its path (`gate: policy.yaml`)."""
+    """Replaces the path of a policy file (`gate: policy.yaml`) by its rules."""
     if isinstance(given, str) and given:
         return settings_files.read_mapping(Path(given), "policy")
     return given
 
 
 def _parsed(override: str) -> tuple[list[str], Any, str]:
-    """An override's path and value; and the override itself, for messages."""
+    """An override's path and value, and the override itself for messages."""
     name, equals, text = override.partition("=")
     if not equals or not name:
         raise InputError(f"--set '{override}': give NAME=VALUE, for example data.root=/data/cxr")

@@ -1,4 +1,4 @@
-"""Which file `curated_schema` names: that of a folder of schemas/, or any other by its path."""
+"""Finds the file of the setting `curated_schema`: in a folder of schemas/, or by its path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_path(setting: str) -> bool:
 
 
 def check_name(setting: str) -> str:
-    """Refuses a name that no folder of schemas/ has.
+    """Refuses a name that is not a folder of schemas/.
 
     Raises:
       ValueError: There is no such folder.
@@ -38,7 +38,7 @@ def check_name(setting: str) -> str:
 
 
 def schema_path(setting: str) -> Path:
-    """The file, absolute; a folder stands for the schema in it."""
+    """The absolute path of the file; a folder stands for the schema in it."""
     if not is_path(setting):
         return REPOSITORY / "schemas" / setting / FILE
     path = Path(os.path.abspath(Path(setting).expanduser()))
@@ -46,7 +46,7 @@ def schema_path(setting: str) -> Path:
 
 
 def read_schema(setting: str) -> Path:
-    """The file, after a look whether it is a schema.
+    """The file, after checking that it is a schema.
 
     Raises:
       InputError: It can't be read, or it is not a schema.

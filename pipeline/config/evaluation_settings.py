@@ -10,8 +10,8 @@ from trainer_modules.settings import Settings
 class EvaluationSettings(Settings):
     """Point-value thresholds that TFMA checks for every target; null: not checked.
 
-    They are a first, coarse judgment. The intervals, which count patients and not images, are
-    judged by the model gate.
+    They are a first, coarse check. The model gate judges intervals, which count patients instead of
+    images.
     """
 
     min_auc: float = Field(0.5, ge=0, le=1, description="floor of the AUC of both domains together")

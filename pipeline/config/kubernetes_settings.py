@@ -1,4 +1,4 @@
-"""Settings of the pods that run the steps on Kubernetes. They decide no result."""
+"""Settings of the pods that run the steps on Kubernetes. They do not affect results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainer_modules.settings import Settings
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 _Folder = Annotated[str, Field(pattern=r"^/[^\s:]+$", description="absolute path")]
 _Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-# YAML reads 4 as a number, where Kubernetes has text.
+# YAML reads 4 as a number; Kubernetes expects text.
 _Text = Annotated[str, BeforeValidator(lambda value: str(value) if _is_number(value) else value)]
 _Cpu = Annotated[_Text, Field(pattern=r"^([0-9]+(\.[0-9]+)?|[0-9]+m)$")]
 _Memory = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(E|Ei|P|Pi|T|Ti|G|Gi|M|Mi|K|Ki)$")]
@@ -97,7 +97,7 @@ class StepSettings(Settings):
 
 
 class StepOverrides(StepSettings):
-    """What one node has different from `kubernetes.step`; unset (or null): the same."""
+    """Settings of one node that differ from `kubernetes.step`; unset or null: the same."""
 
     @model_validator(mode="before")
     @classmethod
@@ -148,7 +148,7 @@ class KubernetesSettings(Settings):
     @field_validator("nodes", mode="before")
     @classmethod
     def _over_defaults(cls, nodes: Any) -> Any:
-        """A GPU for one node must not take the secret from another."""
+        """Merges nodes into the defaults: a GPU for one must not remove another's secret."""
         if not isinstance(nodes, dict):
             return nodes
         merged = {name: dict(defaults) for name, defaults in _NODES.items()}

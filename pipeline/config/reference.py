@@ -1,4 +1,4 @@
-"""The reference of all settings: name, type, default, meaning, read off the types.
+"""The reference of all settings: name, type, default and meaning, derived from the types.
 
 `--list` prints it; `python -m pipeline.config.reference > docs/settings.md` writes the page.
 """
@@ -36,7 +36,7 @@ _HEAD = "| Setting | Type | Default | Meaning |\n|---|---|---|---|\n"
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One setting; `kind` names the kind of its section that has it, where there are several."""
+    """One setting; `kind` names the kind of section that has it, if there are several."""
 
     name: str
     type: str
@@ -47,7 +47,7 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A section with the settings that are directly in it."""
+    """A section and its direct settings."""
 
     name: str
     meaning: str
@@ -55,7 +55,7 @@ class Section:
 
 
 def sections() -> Iterator[Section]:
-    """Every section, each before those inside it; the first one is the run's own settings."""
+    """Every section, before its subsections; the first one is the run itself."""
     yield from _sections("", RunConfig, None)
 
 
@@ -81,7 +81,7 @@ def as_text(section: str = "") -> str:
 
 
 def listing(section: str = "") -> str:
-    """What `--list` prints: the settings of a section, or the presets and all settings."""
+    """Text of `--list`: the settings of a section, or the presets and all settings."""
     if section:
         return as_text(section)
     presets = "\n".join(f"  {name}" for name in preset_names())
@@ -138,7 +138,7 @@ def _setting(name: str, field: FieldInfo, value: Any, kind: str = "") -> Setting
 def _of_kinds(
     path: str, field: FieldInfo, kinds: Sequence[type[BaseModel]], default: BaseModel
 ) -> Section:
-    """The settings of a section of several kinds, of which one setting says which is meant."""
+    """The settings of a section of several kinds, among which one setting selects."""
     tag = str(field.discriminator)
     names = [str(kind.model_fields[tag].default) for kind in kinds]
     choices = [c for kind in kinds for c in typing.get_args(kind.model_fields[tag].annotation)]
@@ -176,7 +176,7 @@ def _meaning(model: type[BaseModel]) -> str:
 
 
 def _lines(setting: Setting) -> str:
-    """A setting for the terminal: what it is in one line, what it means below."""
+    """A setting for the terminal: one line for name, type and default, then its meaning."""
     kind = f" ({setting.kind})" if setting.kind else ""
     head = f"{setting.name}{kind}: {setting.type}; {_default(setting)}"
     return "\n".join(
@@ -196,7 +196,7 @@ def _row(setting: Setting) -> str:
 
 
 def _anchor(name: str) -> str:
-    """As GitHub makes it of a heading."""
+    """The anchor that GitHub gives a heading."""
     return name.lower().replace(".", "")
 
 

@@ -1,4 +1,4 @@
-"""Types and values of settings in words that whoever writes YAML understands."""
+"""Types and values of settings, in words for people who write YAML."""
 
 from __future__ import annotations
 

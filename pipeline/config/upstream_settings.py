@@ -11,7 +11,7 @@ from trainer_modules.settings import TaskSettings, UpstreamTraining
 
 
 class UpstreamSettings(UpstreamTraining):
-    """Step 1 of REMEDIS for when no released weights are at hand. Its data never meet the run's."""
+    """Step 1 of REMEDIS, for use without released weights. Its data never mix with the run's."""
 
     enabled: bool = Field(False, description="true: train the first weights here")
     task: TaskSettings | None = Field(None, description="labels of the natural images")
@@ -25,7 +25,7 @@ class UpstreamSettings(UpstreamTraining):
 
     @property
     def given_task(self) -> TaskSettings:
-        """The task, which an upstream training can't do without."""
+        """The task, which an upstream training requires."""
         if self.task is None:
             raise ValueError(
                 "task is missing: name the labels of the natural images, for example "
@@ -35,7 +35,7 @@ class UpstreamSettings(UpstreamTraining):
 
     @property
     def training(self) -> UpstreamTraining:
-        """The part that the Trainer needs."""
+        """The settings that the Trainer needs."""
         return UpstreamTraining.model_validate(
             {name: getattr(self, name) for name in UpstreamTraining.model_fields}
         )

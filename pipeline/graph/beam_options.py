@@ -14,15 +14,15 @@ from pipeline.config.beam_settings import (
 )
 from schemas.errors import InputError
 
-# Workers here see the installed packages. Without a word on that, TFX builds a source package of
-# itself for every Beam step (5 s each); the image's name is not used by these runners.
+# Workers on this machine see the installed packages. Without this option, TFX builds a source
+# package of itself for every Beam step (5 s each); these runners do not use the image's name.
 _INSTALLED = "--sdk_container_image=none"
 
 
 def beam_pipeline_args(settings: BeamSettings) -> list[str]:
     """Arguments for `beam_pipeline_args` of the pipeline.
 
-    The runner is always named: Beam's default tries to download a binary first.
+    Always names the runner, because Beam's default first tries to download a binary.
     """
     match settings:
         case InMemory():
@@ -57,7 +57,7 @@ def beam_pipeline_args(settings: BeamSettings) -> list[str]:
 
 
 def file_writer_args(settings: BeamSettings) -> list[str]:
-    """What a step that writes files itself has different: it stays in its process on Dataflow."""
+    """Differences of a step that writes files itself: with Dataflow, it stays in its process."""
     return beam_pipeline_args(InMemory()) if isinstance(settings, Dataflow) else []
 
 
@@ -65,7 +65,7 @@ def check_local(settings: BeamSettings) -> None:
     """Refuses, before anything runs, an engine that a local run can't use.
 
     Raises:
-      InputError: Dataflow, whose workers don't see local artifacts, or a jar that is not there.
+      InputError: Dataflow, whose workers don't see local artifacts, or a missing jar.
     """
     if isinstance(settings, Dataflow):
         raise InputError(
@@ -75,13 +75,13 @@ def check_local(settings: BeamSettings) -> None:
         )
     if isinstance(settings, Flink | Spark) and not Path(settings.job_server_jar).is_file():
         raise InputError(
-            f"setting 'beam.job_server_jar': received '{settings.job_server_jar}', which is no "
+            f"setting 'beam.job_server_jar': received '{settings.job_server_jar}', which is not a "
             f"file; give Beam's job server for {settings.runner}, downloaded from Maven"
         )
 
 
 def cluster_problems(settings: BeamSettings, pipeline_root: str) -> list[str]:
-    """Says which engine can't reach the artifacts of a pipeline on Kubeflow or Vertex AI."""
+    """Reports an engine that can't reach the artifacts of a pipeline on Kubeflow or Vertex AI."""
     if isinstance(settings, Dataflow) and not pipeline_root.startswith("gs://"):
         return [f"beam.runner 'dataflow' needs --pipeline-root gs://..., not '{pipeline_root}'"]
     if isinstance(settings, Flink | Spark):
@@ -96,7 +96,7 @@ def _portable_environment(settings: Flink | Spark) -> list[str]:
     kind, place = (
         ("EXTERNAL", settings.worker_pool) if settings.worker_pool else ("DOCKER", settings.image)
     )
-    # The packages come from there: TFX need not build one of itself.
+    # The packages come from the image, so TFX need not build one of itself.
     staged = f"--sdk_container_image={settings.image or 'none'}"
     return [f"--environment_type={kind}", f"--environment_config={place}", staged]
 

@@ -1,16 +1,16 @@
-"""Digests of our own source, which TFX's cache key does not see.
+"""Digests of our own source, which TFX's cache key ignores.
 
 A node's digest covers the import closure of its executor, or of its `run_fn` or `tuner_fn`: the
 modules that it imports, at the top or in functions, what those import in turn, the packages they
-lie in, and the files that they read beside themselves. Edit one of those and the node runs again;
-edit anything else and its result stays cached.
+are in, and the files that they read beside themselves. An edit of one of these reruns the node;
+any other edit leaves its result cached.
 
 A module that is imported by name counts when the name is a string constant in full, as in
 `"components.evaluator.metrics"`; a file that is read counts when a module that uses `__file__`
 names it relative to its own folder, as in `Path(__file__).with_name("default_policy.yaml")`.
 
-StatisticsGen, ImportSchemaGen and the Pushers run TFX's own executors: no code of ours is in them,
-and all that we tell them is in their properties, which TFX's cache key covers.
+StatisticsGen, ImportSchemaGen and the Pushers run TFX's own executors. They contain no code of
+ours, and all of their settings are in their properties, which TFX's cache key covers.
 """
 
 from __future__ import annotations

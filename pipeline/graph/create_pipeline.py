@@ -29,8 +29,8 @@ def create_pipeline(
       config: The run's settings.
       places: Folders of the run.
       data_fingerprint: Changes when the source data do; part of ingestion's cache key.
-      upstream_fingerprint: The same of the upstream training's images, where there are any.
-      metadata_path: SQLite file of ML Metadata; None where the orchestrator brings its own.
+      upstream_fingerprint: The same for the upstream training's images, if there are any.
+      metadata_path: SQLite file of ML Metadata; None if the orchestrator provides its own.
     """
     shared = build_shared_nodes(config, places, data_fingerprint, upstream_fingerprint)
     components = _components(config, places, shared)
@@ -46,7 +46,7 @@ def _components(
         config, places, shared.examples, pretrainer.outputs["model"]
     )
     finetuner = finetuning[-1]
-    # One inference pass for everything that judges the model.
+    # One inference pass for all stages that judge the model.
     predictor = Predictor(
         model=finetuner.outputs["model"],
         examples=shared.examples,

@@ -1,6 +1,6 @@
-"""The nodes that finetune: the search of hyperparameters, if it is asked for, and the Finetuner.
+"""The finetuning nodes: the search of hyperparameters, if requested, and the Finetuner.
 
-Both read the train and the validation split. Test and shifted images can reach neither.
+Both read only the train and validation splits. Test and shifted images cannot reach them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def build_finetuning_nodes(
     Args:
       config: The run's settings.
       places: Folders of the run.
-      examples: What ingestion made.
+      examples: The output of ingestion.
       encoder: The Pretrainer's model.
     """
     arguments = {

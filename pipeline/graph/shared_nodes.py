@@ -1,7 +1,6 @@
-"""The nodes up to the pretrained encoder, which the release pipeline and the study have in common.
+"""The nodes up to the pretrained encoder, shared by the release pipeline and the study.
 
-Both build them here and nowhere else, so that what one of them has computed is a cache hit of the
-other.
+Both build them only here, so that results of one are cache hits in the other.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from trainer_modules.settings import TaskSettings
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Where a run keeps things: paths or URIs on which the run's result does not depend."""
+    """A run's paths or URIs, on which its result does not depend."""
 
     pipeline_root: str
     checkpoint_root: str
@@ -85,7 +84,7 @@ def build_shared_nodes(
             feature_allowlist=statistics_features(config.task, config.data.subgroups)
         ),
     )
-    # A schema a person has curated, not one inferred from the data it must judge.
+    # A curated schema, not one inferred from the data that it must check.
     schema_gen = tfx.components.ImportSchemaGen(schema_file=places.schema_file)
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"],
@@ -136,17 +135,17 @@ def _example_gen(
 def _build_upstream(
     config: RunConfig, places: Places, fingerprint: str, data_gate: DataGate
 ) -> UpstreamNodes | None:
-    """Wires the training of the first weights, where it is asked for."""
+    """Wires the training of the first weights, if requested."""
     settings = config.upstream
     if not settings.enabled or settings.task is None:
         return None
-    # Images of their own: no patient is in them, and none of them is in a split of the run. What
-    # stops a run here is ingestion itself, when too many of them are broken.
+    # Separate images: they show no patients, and none of them is in a split of the run. Ingestion
+    # stops the run if too many of them are broken.
     example_gen = _example_gen(config, places, settings.data, settings.task, fingerprint)
     example_gen.with_id("UpstreamExampleGen")
-    # Refused data cost nothing more.
+    # Refused data cost no training.
     example_gen.add_upstream_node(data_gate)
-    # Step 1 of REMEDIS: supervised training on natural images, for when no weights are given.
+    # Step 1 of REMEDIS: supervised training on natural images, if no weights are given.
     trainer = tfx.components.Trainer(
         run_fn=UPSTREAM,
         examples=example_gen.outputs["examples"],
@@ -163,13 +162,13 @@ def assemble(
     components: list[tfx.dsl.components.BaseComponent],
     metadata_path: str | None,
 ) -> tfx.dsl.Pipeline:
-    """A pipeline of these nodes, under the one name and root by which TFX finds cached results.
+    """A pipeline of these nodes, with the name and root by which TFX finds cached results.
 
     Args:
       config: The run's settings.
       places: Folders of the run.
       components: The nodes, in order.
-      metadata_path: SQLite file of ML Metadata; None where the orchestrator brings its own.
+      metadata_path: SQLite file of ML Metadata; None if the orchestrator provides its own.
     """
     metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config
     return tfx.dsl.Pipeline(

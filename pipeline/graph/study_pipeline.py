@@ -1,7 +1,7 @@
-"""The label-efficiency study: the release pipeline's data and encoder, then a node for each cell.
+"""The label-efficiency study: the release pipeline's data and encoder, then a node per cell.
 
-Cells share the data nodes and the Pretrainer with the release pipeline, so in its output folder
-those are cached; and a study that was killed goes on with the cells that are missing.
+Cells share the data nodes and the Pretrainer with the release pipeline, so these are cached in its
+output folder. An interrupted study resumes with the missing cells.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def create_study_pipeline(
     upstream_fingerprint: str = "",
     metadata_path: str | None = None,
 ) -> tfx.dsl.Pipeline:
-    """Wires the study; arguments as of `create_pipeline`.
+    """Wires the study; takes the arguments of `create_pipeline`.
 
     Raises:
-      InputError: No arm is left to compare REMEDIS with, or a setting has no meaning here.
+      InputError: No arm is left to compare with REMEDIS, or a setting has no effect here.
     """
     _check(config)
     shared = build_shared_nodes(config, places, data_fingerprint, upstream_fingerprint)
@@ -63,10 +63,10 @@ def _check(config: RunConfig) -> None:
 
 
 def study_arms(config: RunConfig) -> tuple[list[Arm], dict[str, str]]:
-    """The arms that differ, and why the others are left out.
+    """The arms that differ, and why the others are omitted.
 
     Raises:
-      InputError: No arm is left to compare REMEDIS with.
+      InputError: No arm is left to compare with REMEDIS.
     """
     arms = list(config.study.arms)
     left_out: dict[str, str] = {}
@@ -90,7 +90,7 @@ def _has_first_weights(config: RunConfig) -> bool:
 
 
 def _arm(arm: Arm, config: RunConfig, shared: SharedNodes) -> list[StudyCell]:
-    """All cells of an arm: the first seed's search, the other seeds take over what it chose."""
+    """All cells of an arm: the first seed searches, and the other seeds use its choice."""
     encoder = shared.pretrainer.outputs["model"] if arm == REMEDIS else None
     if arm == BIT and shared.upstream:
         encoder = shared.upstream.trainer.outputs["model"]

@@ -1,9 +1,9 @@
 """TFMA's configuration: metrics, slices and thresholds on the Predictor's examples.
 
 The predictions are features of those examples, so the model type is `materialized_prediction`:
-TFMA evaluates without running the model a second time. The figures are those of
+TFMA evaluates without running the model a second time. The metrics are those of
 `components.evaluator`, which agree with scikit-learn to better than 1e-3; missing labels have
-weight 0 and drop out.
+weight 0 and do not count.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tensorflow_model_analysis.proto import config_pb2
 
 EVALUATED_SPLITS = (features.TEST, features.SHIFTED)
-# By target and, where there are several, as their mean.
-FIGURES = ("auc", "pr_auc", "sensitivity", "specificity", "ppv", "brier", "ece")
+# By target and, if there are several, as their mean.
+METRICS = ("auc", "pr_auc", "sensitivity", "specificity", "ppv", "brier", "ece")
 COUNTS = (
     "calibration",
     "mean_label",
@@ -46,7 +46,7 @@ def evaluation_config(
         task: What is predicted.
         subgroups: Columns to slice by, within each domain.
         settings: Thresholds.
-        shifted_required: False where there may be no shifted data: its thresholds are left out,
+        shifted_required: False if there may be no shifted data: its thresholds are omitted,
             because TFMA counts a slice without data as a failure.
     """
     # 0.52 exports these messages at top level only in some import orders.
@@ -68,7 +68,7 @@ def evaluation_config(
             config_pb2.MetricsSpec(
                 output_names=targets,
                 output_weights=dict.fromkeys(targets, 1.0),
-                metrics=[_metric(name) for name in FIGURES if name != "auc"]
+                metrics=[_metric(name) for name in METRICS if name != "auc"]
                 + [_auc(settings, shifted_required)],
             ),
             config_pb2.MetricsSpec(output_names=targets, metrics=[_metric(n) for n in COUNTS]),
@@ -109,7 +109,7 @@ def _auc(settings: EvaluationSettings, shifted_required: bool) -> config_pb2.Met
     from tensorflow_model_analysis.proto import config_pb2
 
     floors: list[tuple[config_pb2.SlicingSpec, float | None]] = [
-        # The empty slice is the whole set; a threshold without a slice would hold for every slice.
+        # The empty slice is the whole set; a threshold without a slice would apply to every slice.
         (config_pb2.SlicingSpec(), settings.min_auc),
         (_domain(features.IN_DISTRIBUTION), settings.min_auc_in_distribution),
     ]

@@ -1,4 +1,4 @@
-"""What a trainer is told besides its files: in the pipeline, and in a job of its own."""
+"""The settings passed to a trainer, in the pipeline and in a separate job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STAGES = {UPSTREAM: "upstream", PRETRAIN: "pretrain", FINETUNE: "finetune", SEA
 
 
 def trainer_config(config: RunConfig, function: str, checkpoint_root: str) -> dict[str, Any]:
-    """What a `run_fn` or `tuner_fn` gets as `custom_config`.
+    """The `custom_config` of a `run_fn` or `tuner_fn`.
 
     Args:
       config: The run's settings.

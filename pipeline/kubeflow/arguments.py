@@ -1,4 +1,4 @@
-"""The command line of kubeflow_runner.py. Imports nothing heavy: `--help` answers at once."""
+"""The command line of kubeflow_runner.py. Imports nothing heavy, so `--help` is immediate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Action = Callable[[argparse.Namespace], int]
 
 
 def parser(description: str, actions: Mapping[str, Action]) -> argparse.ArgumentParser:
-    """The parser; `actions` says what to call for each command."""
+    """The parser; `actions` holds the function of each command."""
     top = argparse.ArgumentParser(
         description=description,
         epilog="exit status: 0 done (diff: no difference); 1 the run failed (diff: differences), "
@@ -57,7 +57,7 @@ def parser(description: str, actions: Mapping[str, Action]) -> argparse.Argument
 def _add_configuration(
     source: argparse._MutuallyExclusiveGroup, command: argparse.ArgumentParser
 ) -> None:
-    source.add_argument("--preset", default="", help="a recipe in pipeline/presets")
+    source.add_argument("--preset", default="", help="a recipe in pipeline/config/presets")
     source.add_argument("--config", default="", help="a config.yaml of an earlier run")
     command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     command.add_argument("--image", default="", help="container image, REGISTRY/NAME:TAG")
@@ -80,7 +80,9 @@ def _add_pipeline(command: argparse.ArgumentParser, *, file: bool) -> None:
         default="",
         help="where artifacts lie (default: minio://mlpipeline/v2/artifacts; vertex: give gs://)",
     )
-    command.add_argument("--data-version", default="1", help="a new one ingests again")
+    command.add_argument(
+        "--data-version", default="1", help="state of the data; a new value ingests again"
+    )
 
 
 def _add_server(command: argparse.ArgumentParser) -> None:
@@ -97,7 +99,11 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     add("--parameter", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
     when = command.add_mutually_exclusive_group()
     when.add_argument(
-        "--wait", type=float, default=0, metavar="SECONDS", help="wait, and fail with the run"
+        "--wait",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="wait for the end of the run, and fail if it fails",
     )
     when.add_argument(
         "--schedule", default="", metavar="CRON", help="six fields: a recurring run, no run now"

@@ -1,4 +1,4 @@
-"""What each command of kubeflow_runner.py does. Imports nothing heavy before it has to."""
+"""The commands of kubeflow_runner.py. Imports nothing heavy before it is needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def compile_(arguments: argparse.Namespace, output: str = "") -> int:
-    """Writes the pipeline and prints what is in it."""
+    """Writes the pipeline and prints a summary."""
     from pipeline.kubeflow.compile.pipeline import compile_pipeline
     from pipeline.kubeflow.compile.targets import target_of
 
@@ -46,7 +46,7 @@ def _config(arguments: argparse.Namespace, target: Target) -> RunConfig:
 
 @contextlib.contextmanager
 def _compiled(arguments: argparse.Namespace) -> Iterator[str]:
-    """The compiled file that was named, or one of the configuration that was named."""
+    """The named compiled file, or one compiled from the named configuration."""
     with tempfile.TemporaryDirectory() as folder:
         if not arguments.pipeline:
             compile_(arguments, f"{folder}/pipeline.yaml")
@@ -54,7 +54,7 @@ def _compiled(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def submit(arguments: argparse.Namespace) -> int:
-    """Creates a run or a recurring run; 1 when the run was waited for and failed."""
+    """Creates a run or a recurring run; returns 1 if it waited for the run and the run failed."""
     from pipeline.kubeflow.client import submit as submission
     from pipeline.kubeflow.client.server import Server, read_token
 
@@ -77,7 +77,7 @@ def submit(arguments: argparse.Namespace) -> int:
 
 
 def diff(arguments: argparse.Namespace) -> int:
-    """Prints what would change; 1 when something would."""
+    """Prints what would change; returns 1 if anything would."""
     from pipeline.kubeflow.client import diff as difference
     from pipeline.kubeflow.client.server import Server, read_token
 

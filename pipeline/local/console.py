@@ -1,4 +1,4 @@
-"""What a person sees while a run works: one line a node, and everything else in the log."""
+"""Output of a run: one line per node on the terminal, and everything else in the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKS = {"ran": ("ran", "green"), "cached": ("cached", "cyan"), "failed": ("fai
 
 
 class RunConsole:
-    """Lines for the terminal: a spinner where there is one, plain text where there is none."""
+    """Lines on standard output: with a spinner on a terminal, plain text elsewhere."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
@@ -30,14 +30,14 @@ class RunConsole:
         self._console.print(Text(text, style=style))
 
     def start(self, activity: str) -> None:
-        """Shows what is being worked on, until `stop` or the next call."""
+        """Shows the current activity until `stop` or the next call."""
         self._node = activity
         if self._console.is_terminal:
             self._status.update(Text(activity, style="bold"))
             self._status.start()
 
     def progress(self, text: str) -> None:
-        """A line from inside the current node."""
+        """Shows a progress line of the current node."""
         if self._console.is_terminal:
             self._status.update(Text(f"{self._node}  {text}", style="bold"))
         else:
@@ -47,7 +47,7 @@ class RunConsole:
         self._status.stop()
 
     def node(self, name: str, state: str, seconds: float, figure: str) -> None:
-        """One line for a node that has ended."""
+        """Prints the line of a node that has ended."""
         self.stop()
         mark, style = _MARKS[state]
         text = Text(f"{name:<18} ")
@@ -58,7 +58,7 @@ class RunConsole:
 
 
 class _ProgressStream(io.TextIOBase):
-    """Stands in for `sys.stdout`: all goes to the log, progress lines to the terminal too."""
+    """Replaces `sys.stdout`: writes everything to the log, progress lines to the terminal too."""
 
     def __init__(self, log: IO[str], show: Callable[[str], None]) -> None:
         self._log = log
@@ -85,9 +85,10 @@ class _ProgressStream(io.TextIOBase):
 
 @contextlib.contextmanager
 def captured_output(log_path: Path) -> Iterator[RunConsole]:
-    """Sends both standard streams of this process, and of its children, to a log file.
+    """Redirects both standard streams of this process and its children to a log file.
 
-    Done on the file descriptors, because TensorFlow's and Beam's C++ parts write to them directly.
+    Redirects the file descriptors, because TensorFlow's and Beam's C++ parts write to them
+    directly.
 
     Yields:
       A console on the terminal that standard output was connected to.

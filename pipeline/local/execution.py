@@ -1,7 +1,7 @@
-"""Runs a pipeline node by node in this process, and tells of each what became of it.
+"""Runs a pipeline node by node in this process, and reports the outcome of each node.
 
-TFX's LocalDagRunner does the same silently: it neither reports which nodes were cached nor leaves
-an account of a run that stopped.
+TFX's LocalDagRunner does the same silently: it reports neither which nodes were cached nor how far
+a failed run got.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _STATES: dict[int, State] = {
 
 @dataclasses.dataclass(frozen=True)
 class NodeResult:
-    """What became of one node. `outputs` maps output keys to artifacts, cached ones included."""
+    """Outcome of one node. `outputs` maps output keys to artifacts, including cached ones."""
 
     name: str
     state: State
@@ -52,14 +52,14 @@ def run_nodes(
     from_nodes: Sequence[str] = (),
     to_nodes: Sequence[str] = (),
 ) -> None:
-    """Runs the pipeline; an exception of an executor ends the run and is raised as it is.
+    """Runs the pipeline; an executor's exception ends the run and is raised unchanged.
 
     Args:
       pipeline: The pipeline, with a metadata connection.
-      started: Called with a node's name before it is launched.
-      ended: Called with every node's result, the failed one's before its exception is raised.
-      from_nodes: Run only these nodes and what follows; what precedes is reused.
-      to_nodes: Run only these nodes and what precedes.
+      started: Called with a node's name before it starts.
+      ended: Called with every node's result; for a failed node, before its exception is raised.
+      from_nodes: Runs only these nodes and those that follow; reuses those that precede.
+      to_nodes: Runs only these nodes and those that precede.
 
     Raises:
       InputError: A node that does not exist, or a partial run before any full one.
@@ -123,7 +123,7 @@ def _mark_partial_run(
 
 
 def _reuse_last_run(connection: metadata.ConnectionConfigType, ir: pipeline_pb2.Pipeline) -> None:
-    """Makes the results of skipped nodes those of this run."""
+    """Makes the results of skipped nodes part of this run."""
     required = {
         item.pipeline_node.node_info.id
         for item in ir.nodes
@@ -133,7 +133,7 @@ def _reuse_last_run(connection: metadata.ConnectionConfigType, ir: pipeline_pb2.
     with metadata.Metadata(connection) as handle:
         base = _newest_run_with(handle, required)
         if base is None and not required:
-            return  # a node that is not asked for and that nothing here needs has not run yet
+            return  # a node that is neither requested nor needed has not run yet
         if base is None:
             raise InputError(
                 "--from-node reuses what an earlier run in this output folder made of "
@@ -145,7 +145,7 @@ def _reuse_last_run(connection: metadata.ConnectionConfigType, ir: pipeline_pb2.
 def _newest_run_with(handle: metadata.Metadata, nodes: set[str]) -> str | None:
     """Id of the newest run in which all these nodes succeeded.
 
-    TFX itself takes the newest run, whatever it left out: a partial one would hide the whole one.
+    TFX itself uses the newest run, even a partial one, which would hide a complete one.
     """
     store = handle.store
     runs = store.get_contexts_by_type(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME)

@@ -1,4 +1,4 @@
-"""The one figure that matters of each node, for its line in the terminal."""
+"""The most important result of each node, for its line in the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.documents.study import CellResult, StudyMetrics
 
 
 def headline(node: str, outputs: Mapping[str, Any]) -> str:
-    """One short phrase about a node's outputs; empty where there is nothing to say.
+    """One short phrase about a node's outputs, which may be empty.
 
     Args:
       node: The node's name.
@@ -28,7 +28,7 @@ def headline(node: str, outputs: Mapping[str, Any]) -> str:
     try:
         return describe(outputs)
     except (OSError, KeyError, TypeError, ValueError, IndexError):
-        return ""  # A headline is a courtesy: a malformed report must not fail the run.
+        return ""  # The summary is optional: a malformed report must not fail the run.
 
 
 def _read(artifact: Any, name: str) -> Any:
@@ -51,7 +51,7 @@ def _data_gate(outputs: Mapping[str, Any]) -> str:
 def _pretrainer(outputs: Mapping[str, Any]) -> str:
     history = TrainingHistory.read(outputs["model_run"].uri)
     if not history.epochs:
-        return "nothing to train: the encoder is a SavedModel as it is"
+        return "nothing to train: the encoder is a frozen SavedModel"
     last, kept = history.epochs[-1], history.best_epoch
     probe = f", probe AUC {history.epochs[kept - 1].probe_auc:.3f} of epoch {kept}" if kept else ""
     return (

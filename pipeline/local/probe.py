@@ -1,4 +1,4 @@
-"""Linear probes of a run's encoder against the same network untrained.
+"""Linear probes of a run's encoder, compared with the same network untrained.
 
     python -m pipeline.local.probe
 
@@ -49,7 +49,7 @@ def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> 
     """Probes the newest encoder in the folder of a run.
 
     Raises:
-        InputError: The folder is no run's, or the stage has not ended there.
+        InputError: The folder is not that of a run, or the stage has not ended in it.
     """
     from pipeline.config.config import load_config
 
@@ -69,7 +69,7 @@ def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> 
 
 
 def table(results: Sequence[ProbeResult]) -> str:
-    """Rows of fractions, columns of networks and splits; mean and deviation over the draws."""
+    """A table with rows of fractions and columns of networks and splits, over the draws."""
     columns = list(dict.fromkeys((result.network, result.split) for result in results))
     cells = {(f.fraction, f.network, f.split): f for f in results}
     rows = [["labels", "patients", "images", "draws", *(f"{n}, {s}" for n, s in columns)]]
@@ -110,14 +110,16 @@ def _newest(run: Path, node: str, key: str) -> Path:
 def _fraction(text: str) -> float:
     value = float(text)
     if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"'{text}': a share of the patients, over 0 and up to 1")
+        raise argparse.ArgumentTypeError(
+            f"'{text}': give a fraction of the patients, above 0 and at most 1"
+        )
     return value
 
 
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}': 1 or more")
+        raise argparse.ArgumentTypeError(f"'{text}': give 1 or more")
     return value
 
 
@@ -134,9 +136,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_fraction,
         nargs="+",
         default=[0.01, 0.1, 1.0],
-        help="shares of the training patients (default: 0.01 0.1 1)",
+        help="fractions of the training patients (default: 0.01 0.1 1)",
     )
-    parser.add_argument("--draws", type=_count, default=5, help="of each share (default: 5)")
+    parser.add_argument(
+        "--draws", type=_count, default=5, help="draws of each fraction (default: 5)"
+    )
     parser.add_argument("--json", default="", help="file to write the results to")
     return parser
 

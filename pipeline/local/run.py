@@ -30,7 +30,7 @@ from trainer_modules.training.tensorflow_start import prefer_onednn
 
 STUDIES = ("label_efficiency",)
 _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
-# The report's sources, by the node and output key that make it.
+# The report's inputs, by the node and output key that produce them.
 _REPORT_PARTS = {
     "ingest_report": ("ImageExampleGen", "ingest_report"),
     "data_gate_report": ("DataGate", "data_gate_report"),
@@ -64,7 +64,7 @@ _STATUS_OF_VERDICT = {
 
 @dataclasses.dataclass
 class _Run:
-    """What is known of a run while it goes on; `failure` is set when it ends before its end."""
+    """The state of a run; `failure` is set if it ends early."""
 
     config: RunConfig
     folder: RunFolder
@@ -96,17 +96,17 @@ def run_locally(
     from_nodes: Sequence[str] = (),
     to_nodes: Sequence[str] = (),
 ) -> ExitStatus:
-    """Runs the pipeline in this process and leaves report, log and summary in `output`.
+    """Runs the pipeline in this process and writes report, log and summary to `output`.
 
     Args:
       config: The resolved configuration.
-      output: The output folder; a folder of an earlier run continues it and reuses its results.
+      output: The output folder; that of an earlier run continues it and reuses its results.
       study: One of `STUDIES`, to run instead of the release pipeline.
-      from_nodes: Run only these nodes and what follows.
-      to_nodes: Run only these nodes and what precedes.
+      from_nodes: Runs only these nodes and those that follow.
+      to_nodes: Runs only these nodes and those that precede.
 
     Raises:
-      InputError: Before anything ran: unusable data source, output folder or node names.
+      InputError: Before anything runs: the data source, output folder or a node name is unusable.
     """
     if study and study not in STUDIES:
         near = settings_files.nearest(study, STUDIES)
@@ -132,7 +132,7 @@ def run_locally(
 
 
 def _check_upstream_source(config: RunConfig) -> None:
-    """The source's messages name `data` and `task`, of which this run has two."""
+    """Prefixes messages of the source, which name `data` and `task`; this run has two of each."""
     try:
         check_source(config.upstream.data, config.upstream.given_task)
     except InputError as error:
@@ -146,15 +146,15 @@ def _run(
     from_nodes: Sequence[str],
     to_nodes: Sequence[str],
 ) -> None:
-    """Executes the graph and notes whatever ended it early."""
+    """Executes the graph and records what ended it early."""
     try:
         _execute(run, console, fingerprints, from_nodes, to_nodes)
     except DataGateStopped as stop:
         run.data_gate_report = stop.report
     except KeyboardInterrupt:
-        reason = "interrupted; the same command continues where it stopped"
+        reason = "interrupted; the same command resumes the run"
         run.fail(ExitStatus.INTERRUPTED, reason)
-    except Exception as error:  # noqa: BLE001 (the boundary: not the user's mistake, a bug)
+    except Exception as error:  # noqa: BLE001 (the boundary: a bug, not the user's mistake)
         traceback.print_exc()
         mistake = mistake_behind(error)
         if mistake:
@@ -212,7 +212,7 @@ def _absolute(path: str) -> str:
 
 
 def _prepare_libraries() -> None:
-    """Third-party chatter goes to the log, and TFX sees none of our own command line."""
+    """Sends third-party output to the log, and hides our own command line from TFX."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     prefer_onednn()
     # TFX passes the process's arguments on to Beam as pipeline options.
@@ -234,7 +234,7 @@ def _pushed(run: _Run) -> dict[str, str | None]:
 
 
 def _conclude(run: _Run, console: RunConsole) -> ExitStatus:
-    """Leaves report and summary behind, whatever happened, and says where they are."""
+    """Writes report and summary, whatever happened, and prints where they are."""
     from components.reporter.render import installed_versions
 
     console.start("writing the report")
@@ -268,7 +268,7 @@ def _conclude(run: _Run, console: RunConsole) -> ExitStatus:
 
 
 def _publish_report(run: _Run) -> RunReport:
-    """Puts the report into the output folder: the Reporter's, or one of what there is."""
+    """Copies the Reporter's report to the output folder, or writes one from the available parts."""
     made = run.artifact("StudyReporter" if run.study else "Reporter", "report")
     shutil.rmtree(run.folder.report, ignore_errors=True)
     try:
@@ -277,14 +277,14 @@ def _publish_report(run: _Run) -> RunReport:
         shutil.copytree(made.uri, run.folder.report)
         return RunReport.read(run.folder.report)
     except InputError as error:
-        # Another version of this code wrote a part: the page then says so, and no more.
+        # If another version of this code wrote a part, the page only says so.
         if run.failure is None:
             run.fail(ExitStatus.BAD_INPUT, str(error))
         return _rendered(run, {})
 
 
 def _report_parts(run: _Run) -> dict[str, Any]:
-    """What the run has made, by the names that the report has for it."""
+    """The run's outputs, by their names in the report."""
     parts: dict[str, Any] = {
         part: artifact.uri
         for part, (node, key) in _REPORT_PARTS.items()
@@ -315,5 +315,5 @@ def _node(result: Any) -> Node:
 
 
 def _shown(path: Path) -> str:
-    """A path as one would type it here."""
+    """A path relative to the current folder, if it is below it."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

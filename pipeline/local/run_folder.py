@@ -1,4 +1,4 @@
-"""The output folder of a local run: what lies where, who may write, and the patient-hash key."""
+"""The output folder of a local run: its paths, its lock and the patient-hash key."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from schemas.errors import InputError
 
 
 def require_writable(folder: str, name: str) -> None:
-    """Makes a folder that the user named, if it is not there yet.
+    """Creates a folder that the user named, if it is missing.
 
     Raises:
-      InputError: It can't be made or written to.
+      InputError: It can't be created or written to.
     """
     path = Path(folder).expanduser().resolve()
     try:
@@ -31,17 +31,17 @@ def require_writable(folder: str, name: str) -> None:
 
 
 class RunFolder:
-    """Paths in an output folder; the folder itself is made on construction.
+    """Paths in an output folder, which is created on construction.
 
-    A study continues a run in its folder and has a folder of its own in it for what it says, so
-    that it replaces neither the run's report nor its configuration.
+    A study continues a run in its folder, and writes to a subfolder, so that it replaces neither
+    the run's report nor its configuration.
 
     Args:
       output: The folder.
       study: Name of a study; empty: the release pipeline.
 
     Raises:
-      InputError: The folder can't be made or written to.
+      InputError: The folder can't be created or written to.
     """
 
     def __init__(self, output: str, study: str = "") -> None:
@@ -72,7 +72,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps a second run out of the folder; the lock ends with the process."""
+        """Locks the folder against a second run, until the process ends."""
         with (self.root / ".lock").open("w") as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,9 +84,9 @@ class RunFolder:
             yield
 
     def id_key_file(self) -> str:
-        """Path of the run's own patient-hash key, made on first use, readable by its owner only.
+        """Path of the run's own patient-hash key, created on first use, readable only by its owner.
 
-        Empty when the environment brings the key, which then never touches the disk.
+        Empty if the environment provides the key, which is then never written to disk.
         """
         if os.environ.get(KEY_VARIABLE):
             return ""
@@ -95,9 +95,9 @@ class RunFolder:
         return ensure_key_file(str(path))
 
     def import_schema(self, source: Path) -> str:
-        """Copies a schema to a name made of its content, so that TFX's cache sees an edit.
+        """Copies a schema to a name derived from its content, so that TFX's cache notices edits.
 
-        TFX keys an imported schema by its path alone.
+        TFX's cache key of an imported schema contains only its path.
         """
         content = source.read_bytes()
         path = self.root / "schemas" / f"{hashlib.sha256(content).hexdigest()[:16]}.pbtxt"

@@ -1,6 +1,6 @@
-"""What lies beside an exported model: its card, and the names of its targets.
+"""Files beside an exported model: its card, and the names of its targets.
 
-Models pushed before cards had versions are read as version 1 where they are otherwise the same.
+Cards without a version are read as version 1 if they are otherwise the same.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ EncoderTraining = NaturalImages | Contrastive | NotTrained
 
 
 class EncoderCard(Document):
-    """An encoder: its network (`model` holds its settings), and what it was trained on."""
+    """An encoder: its network (`model` holds its settings) and its training data."""
 
     FILE: ClassVar[str] = model_files.CARD
     READS_UNVERSIONED: ClassVar[bool] = True
@@ -82,7 +82,7 @@ class EncoderCard(Document):
 
 
 class CalibrationMetrics(Part):
-    """How far a target's probabilities are from what is observed."""
+    """How far a target's probabilities are from the observed frequencies."""
 
     ece: Number
     brier: Number
@@ -90,7 +90,7 @@ class CalibrationMetrics(Part):
 
 
 class CardCalibration(Part):
-    """How logits became probabilities: scale and offset of each target, and what that changed."""
+    """The calibration: scale and offset of each target, and metrics before and after."""
 
     method: str
     scale: dict[str, float]
@@ -123,7 +123,7 @@ class Finetuning(Part):
 
 
 class ClassifierCard(Document):
-    """A classifier: how it decides, its network (`model`), and what it was trained on."""
+    """A classifier: its decisions, its network (`model`) and its training data."""
 
     FILE: ClassVar[str] = model_files.CARD
     READS_UNVERSIONED: ClassVar[bool] = True
@@ -141,7 +141,7 @@ class ClassifierCard(Document):
 
 
 class TargetNames(Document):
-    """What a classifier's outputs are, as an asset inside the SavedModel."""
+    """The names of a classifier's outputs, as an asset inside the SavedModel."""
 
     FILE: ClassVar[str] = "targets.json"
 

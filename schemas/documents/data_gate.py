@@ -1,4 +1,4 @@
-"""What DataGate writes: its report, and the label counts that it leaves for the next run."""
+"""Output of DataGate: its report, and the label counts for the next run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Check(Part):
 
     @property
     def stops(self) -> bool:
-        """Whether the run must not go on."""
+        """Whether the run must stop."""
         return not self.passed and self.action == "stop"
 
 
@@ -34,7 +34,7 @@ class Drift(Part):
 
 
 class Shortcut(Part):
-    """How well figures of the pictures alone predict a column."""
+    """How well image statistics alone predict a column."""
 
     target: str
     figures: str
@@ -43,7 +43,7 @@ class Shortcut(Part):
 
 
 class Distance(Part):
-    """How far a feature of one split is from what it is compared with, and how far it may be."""
+    """The distance of a feature in one split from its reference, and the threshold."""
 
     split: str
     feature: str
@@ -53,12 +53,12 @@ class Distance(Part):
 
     @property
     def beyond(self) -> bool:
-        """Whether it is further than it may be."""
+        """Whether the distance exceeds the threshold."""
         return self.value is not None and self.value > self.threshold
 
 
 class Side(Part):
-    """An image of a pair: its split where it is known, row in the manifest, and pseudonym."""
+    """An image of a pair: its split (if known), row in the manifest and pseudonym."""
 
     split: str | None
     row: int
@@ -66,14 +66,14 @@ class Side(Part):
 
 
 class AlikePair(Part):
-    """Two images that are one picture, or nearly, and the check that found them."""
+    """Two identical or similar images, and the check that found them."""
 
     check: str
     sides: tuple[Side, ...]
 
 
 class DataGateReport(Document):
-    """Every check and what is shown beside them; `thumbnails` are base64 PNGs by pseudonym."""
+    """All checks and their details; `thumbnails` are base64 PNGs by pseudonym."""
 
     FILE: ClassVar[str] = "report.json"
 

@@ -1,7 +1,7 @@
-"""What all documents share: a version, no unknown field, null for what is not a finite number.
+"""The base of all documents: a version, no unknown fields, null for numbers that are not finite.
 
-A document is written and read through its type. Rename a field, and writer and reader break
-alike; raise `version` whenever files of the older shape can no longer be read.
+Documents are written and read through their types, so renaming a field affects writers and readers
+alike. Raise `version` whenever older files can no longer be read.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from schemas.errors import InputError, some_of
 
 
 class Damaged(InputError):
-    """A file is not JSON at all: cut off, or another file under that name."""
+    """A file is not JSON: it is truncated, or a different file."""
 
 
 def finite(value: Any) -> Any:
-    """None for NaN and infinities, which JSON doesn't have; any other value as it is."""
+    """None for NaN and infinities, which JSON lacks; any other value is unchanged."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -46,7 +46,7 @@ class Part(BaseModel):
 
 
 class Sparse(Part):
-    """A part whose file lacks the optional fields that were not given; null is a given value."""
+    """A part whose file omits optional fields that were not given; null is a given value."""
 
     def given(self) -> list[str]:
         """Names of the fields that have a value, in order."""
@@ -63,26 +63,26 @@ class Sparse(Part):
 
 
 class Document(Part):
-    """A whole file. Each kind names the file and the version that it writes and accepts."""
+    """A file. Each kind defines its name and the version that it writes and accepts."""
 
     FILE: ClassVar[str]
-    # Files from before documents had versions, otherwise the same, are read too.
+    # Files without a version that are otherwise the same are also read.
     READS_UNVERSIONED: ClassVar[bool] = False
 
     version: int
 
     def to_json(self) -> str:
-        """The file's content."""
+        """The content of the file."""
         return self.model_dump_json(indent=2) + "\n"
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
-        """Writes the file into a folder, made if need be; returns its path."""
+        """Writes the file to a folder, which is created if missing; returns its path."""
         path = Path(folder) / self.FILE
         self.write_file(path)
         return path
 
     def write_file(self, path: str | os.PathLike[str]) -> None:
-        """Writes to a path of the caller's choice, in one step."""
+        """Writes atomically to a given path."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             partial.write_text(self.to_json(), encoding="utf-8")
@@ -92,15 +92,15 @@ class Document(Part):
         """Reads the file of a folder.
 
         Raises:
-          OSError: The file is missing or may not be read.
+          OSError: The file is missing or can't be read.
           Damaged: It is not JSON.
-          InputError: It is a document of another version, or has unknown or missing fields.
+          InputError: It has another version, or unknown or missing fields.
         """
         return cls.read_file(Path(folder) / cls.FILE)
 
     @classmethod
     def read_file(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads a file of any name; raises what `read` raises."""
+        """Reads a file with any name; raises the same errors as `read`."""
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""verdict.json: everything that the model gate measured and decided."""
+"""verdict.json: the measurements and decisions of the model gate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUBGROUP_FLOOR = "subgroup floor"
 
 
 class Bounds(Part):
-    """A value with its interval; null where there are not enough data."""
+    """A value with its interval; null if there are not enough data."""
 
     value: Number
     lower: Number
@@ -20,7 +20,7 @@ class Bounds(Part):
 
 
 class Metric(Bounds):
-    """A metric with its patient-clustered interval, and how many it was computed on."""
+    """A metric with its patient-clustered interval and the number of patients and examples."""
 
     patients: int
     examples: int
@@ -30,13 +30,13 @@ class Rule(Part):
     """One rule's outcome, with the numbers that decided it.
 
     Attributes:
-        name: What the rule asks for.
-        slice: The data it looked at, e.g. `shifted` or `shifted, site=b`.
-        metric: The metric it looked at; empty for rules without one.
+        name: The rule.
+        slice: The data it judged, e.g. `shifted` or `shifted, site=b`.
+        metric: The metric it judged; empty for rules without one.
         value: The metric's value.
         lower: Lower bound of its interval.
         upper: Upper bound.
-        threshold: What it was compared with.
+        threshold: The floor or ceiling.
         status: Only `pass` and `not_required` let the model through.
         message: One sentence with the numbers.
     """
@@ -67,7 +67,7 @@ class Subgroup(Part):
 
 
 class Baseline(Part):
-    """Paired difference to the last pushed model, by domain; no version where there is none."""
+    """Paired difference to the last pushed model, by domain; no version if there is none."""
 
     version: str | None
     difference: dict[Domain, Bounds]
@@ -106,7 +106,7 @@ class GateVerdict(Document):
 
 
 class JudgedTable(Part):
-    """The table of predictions that the stand-alone gate was given."""
+    """The table of predictions judged by the stand-alone gate."""
 
     rows: int
     patients: int
@@ -117,7 +117,7 @@ class JudgedTable(Part):
 
 
 class JudgedModel(Part):
-    """The predictions of the model that the stand-alone gate was given."""
+    """The predictions of the model judged by the stand-alone gate."""
 
     rows: int
     patients: int

@@ -1,4 +1,4 @@
-"""history.json: what a trainer measured, epoch by epoch. Written by the trainers' loop."""
+"""history.json: a trainer's metrics, epoch by epoch. Written by the training loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VALIDATION = "validation_"
 
 
 class Epoch(Sparse):
-    """One epoch. What was not measured in it is absent; what was but is undefined is null."""
+    """One epoch. Metrics that were not measured are absent; undefined ones are null."""
 
     epoch: int
     loss: Number
@@ -29,13 +29,13 @@ class Epoch(Sparse):
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """What the network was measured by: neither the epoch's number nor its speed."""
+        """The metrics of the network, without the epoch's number and speed."""
         speed = ("epoch", "seconds", "images_per_second")
         return {name: getattr(self, name) for name in self.given() if name not in speed}
 
 
 class TrainingHistory(Document):
-    """A whole training. Without any epoch there was nothing to train."""
+    """A whole training. Without any epoch, there was nothing to train."""
 
     FILE: ClassVar[str] = "history.json"
 

@@ -1,4 +1,4 @@
-"""report.json of ImageExampleGen: what was read, kept and left out."""
+"""report.json of ImageExampleGen: what was read, kept and quarantined."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SplitCounts(Part):
 
 
 class Quarantined(Part):
-    """One image left out: its row in the manifest, its pseudonym and why."""
+    """One excluded image: its row in the manifest, its pseudonym and the reason."""
 
     row: int
     image_id: str
@@ -25,7 +25,7 @@ class Quarantined(Part):
 
 
 class Flagged(Part):
-    """One image kept, though its file says something against it."""
+    """One image that was kept although its file gives cause for concern."""
 
     row: int
     image_id: str
@@ -33,7 +33,7 @@ class Flagged(Part):
 
 
 class IngestReport(Document):
-    """Counts of an ingestion; of `quarantined` and `flagged` the first are listed.
+    """Counts of an ingestion; `quarantined` and `flagged` list only the first.
 
     `ranges` counts images by the way their range of gray levels was found (docs/intensity.md).
     """

@@ -1,4 +1,4 @@
-"""What a run says of itself: report.json of the reporters, and summary.json for programs."""
+"""Results of a run: report.json of the reporters, and summary.json for programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Node(Part):
 
 
 class Pushed(Part):
-    """Where the models went; null: not pushed."""
+    """Destinations of the models; null: not pushed."""
 
     classifier: str | None
     encoder: str | None
@@ -50,7 +50,7 @@ class Metrics(Part):
 
 
 class Summary(Document):
-    """What one run did, in the shape that other programs rely on."""
+    """Results of one run, in the form that other programs rely on."""
 
     FILE: ClassVar[str] = "summary.json"
 

@@ -1,4 +1,4 @@
-"""shift.json: where a model loses under shift, and what its embedding knows."""
+"""shift.json: where a model gets worse under shift, and what its embedding encodes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class WorstSlices(Part):
 
 
 class DomainInRange(Part):
-    """A domain's images in a part of the range of an image figure."""
+    """A domain's images in a part of the range of an image statistic."""
 
     share: Number
     patients: int
@@ -52,7 +52,7 @@ class DomainInRange(Part):
 
 
 class Range(Part):
-    """A part of the range of an image figure; no start or end where it is open."""
+    """A part of the range of an image statistic; no start or end if it is open."""
 
     start: Number = Field(alias="from")
     end: Number = Field(alias="to")
@@ -61,9 +61,9 @@ class Range(Part):
 
 
 class ImageFigure(Part):
-    """Performance by a figure of the images.
+    """Performance by an image statistic.
 
-    `drift` is the Kolmogorov-Smirnov distance between the domains, null without one of them.
+    `drift` is the Kolmogorov-Smirnov distance between the domains, null if one is missing.
     """
 
     figure: str
@@ -72,17 +72,17 @@ class ImageFigure(Part):
 
 
 class DomainAndLabel(Part):
-    """AUCs of linear probes of an embedding; null where too few patients don't allow one.
+    """AUCs of linear probes of an embedding; null if there are too few patients.
 
     Attributes:
-        images: How many were probed.
+        images: Number of probed images.
         domain: How well the embedding tells the domains apart (0.5: not at all).
         label_in_distribution: A probe of the label, fitted in distribution.
         label_shifted: The same probe on shifted patients.
         domain_by_label_probe: How well that probe's score tells the domains apart, among patients
             of the same label.
         label_by_domain_probe: How well the domain's probe orders in-distribution patients by label.
-        confusion: The larger of the last two's distances from 0.5, doubled: 0 to 1.
+        confusion: Twice the larger distance of the last two from 0.5: 0 to 1.
     """
 
     images: int

@@ -1,4 +1,4 @@
-"""What the label-efficiency study writes: cell.json of each cell, and study.json of them all."""
+"""Output of the label-efficiency study: cell.json of each cell, and study.json of all."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Arm = Literal["remedis", "bit", "random"]
 
 
 class Candidate(Part):
-    """What the search chooses between."""
+    """A candidate of the search."""
 
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
 
 
 class Cell(Part):
-    """Which cell: without `shifted_fraction` its model has seen in-distribution labels only.
+    """Identity of a cell: without `shifted_fraction`, its model saw only in-distribution labels.
 
-    With it, training goes on from the cell of all in-distribution labels, on shifted ones.
+    With it, training continues from the cell of all in-distribution labels on shifted ones.
     """
 
     arm: Arm
@@ -39,14 +39,14 @@ class Cell(Part):
 
 
 class Tried(Part):
-    """A candidate of the search and what it gave on in-distribution validation."""
+    """A candidate of the search and its AUC on in-distribution validation."""
 
     candidate: Candidate
     validation_auc: Number
 
 
 class CellResult(Document):
-    """One cell; `patients` and `images` are those that its labels come from."""
+    """One cell; `patients` and `images` are those with the labels it uses."""
 
     FILE: ClassVar[str] = "cell.json"
 
@@ -63,7 +63,7 @@ class CellResult(Document):
 
 
 class Point(Part):
-    """An arm at a fraction of the labels; `status` says why where there is no value."""
+    """An arm at a fraction of the labels; `status` tells why a value is missing."""
 
     arm: Arm
     fraction: float
@@ -118,7 +118,7 @@ class Headline(Part):
 
 
 class StudyMetrics(Document):
-    """Every figure of a study; `settings` holds its settings."""
+    """Every metric of a study; `settings` holds its settings."""
 
     FILE: ClassVar[str] = "study.json"
 

@@ -1,4 +1,4 @@
-"""What a compiled pipeline would change in one that a server has, node by node."""
+"""What a compiled pipeline would change in one on a server, node by node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.kubeflow.client.pipeline_file import load_pipeline
 from pipeline.kubeflow.client.server import Server, connected
 from schemas.errors import InputError
 
-# The compiler's version is no change.
+# The compiler's version does not count as a change.
 _IGNORED = ("sdkVersion",)
 _WHOLE = "pipeline"
 Leaves = dict[str, Any]
@@ -23,10 +23,10 @@ Leaves = dict[str, Any]
 def compare(
     file: str, server: Server, *, name: str = "", version: str = "", run: str = ""
 ) -> list[str]:
-    """What a compiled file changes in a deployed pipeline, or in a run's; see `deployed`.
+    """What a compiled file changes in a deployed pipeline, or in that of a run; see `deployed`.
 
     Raises:
-      InputError: The file is no pipeline, or `deployed` finds nothing.
+      InputError: The file is not a pipeline, or `deployed` finds nothing.
     """
     name = name or load_pipeline(file)["pipelineInfo"]["name"]
     with open(file, encoding="utf-8") as text:
@@ -38,8 +38,8 @@ def deployed(server: Server, *, name: str, version: str = "", run: str = "") -> 
     """The pipeline and platform documents of a run, or of a version of an uploaded pipeline.
 
     Args:
-      server: Where it is.
-      name: The pipeline's name there.
+      server: The server.
+      name: The pipeline's name on the server.
       version: The version's name; empty: the newest.
       run: Id of a run to take instead.
 
@@ -50,7 +50,7 @@ def deployed(server: Server, *, name: str, version: str = "", run: str = "") -> 
         if run:
             found = client.get_run(run).pipeline_spec
             if found is None:
-                raise InputError(f"--run '{run}': the server keeps no pipeline of its own for it")
+                raise InputError(f"--run '{run}': the server stores no pipeline for it")
             return _documents(found)
         pipeline = client.get_pipeline_id(name)
         if pipeline is None:
@@ -67,7 +67,7 @@ def deployed(server: Server, *, name: str, version: str = "", run: str = "") -> 
 
 
 def differences(old: list[Any], new: list[Any]) -> list[str]:
-    """Lines for people: a node, then what is new, gone or different in it; empty when equal."""
+    """Readable lines: a node, then what is added, removed or changed; empty if equal."""
     before, after = _by_node(old), _by_node(new)
     lines = []
     for node in sorted(before.keys() | after.keys(), key=lambda name: (name != _WHOLE, name)):
@@ -81,7 +81,7 @@ def differences(old: list[Any], new: list[Any]) -> list[str]:
 
 
 def _documents(found: Any) -> list[Any]:
-    """A server keeps one document, or both under names of its own."""
+    """Splits what a server stores: one document, or both under the server's names."""
     if "pipeline_spec" in found:
         platform = found.get("platform_spec")
         return [found["pipeline_spec"], *([platform] if platform else [])]
@@ -118,7 +118,7 @@ def _by_node(documents: list[Any]) -> dict[str, Leaves]:
 
 
 def _arguments(texts: Any) -> dict[str, Any]:
-    """A command line by option, so that a new option does not move all that follow."""
+    """A command line by option, so that a new option does not shift those that follow."""
     found: dict[str, Any] = {}
     for option, text in itertools.pairwise((*texts, "")):
         name, equals, value = option.partition("=")
@@ -128,7 +128,7 @@ def _arguments(texts: Any) -> dict[str, Any]:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings one by one; JSON inside of texts is opened, and 3.0 is 3."""
+    """Single settings; JSON inside strings is parsed, and 3.0 equals 3."""
     if isinstance(value, str) and value.startswith(("{", "[")):
         with contextlib.suppress(ValueError):  # `{{$}}`, for one
             value = json.loads(value)

@@ -1,4 +1,4 @@
-"""Reads a compiled pipeline back, which somebody may have edited."""
+"""Reads a compiled pipeline back, and validates it in case it was edited."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from schemas.errors import InputError
 
 
 def load_pipeline(file: str) -> dict[str, Any]:
-    """Reads a compiled pipeline, which somebody may have edited.
+    """Reads a compiled pipeline, which may have been edited.
 
     Raises:
-      InputError: It is no pipeline that Kubeflow Pipelines can run.
+      InputError: Kubeflow Pipelines can't run it.
     """
     try:
         documents = list(yaml.safe_load_all(Path(file).read_text(encoding="utf-8")))
@@ -28,7 +28,7 @@ def load_pipeline(file: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise InputError(f"pipeline file '{file}' is not YAML: {error}") from None
     if not documents or not isinstance(documents[0], dict):
-        raise InputError(f"pipeline file '{file}' is no compiled pipeline; compile it again")
+        raise InputError(f"pipeline file '{file}' is not a compiled pipeline; compile it again")
     _parse(file, documents)
     spec = documents[0]
     problems = _dangling(spec) or unsupported(spec)
@@ -44,7 +44,7 @@ def declared_parameters(spec: Mapping[str, Any]) -> dict[str, Kind]:
 
 
 def _parse(file: str, documents: Sequence[Any]) -> None:
-    """Both documents as the messages they stand for: an unknown field is an error."""
+    """Parses both documents as protocol messages, in which an unknown field is an error."""
     from google.protobuf import json_format
     from kfp.kubernetes import kubernetes_executor_config_pb2
     from kfp.pipeline_spec import pipeline_spec_pb2
@@ -61,13 +61,13 @@ def _parse(file: str, documents: Sequence[Any]) -> None:
         for pod in platform.get("deploymentSpec", {}).get("executors", {}).values():
             json_format.ParseDict(pod, kubernetes_executor_config_pb2.KubernetesExecutorConfig())
     except json_format.ParseError as error:
-        raise InputError(f"pipeline file '{file}' has been edited wrongly: {error}") from None
+        raise InputError(f"pipeline file '{file}' is malformed: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"pipeline file '{file}' is not complete: {error!r}") from None
 
 
 def _dangling(spec: Mapping[str, Any]) -> list[str]:
-    """References to what is not there, and arguments that are no longer JSON."""
+    """Dangling references, and arguments that are no longer JSON."""
     missing = [name for name in ("pipelineInfo", "root", "components") if name not in spec]
     if missing or "dag" not in spec.get("root", {}):
         return [f"no {', '.join(missing) or 'root.dag'} in it"]

@@ -1,4 +1,4 @@
-"""A Kubeflow Pipelines server: how to reach it, and what its refusals mean."""
+"""A Kubeflow Pipelines server: the connection, and the meaning of its refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HINTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """A Kubeflow Pipelines server and how to talk to it."""
+    """A Kubeflow Pipelines server and how to connect to it."""
 
     host: str
     namespace: str = ""
@@ -34,7 +34,7 @@ class Server:
 
 
 def read_token(path: str) -> str:
-    """The token in a file, else in the environment, else none.
+    """Reads the token from a file, or else from the environment; it may be empty.
 
     Raises:
       InputError: The file can't be read.
@@ -49,10 +49,10 @@ def read_token(path: str) -> str:
 
 @contextlib.contextmanager
 def connected(server: Server) -> Iterator[Any]:
-    """A client of the server; what the server or the network refuses becomes an InputError.
+    """A client of the server; refusals of the server or the network become an InputError.
 
     Raises:
-      InputError: The host is no Kubeflow Pipelines, can't be reached, or refuses.
+      InputError: The host does not run Kubeflow Pipelines, can't be reached, or refuses.
     """
     if not server.host.startswith(("http://", "https://")):
         raise InputError(f"--host '{server.host}': give http://... or https://...")
@@ -69,7 +69,7 @@ def connected(server: Server) -> Iterator[Any]:
 
 
 def _preflight(server: Server) -> None:
-    """Asks for the server's health once: kfp.Client tries five times and logs every failure."""
+    """Checks the server's health once; kfp.Client tries five times and logs each failure."""
     import kfp_server_api
 
     configuration = kfp_server_api.Configuration(host=server.host.rstrip("/"))

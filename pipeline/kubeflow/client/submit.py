@@ -1,4 +1,4 @@
-"""Sends a compiled pipeline to Kubeflow Pipelines: for one run, or for runs on a schedule."""
+"""Sends a compiled pipeline to Kubeflow Pipelines, for one run or on a schedule."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def submit(
 
     Args:
       file: The compiled pipeline.
-      server: Where to run it.
-      experiment: Experiment of the run; made when there is none of that name.
+      server: The server.
+      experiment: Experiment of the run; created if missing.
       arguments: `NAME=VALUE` for parameters of the pipeline.
       run_name: Name of the run; empty: the pipeline's.
-      wait_seconds: How long to wait for the end of the run; 0: not at all.
+      wait_seconds: How long to wait for the end of the run; 0: does not wait.
 
     Returns:
-      The run's id, and what went wrong in it (empty when it succeeded, or was not waited for).
+      The run's id, and its failure (empty if it succeeded, or without waiting).
 
     Raises:
-      InputError: The file, an argument or the server is not what it should be.
+      InputError: The file, an argument or the server is invalid.
     """
     spec = load_pipeline(file)
     values = parse_arguments(arguments, declared_parameters(spec))
@@ -65,7 +65,7 @@ def schedule(
     arguments: Sequence[str] = (),
     run_name: str = "",
 ) -> str:
-    """Creates a recurring run, one at a time, that makes up for no time it has missed.
+    """Creates a recurring run whose runs don't overlap; missed runs are not caught up.
 
     Args:
       file: The compiled pipeline.
@@ -79,7 +79,7 @@ def schedule(
       The recurring run's id.
 
     Raises:
-      InputError: As `submit`, and a `cron` that has not six fields.
+      InputError: As for `submit`, or `cron` does not have six fields.
     """
     if len(cron.split()) != _CRON_FIELDS:
         raise InputError(
@@ -103,11 +103,13 @@ def schedule(
 
 
 def _ended(client: Any, run_id: str, seconds: float) -> Any:
-    """The run when it has ended; kfp's own waiting does not know canceled runs."""
+    """Waits for the end of a run; kfp's own waiting does not handle canceled runs."""
     deadline = time.monotonic() + seconds
     while (run := client.get_run(run_id)).state not in _ENDED:
         if time.monotonic() > deadline:
-            raise InputError(f"run {run_id} did not end within {seconds:g} s (--wait); it goes on")
+            raise InputError(
+                f"run {run_id} did not end within {seconds:g} s (--wait); it continues"
+            )
         time.sleep(_POLL_SECONDS)
     return run
 

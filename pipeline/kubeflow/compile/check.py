@@ -1,6 +1,6 @@
-"""Everything that open-source Kubeflow Pipelines refuses or ignores, found before it does.
+"""Finds in advance what open-source Kubeflow Pipelines refuses or ignores.
 
-Read in KFP's compiler and driver (backend/src/v2) at 2.16.
+Follows KFP's compiler and driver (backend/src/v2) at 2.16.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TRAINERS = ("Upstream", "Pretrainer", "Finetuner")
 
 
 def unsupported(spec: Mapping[str, Any]) -> list[str]:
-    """Says, node by node, what Kubeflow Pipelines would not run as compiled."""
+    """Lists, node by node, what Kubeflow Pipelines would not run as compiled."""
     found = []
     if spec.get("schemaVersion") != SCHEMA_VERSION:
         found.append(f"schema version {spec.get('schemaVersion')}: only {SCHEMA_VERSION} is read")
@@ -47,7 +47,7 @@ def _of_node(task: Mapping[str, Any], executor: Mapping[str, Any]) -> Iterator[s
 
 
 def misplaced(config: RunConfig, target: Target = KUBEFLOW) -> list[str]:
-    """Says which folders of the configuration lie on no volume of the node that uses them."""
+    """Lists configured folders that are on no volume of the node that uses them."""
     uses = [("ImageExampleGen", "data.root", config.data.root)]
     uses += [("Pretrainer", "model.init.path", config.model.init.path)]
     if config.model.family == "saved_model":
@@ -67,7 +67,7 @@ def misplaced(config: RunConfig, target: Target = KUBEFLOW) -> list[str]:
 
 
 def schema_place(config: RunConfig, image_root: str) -> str:
-    """Where a container has the curated schema: in its copy of this repository, or on a volume."""
+    """The curated schema's path in a container: in its copy of the repository, or on a volume."""
     path = schema_path(config.curated_schema)
     if path.is_relative_to(REPOSITORY):
         return f"{image_root}/{path.relative_to(REPOSITORY)}"
@@ -75,10 +75,10 @@ def schema_place(config: RunConfig, image_root: str) -> str:
 
 
 def without_schema(config: RunConfig, target: Target) -> list[str]:
-    """Says where the curated schema is neither in the image nor on a volume.
+    """Reports a curated schema that is neither in the image nor on a volume.
 
     Raises:
-      InputError: It should be in this repository, and is not.
+      InputError: It should be in this repository but is not.
     """
     path = schema_path(config.curated_schema)
     if path.is_relative_to(REPOSITORY):
@@ -96,7 +96,7 @@ def without_schema(config: RunConfig, target: Target) -> list[str]:
 
 
 def undivided(config: RunConfig) -> list[str]:
-    """Says where a training's devices are not what its pod has."""
+    """Lists trainings whose strategy does not match the devices of their pod."""
     strategy, wanted = config.distribution.strategy, config.distribution.gpus
     if strategy == "multi_worker":
         return [
@@ -120,9 +120,9 @@ def undivided(config: RunConfig) -> list[str]:
 
 
 def unknown_nodes(config: RunConfig, spec: Mapping[str, Any]) -> list[str]:
-    """Says which pods are configured for nodes that the pipeline does not have."""
+    """Lists pods configured for nodes that the pipeline does not have."""
     nodes = set(spec["components"])
-    # Nodes that a setting leaves out may stay configured.
+    # Nodes that a setting disables may stay configured.
     known = nodes | {"Pusher", "EncoderPusher", "UpstreamExampleGen", "Upstream", "FinetuneTuner"}
     return [
         f"setting 'kubernetes.nodes.{name}': no such node; accepted: {', '.join(sorted(nodes))}"
@@ -131,5 +131,5 @@ def unknown_nodes(config: RunConfig, spec: Mapping[str, Any]) -> list[str]:
 
 
 def on_volume(path: str, mounts: Sequence[str]) -> bool:
-    """Whether a path outlives the pod."""
+    """Whether a path is on a volume, and so outlives the pod."""
     return any(path == mount or path.startswith(mount + "/") for mount in mounts)

@@ -1,10 +1,10 @@
-"""Parameters that a run on Kubeflow may set anew without a new compilation.
+"""Parameters that a run on Kubeflow may change without a new compilation.
 
-TFX's own RuntimeParameter replaces a whole execution property, is a str, int or float, and its
-default does not reach the compiled file (TFX 1.21). Most settings here lie inside properties that
-are JSON. So the parameter is added to the compiled file, and the step's entry point puts its value
-where the setting belongs (see `apply_runtime_settings`). A parameter is an input of the steps that
-it concerns: Kubeflow's cache sees it, and steps it does not concern stay cached.
+TFX's own RuntimeParameter replaces a whole execution property, can only be a str, int or float, and
+loses its default in the compiled file (TFX 1.21), but most settings here are inside JSON
+properties. So the parameter is added to the compiled file, and the step's entry point inserts its
+value into the setting (see `apply_runtime_settings`). A parameter is an input of the steps that it
+concerns, so Kubeflow's cache takes it into account, and other steps stay cached.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Value = str | int | float
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a parameter's value belongs in one step.
+    """The place of a parameter's value in one step.
 
     Attributes:
       node: Name of the step.
       path: The execution property, then keys in its JSON (none: the property is the value).
-      suffix: What the step has after the value.
+      suffix: What follows the value in the step.
     """
 
     node: str
@@ -46,7 +46,7 @@ class Parameter:
     places: tuple[Place, ...]
 
     def every_place(self) -> tuple[Place, ...]:
-        """The report shows the configuration, so it takes every parameter."""
+        """All places of the value; the report shows the configuration, so it has every one."""
         return (*self.places, Place("Reporter", ("run_settings", *self.setting.split("."))))
 
 
@@ -100,7 +100,7 @@ PARAMETERS = (
         "label_fraction",
         "finetune.label_fraction",
         "NUMBER_DOUBLE",
-        "share of training patients whose labels are used",
+        "fraction of training patients whose labels are used",
         _trainer("Finetuner", "finetune", "label_fraction")
         + _trainer("FinetuneTuner", "finetune", "label_fraction"),
     ),
@@ -122,7 +122,7 @@ PARAMETERS = (
         "gate_max_gap",
         "gate.max_gap",
         "NUMBER_DOUBLE",
-        "ceiling of the AUC's fall from in-distribution to shifted",
+        "ceiling of the AUC's loss from in-distribution to shifted",
         _gate("max_gap"),
     ),
 )
@@ -144,7 +144,7 @@ def parse_arguments(texts: Sequence[str], declared: Mapping[str, Kind]) -> dict[
       declared: Parameters of the pipeline and their kinds.
 
     Raises:
-      InputError: No such parameter, or a value of another type.
+      InputError: There is no such parameter, or the value has another type.
     """
     values: dict[str, Value] = {}
     for text in texts:

@@ -20,7 +20,7 @@ from pipeline.kubeflow.compile.targets import KUBEFLOW, Target
 from schemas.atomic_write import replacing
 from schemas.errors import InputError
 
-# Where the container image keeps the repository (see the Dockerfile).
+# Path of the repository in the container image (see the Dockerfile).
 IMAGE_ROOT = "/app"
 ENTRYPOINT = ["python", "-m", "pipeline.kubeflow.runtime.entrypoint"]
 # The default namespace of image names: lower case, an optional registry, a tag or a digest.
@@ -29,14 +29,14 @@ _IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*[a-z0-9](:[\w.-]+|@sha256:[0-9a-f]{6
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-    """What was compiled: rows of (node, image, resources) in order of execution, run parameters."""
+    """A compilation: rows of (node, image, resources) in order of execution, and run parameters."""
 
     name: str
     steps: tuple[tuple[str, str, str], ...]
     parameters: tuple[str, ...]
 
     def table(self) -> str:
-        """A summary for people."""
+        """A readable summary."""
         rows = [("node", "image", "resources"), *self.steps]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
@@ -54,7 +54,7 @@ def cluster_config(
     path: str = "",
     overrides: Sequence[str] = (),
 ) -> RunConfig:
-    """Reads a configuration; folders that it leaves open lie in the mounted workspace.
+    """Reads a configuration; folders that it does not set are in the mounted workspace.
 
     Raises:
       InputError: As `load_config`.
@@ -80,7 +80,7 @@ def cluster_config(
 
 
 def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
-    """A section of settings; what is no section is left to the validation."""
+    """A section of settings; anything else is left to validation."""
     section = tree.setdefault(name, {})
     return section if isinstance(section, dict) else {}
 
@@ -98,14 +98,14 @@ def compile_pipeline(
 
     Args:
       config: The run's settings; paths in it are paths inside the containers.
-      target: What will run it, and the URI under which it stores artifacts.
+      target: The kind of server, and the URI under which it stores artifacts.
       image: Container image with this repository at `image_root`.
       output: File to write, ending in `.yaml`.
-      data_version: Stands for the data's fingerprint, which can't be taken from here.
+      data_version: Replaces the data's fingerprint, which can't be computed here.
       image_root: Folder of the repository in the image.
 
     Returns:
-      What was compiled.
+      The compilation.
 
     Raises:
       InputError: An output or image name that Kubeflow would refuse, or a pipeline it can't run.
@@ -151,7 +151,7 @@ def _check_arguments(image: str, output: str) -> None:
 
 
 def check_image(image: str) -> None:
-    """Refuses what is no name of a container image with a tag or a digest."""
+    """Refuses anything but the name of a container image with a tag or a digest."""
     if not _IMAGE.fullmatch(image):
         raise InputError(f"--image '{image}': give REGISTRY/NAME:TAG (lower case, with a tag)")
 
@@ -171,7 +171,7 @@ def _compile(
         config,
         Places(
             pipeline_root=target.pipeline_root,
-            # On a volume a pod that is tried again resumes.
+            # A retried pod resumes from a volume.
             checkpoint_root=f"{workspace if kept else '/tmp'}/checkpoints/{config.name}",
             push_destination=config.push.destination,
             schema_file=check.schema_place(config, image_root),
@@ -193,7 +193,7 @@ def _compile(
 
 
 def _passed_data(config: RunConfig, target: Target) -> str:
-    """Where data that passed leave their statistics: nowhere, unless it outlives the pod."""
+    """Folder for the statistics of data that passed; empty unless it outlives the pod."""
     given = config.data_gate.passed_data or f"{config.push.destination}/passed_data"
     mounts = target.mounts(config.kubernetes.of_node("DataGate"))
     return given if check.on_volume(given, mounts) else ""
@@ -208,7 +208,7 @@ def _write(output: str, documents: list[dict[str, Any]]) -> None:
 
 
 def _ordered(spec: dict[str, Any]) -> list[str]:
-    """Nodes after what they depend on."""
+    """Sorts nodes so that each follows what it depends on."""
     tasks = spec["root"]["dag"]["tasks"]
     done: list[str] = []
     while len(done) < len(tasks):

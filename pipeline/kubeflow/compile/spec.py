@@ -1,7 +1,7 @@
 """Completes what TFX compiles: outputs, run parameters, resources and the pods' own settings.
 
-Works on the pipeline spec as a dictionary, in place; the Kubernetes part is written by
-kfp-kubernetes and becomes the file's second YAML document.
+Changes the pipeline spec, a dictionary, in place. kfp-kubernetes writes the Kubernetes part, which
+becomes the file's second YAML document.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.kubeflow.compile.targets import Target
 from pipeline.kubeflow.runtime.messages import replace_leaf
 
 Spec = dict[str, Any]
-# Keeps run parameters apart from a step's execution properties, as in `push_destination`.
+# Separates run parameters from a step's execution properties, such as `push_destination`.
 _STEP_PREFIX = "run_"
 
 
@@ -29,14 +29,14 @@ def container_of(spec: Spec, node: str) -> Spec:
 
 
 def add_outputs(spec: Spec) -> None:
-    """Gives every step the types of its outputs, as TFX gives it those of its inputs."""
+    """Adds the types of its outputs to every step; TFX adds only those of its inputs."""
     for node, component in spec["components"].items():
         outputs = json.dumps(component.get("outputDefinitions", {}), sort_keys=True)
         container_of(spec, node)["args"][:0] = ["--json_serialized_outputs_spec_args", outputs]
 
 
 def ingest_anew(spec: Spec, config: RunConfig) -> None:
-    """Keeps the cache from answering for folders that are looked for when the run ingests."""
+    """Disables the cache for ingestion that resolves its folder at run time."""
     tasks = spec["root"]["dag"]["tasks"]
     for node, data in (
         ("ImageExampleGen", config.data),
@@ -48,7 +48,7 @@ def ingest_anew(spec: Spec, config: RunConfig) -> None:
 
 
 def add_parameters(spec: Spec, config: RunConfig) -> list[str]:
-    """Declares the run's parameters, wires them to the steps they concern, returns their names."""
+    """Declares the run's parameters, wires them to the steps they concern, returns names."""
     by_node: dict[str, dict[str, list[Spec]]] = {}
     for parameter in PARAMETERS:
         places = [place for place in parameter.every_place() if place.node in spec["components"]]
@@ -115,7 +115,7 @@ def platform_document(spec: Spec, settings: KubernetesSettings) -> Spec:
 def _pod(settings: KubernetesSettings, step: StepSettings) -> Spec:
     from kfp import kubernetes
 
-    # kfp-kubernetes expects a task of kfp's own compiler; it reads and writes this attribute.
+    # kfp-kubernetes expects a task of kfp's own compiler, and reads and writes this attribute.
     task = SimpleNamespace(platform_config={})
     kubernetes.set_image_pull_policy(task, settings.image_pull_policy)
     if settings.image_pull_secrets:

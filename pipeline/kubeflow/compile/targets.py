@@ -1,7 +1,7 @@
 """Where a compiled pipeline runs: open-source Kubeflow Pipelines, or Vertex AI Pipelines.
 
-Both read the same pipeline spec. They differ in where artifacts may lie, in what stands for a
-mounted volume, and in who says what a pod needs besides CPU, memory and an accelerator.
+Both read the same pipeline spec. They differ in where artifacts may be, in what a mounted volume
+is, and in how a pod gets more than CPU, memory and an accelerator.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Target:
 
     @property
     def remedy(self) -> str:
-        """What to do about a folder that is on no volume."""
+        """Advice about a folder that is on no volume."""
         if self.kind == "vertex":
             return f"choose a folder there, {_BUCKETS}/BUCKET/..."
         return "mount one with kubernetes.step.volumes or choose a folder there"
 
     def problems(self, config: RunConfig, nodes: list[str]) -> list[str]:
-        """Says, node by node, which settings of pods the target has no place for."""
+        """Lists, node by node, settings of pods that the target does not support."""
         if self.kind == "kubeflow":
             return []
         return [
@@ -70,13 +70,13 @@ KUBEFLOW = Target("kubeflow", _DEFAULT_ROOT)
 
 
 def target_of(kind: Literal["kubeflow", "vertex"], pipeline_root: str) -> Target:
-    """Checks the place of artifacts.
+    """Validates the URI of the artifacts.
 
     Raises:
-      InputError: A place that the target can't read.
+      InputError: The target can't read it.
     """
     root = pipeline_root or (_DEFAULT_ROOT if kind == "kubeflow" else "")
-    # A folder is for kfp's own local orchestrator.
+    # Folders are for kfp's own local orchestrator.
     local = kind == "kubeflow" and root.startswith("/")
     if not local and not re.fullmatch(r"[a-z0-9]+://[^/\s]+(/\S*)?", root):
         root = ""

@@ -1,7 +1,7 @@
 """A job of several pods that pretrain one encoder together: a TFJob of Kubeflow's Trainer.
 
-A step of a pipeline is one pod. The operator behind a TFJob starts several with one command and
-tells them of each other by TF_CONFIG; `pipeline.kubeflow.runtime.train_encoder` is that command.
+A step of a pipeline is one pod. The operator of a TFJob starts several pods with one command and
+connects them by TF_CONFIG; `pipeline.kubeflow.runtime.train_encoder` is that command.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.kubeflow.compile.targets import KUBEFLOW
 from schemas.errors import InputError
 
 _NODE = "Pretrainer"
-# Pods are called NAME-worker-NN, and a host name has 63 characters.
+# Pods are named NAME-worker-NN, and a host name has at most 63 characters.
 _LONGEST_NAME = 50
 
 
@@ -57,7 +57,7 @@ def manifest(config: RunConfig, *, image: str, examples: str, model: str) -> dic
     _check(config, step, {"--examples": examples, "--model": model})
     told = trainer_config(config, PRETRAIN, f"{settings.workspace}/checkpoints/{config.name}")
     container = {
-        "name": "tensorflow",  # the operator looks for this name
+        "name": "tensorflow",  # the operator requires this name
         "image": image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["python", "-m", "pipeline.kubeflow.runtime.train_encoder"],
@@ -75,7 +75,7 @@ def manifest(config: RunConfig, *, image: str, examples: str, model: str) -> dic
             "tfReplicaSpecs": {
                 "Worker": {
                     "replicas": settings.pretrain_pods,
-                    # A pod that was killed starts again; one that found bad input does not.
+                    # A killed pod restarts; one with bad input does not.
                     "restartPolicy": "ExitCode",
                     "template": {"spec": _pod(settings, step, container)},
                 }

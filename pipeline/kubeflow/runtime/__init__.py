@@ -1,1 +1,1 @@
-"""What runs inside a pod. Imports pipeline.local; no compiler, no client."""
+"""Runs inside a pod. Imports pipeline.local; no compiler, no client."""

@@ -1,4 +1,4 @@
-"""Entry point of every step's container: TFX's own, made to work on open-source Kubeflow.
+"""Entry point of every step's container: adapts TFX's own to open-source Kubeflow.
 
     python -m pipeline.kubeflow.runtime.entrypoint --executor_class_path ... (arguments as compiled)
 
@@ -22,7 +22,7 @@ from schemas.errors import mistake_behind
 from trainer_modules.training.tensorflow_start import prefer_onednn
 
 Message = TypeVar("Message")
-# Where the launcher's folders (/minio, /s3, ...) lie; set only to replay a step elsewhere.
+# Parent of the launcher's folders (/minio, /s3, ...); set only to replay a step elsewhere.
 ROOT_VARIABLE = "REMEDIS_LAUNCHER_ROOT"
 
 
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def explain(error: BaseException) -> int:
-    """Says on stderr what is no bug; returns its exit status, 0 for anything else."""
+    """Explains user errors and refusals on stderr; returns the exit status, or 0 for a bug."""
     stop = _stop_behind(error)
     if stop:
         print("stopped by DataGate:", *stop.reasons, sep="\n- ", file=sys.stderr)
@@ -58,11 +58,11 @@ def explain(error: BaseException) -> int:
 
 
 def remote_schemes(beam_arguments: Sequence[str]) -> tuple[str, ...]:
-    """Schemes of artifacts that a step reads and writes where they are, by its Beam runner.
+    """Schemes of artifacts that a step accesses in place, given its Beam runner.
 
     Dataflow's workers don't see the launcher's copies; TensorFlow and Beam read Cloud Storage.
     """
-    # As in Beam, the last one counts.
+    # As in Beam, the last one wins.
     runners = [text for text in beam_arguments if text.startswith("--runner=")]
     return ("gs",) if runners[-1:] == ["--runner=DataflowRunner"] else ()
 
@@ -117,7 +117,7 @@ def _run(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
 
 
 def _execute(arguments: argparse.Namespace, beam_arguments: list[str]) -> None:
-    """TFX's entrypoint, importing no more than the step needs."""
+    """Runs TFX's entrypoint, importing only what the step needs."""
     from pipeline.kubeflow.runtime import imports
 
     imports.defer_packages()
@@ -135,7 +135,7 @@ def _read(text: str, message: Message) -> Message:
 
 
 def _stop_behind(error: BaseException | None) -> DataGateStopped | None:
-    """The refusal that Beam or TFX wrapped in an error of its own, if there is one."""
+    """The refusal behind an exception of Beam or TFX, if there is one."""
     while error is not None and not isinstance(error, DataGateStopped):
         error = error.__cause__ or error.__context__
     return error

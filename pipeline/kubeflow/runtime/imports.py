@@ -1,10 +1,9 @@
-"""Keeps a step from importing what only other steps need.
+"""Prevents a step from importing what only other steps need.
 
-`tfx.components` imports every component, TFX's description of their parameters imports
-TensorFlow Model Analysis, and TensorFlow imports Keras, which imports scikit-learn and Matplotlib:
-half of what a step that copies a schema file does. These packages are entered here without running
-their `__init__`, which runs after all as soon as somebody asks the package for a name that is not
-one of its modules.
+`tfx.components` imports every component, TFX's description of their parameters imports TensorFlow
+Model Analysis, and TensorFlow imports Keras, which imports scikit-learn and Matplotlib. This is
+half of the time of a step that copies a schema file. Here, importing these packages does not run
+their `__init__`. It runs when a name that is not one of the package's modules is requested.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ def defer_packages() -> None:
 
 
 def spare_evaluator() -> None:
-    """Keeps TFX's entrypoint from importing the Evaluator for a step that is none.
+    """Prevents TFX's entrypoint from importing the Evaluator in other steps.
 
-    TFX only asks whether the executor's class derives from the Evaluator's. Call when that class
-    has been imported: if the Evaluator was not imported with it, the answer is no.
+    TFX only checks whether the executor's class derives from the Evaluator's. Call this after
+    importing the class: if that did not import the Evaluator, the answer is no.
     """
     if _EVALUATOR not in sys.modules:
         absent = types.ModuleType(_EVALUATOR, "Stands for TFX's Evaluator in other steps.")
@@ -43,7 +42,7 @@ def spare_evaluator() -> None:
 
 
 def _import_tensorflow() -> None:
-    """Imports TensorFlow without Keras, unless one of them is there already."""
+    """Imports TensorFlow without Keras, unless either is already imported."""
     if not {"tensorflow", "keras"} & set(sys.modules):
         _DeferredPackage.enter("keras")
         modules: dict[str, Any] = sys.modules
@@ -53,7 +52,7 @@ def _import_tensorflow() -> None:
 
 
 class _DeferredPackage(types.ModuleType):
-    """A package whose modules can be imported before its own code has run."""
+    """A package whose modules can be imported before its own code runs."""
 
     @classmethod
     def enter(cls, name: str) -> None:
@@ -73,7 +72,7 @@ class _DeferredPackage(types.ModuleType):
             raise AttributeError(name)
         if importlib.util.find_spec(f"{self.__name__}.{name}"):
             return importlib.import_module(f"{self.__name__}.{name}")
-        # From here on a package like any other.
+        # From here on, it is a package like any other.
         object.__setattr__(self, "__class__", types.ModuleType)
         if self.__spec__ is not None and self.__spec__.loader is not None:
             self.__spec__.loader.exec_module(self)

@@ -1,16 +1,16 @@
-"""What an orchestrator hands to a step, made into what TFX can read, and the answer mapped back.
+"""Converts an orchestrator's message to a step for TFX, and converts the answer back.
 
-Open-source Kubeflow Pipelines differs from what TFX 1.21 expects of it (and of Vertex AI):
+Open-source Kubeflow Pipelines differs from what TFX 1.21 expects (and Vertex AI does):
 
 - Types of input artifacts are lost: the driver passes an empty `instanceSchema`, `kfp.local` the
-  title `system.Artifact`. The compiled step carries the right ones, and they are put back.
+  title `system.Artifact`. The compiled step contains the correct types, which are restored.
 - URIs are remote, but the launcher has already downloaded inputs below `/minio`, `/s3`, `/gcs` or
   `/oci` and uploads outputs from there. TensorFlow reads neither `minio://` nor `s3://`, so the
-  step sees local paths, and the launcher gets its own URIs back.
+  step sees local paths, and the launcher receives its own URIs.
 - Missing optional inputs arrive as empty lists, missing optional parameters as nulls, and the
-  launcher adds outputs of its own (`executor-logs`).
+  launcher adds its own outputs (`executor-logs`).
 
-Nothing here touches TFX or TensorFlow.
+This module uses neither TFX nor TensorFlow.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class LocalCopies:
     """The launcher's local copies of remote artifacts."""
 
     def __init__(self, root: str = "/", remote: Sequence[str] = ()) -> None:
-        """Starts with no artifact known.
+        """Starts without any known artifact.
 
         Args:
-          root: What the launcher's folders lie in; not `/` only outside a container.
-          remote: Schemes of artifacts that the step reads and writes where they are.
+          root: Parent of the launcher's folders; `/` except outside a container.
+          remote: Schemes of artifacts that the step accesses in place.
         """
         self._root, self._schemes = root, _FOLDERS.keys() - set(remote)
         self._remote: dict[str, str] = {}
@@ -56,7 +56,7 @@ class LocalCopies:
         self._remote[local] = uri
 
     def uri(self, text: str) -> str:
-        """The URI of a path that `path` returned, or of what lies below; other text unchanged."""
+        """The URI of a path that `path` returned, or of one below it; other text is unchanged."""
         for local, remote in self._remote.items():
             if text == local:
                 return remote
@@ -74,9 +74,9 @@ def prepare_input(
     """Makes the executor's input readable for TFX, in place.
 
     Args:
-      message: What the orchestrator put in for `{{$}}`.
+      message: What the orchestrator inserted for `{{$}}`.
       inputs: The step's inputs as compiled.
-      outputs: The step's outputs as compiled; those not in it belong to the launcher.
+      outputs: The step's outputs as compiled; all others belong to the launcher.
       copies: Where artifacts are on this machine.
     """
     _keep_declared(message.inputs.artifacts, inputs.artifacts)
@@ -116,13 +116,13 @@ def _localize(artifact: spec.RuntimeArtifact, copies: LocalCopies) -> None:
 def apply_runtime_settings(
     parameters: Any, places: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, str | float]:
-    """Puts the run's own values into the settings compiled into the step.
+    """Inserts the run's own values into the settings compiled into the step.
 
     Args:
-      parameters: The step's parameter values; runtime parameters are taken out.
-      places: For every runtime parameter, where its value belongs: `path` is the name of an
+      parameters: The step's parameter values; runtime parameters are removed.
+      places: For every runtime parameter, the place of its value: `path` is the name of an
         execution property, then keys in its JSON (none: the property is the value itself);
-        `suffix` is what the step has after the value.
+        `suffix` is what follows the value in the step.
 
     Returns:
       The values found, by parameter.
@@ -149,7 +149,7 @@ def apply_runtime_settings(
 
 
 def replace_leaf(tree: dict[str, Any], keys: Sequence[str], value: str | float) -> None:
-    """Replaces a setting that is there; a whole number stays one (JSON numbers are floats)."""
+    """Replaces an existing setting; a whole number stays one (JSON numbers are floats)."""
     *parents, leaf = keys
     for key in parents:
         tree = tree[key]
@@ -158,7 +158,7 @@ def replace_leaf(tree: dict[str, Any], keys: Sequence[str], value: str | float) 
 
 
 def restore_uris(message: spec.ExecutorOutput, copies: LocalCopies) -> None:
-    """Gives the launcher its own URIs back, in the artifacts and in their metadata."""
+    """Restores the launcher's own URIs in the artifacts and in their metadata."""
     for artifacts in message.artifacts.values():
         for artifact in artifacts.artifacts:
             artifact.uri = copies.uri(artifact.uri)

@@ -2,8 +2,8 @@
 
     python -m pipeline.kubeflow.runtime.train_encoder --settings JSON --examples DIR --model DIR
 
-It calls the Pretrainer's own `run_fn` with what the pipeline would tell it. Afterwards
-`DIR/encoder` of --model is what `model.init.path` takes, with `model.init.source=encoder`.
+It calls the Pretrainer's own `run_fn` with the arguments that the pipeline would pass. Afterwards,
+`model.init.path` accepts `DIR/encoder` of --model, with `model.init.source=encoder`.
 Exit status: 0 done; 2 bad input; 1 a bug.
 """
 
@@ -75,10 +75,10 @@ def _told(text: str) -> dict[str, Any]:
 
 
 def _records(examples: str, split: str) -> str:
-    """Pattern of a split's files; empty when it has none."""
+    """Pattern of a split's files; empty if it has none."""
     folder = os.path.join(examples, f"Split-{split}")
     if not os.path.isdir(examples):
-        raise InputError(f"--examples '{examples}' is no folder; give ImageExampleGen's output")
+        raise InputError(f"--examples '{examples}' is not a folder; give ImageExampleGen's output")
     return os.path.join(folder, "*") if glob.glob(os.path.join(glob.escape(folder), "*")) else ""
 
 

@@ -175,7 +175,7 @@ def test_local_run_refuses_what_it_cannot_use(tmp_path):
     with pytest.raises(InputError, match=r"'beam\.runner': received 'dataflow'; its workers see"):
         check_local(_beam(*DATAFLOW))
     with pytest.raises(
-        InputError, match=r"'beam\.job_server_jar': received '.*', which is no file"
+        InputError, match=r"'beam\.job_server_jar': received '.*', which is not a file"
     ):
         check_local(_beam(*FLINK))
     jar = tmp_path / "server.jar"

@@ -99,7 +99,7 @@ SEARCHED = [
             "model_run",
             "history.json",
             history("pretrain", []),
-            "nothing to train: the encoder is a SavedModel as it is",
+            "nothing to train: the encoder is a frozen SavedModel",
         ),
         (
             "UpstreamExampleGen",

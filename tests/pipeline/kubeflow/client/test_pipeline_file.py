@@ -22,7 +22,7 @@ def _edited(change):
         (lambda s: s.pop("root"), "no root in it"),
         (lambda s: s["components"].pop("A"), "node 'A': its component is missing"),
         (lambda s: s["deploymentSpec"]["executors"].clear(), "node 'A': its executor is missing"),
-        (lambda s: s.update(extra=1), "edited wrongly: .*extra"),
+        (lambda s: s.update(extra=1), "is malformed: .*extra"),
         (lambda s: s.update(schemaVersion="2.0.0"), "schema version 2.0.0"),
         (
             lambda s: s["root"]["dag"]["tasks"]["A"].update(dependentTasks=["B"]),
@@ -44,13 +44,17 @@ def test_file_edited_by_hand(written, change, said):
 def test_platform_part_edited_by_hand(written):
     pods = {"executors": {"A_executor": {"imagePullPolice": "Always"}}}
     platform = {"platforms": {"kubernetes": {"deploymentSpec": pods}}}
-    with pytest.raises(InputError, match=r"edited wrongly: .*imagePullPolice"):
+    with pytest.raises(InputError, match=r"is malformed: .*imagePullPolice"):
         load_pipeline(written(SPEC, platform))
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a: [", "is not YAML"), ("", "no compiled pipeline"), ("just text", "no compiled pipeline")],
+    [
+        ("a: [", "is not YAML"),
+        ("", "not a compiled pipeline"),
+        ("just text", "not a compiled pipeline"),
+    ],
 )
 def test_file_is_no_pipeline(tmp_path, text, said):
     path = tmp_path / "pipeline.yaml"

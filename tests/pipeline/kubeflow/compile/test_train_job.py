@@ -133,7 +133,7 @@ def test_its_command_pretrains_and_the_pipeline_takes_the_encoder(tmp_path):
     [
         ({"--settings": "{}"}, "--settings is not what kubeflow_runner.py tfjob writes"),
         ({"--settings": "{"}, "--settings is not what kubeflow_runner.py tfjob writes"),
-        ({"--examples": "/nonexistent"}, "--examples '/nonexistent' is no folder"),
+        ({"--examples": "/nonexistent"}, "--examples '/nonexistent' is not a folder"),
         ({"--model": "/proc/model"}, "--model '/proc/model' can't be used"),
     ],
 )
