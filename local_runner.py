@@ -60,9 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--preset", default="", help="a recipe in pipeline/config/presets (default: demo)"
-    )
+    source.add_argument("--preset", default="", help="a recipe, see --list (default: demo)")
     source.add_argument("--config", default="", help="a config.yaml, for example an earlier run's")
     parser.add_argument(
         "--set",
