@@ -17,6 +17,7 @@ from components.model_gate.rules.evidence import Baseline, Evidence
 from components.model_gate.rules.report import verdict_document
 from components.model_gate.rules.settings import GateSettings
 from components.statistics.intervals import Interval
+from pipeline.config.config import load_config
 from schemas.documents.cards import (
     CalibrationMetrics,
     CardCalibration,
@@ -180,3 +181,9 @@ def gate_verdict(
         **nothing | measured,
     )
     return verdict_document(Verdict(blessed, reasons, rules), evidence, GateSettings())
+
+
+def run_settings(*overrides: str, preset: str = "demo", **changes: Any) -> dict[str, Any]:
+    """The resolved configuration of a run, as it reaches the reporters."""
+    config = load_config(preset=preset, overrides=overrides)
+    return config.model_dump(mode="json") | changes

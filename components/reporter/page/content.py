@@ -210,7 +210,7 @@ def judge(
         return "evaluated", ("The model gate did not run, so no model was judged or pushed.",)
     if gate.blessed and pushed.classifier:
         return "pushed", gate.reasons
-    if not (run_settings.get("push") or {}).get("enabled", True):
+    if not run_settings["push"]["enabled"]:
         return "evaluated", gate.reasons
     if gate.blessed:
         return "evaluated", (*gate.reasons, "The model was blessed; no pusher ran.")
@@ -221,8 +221,8 @@ def hide_data_paths(text: str, run_settings: Mapping[str, Any]) -> str:
     """Cuts paths below the data's folders: they can name images or patients."""
     import re
 
-    for section in (run_settings, run_settings.get("upstream") or {}):
-        root = str((section.get("data") or {}).get("root") or "").rstrip("/")
-        if root:
+    data = (run_settings["data"], run_settings["upstream"]["data"])
+    for source in [source for one in data for source in (one, *one["parts"])]:
+        if root := source["root"].rstrip("/"):
             text = re.sub(f"({expression(root)})" + r"/[^\s'\",;:)]+", r"\1/…", text)
     return text

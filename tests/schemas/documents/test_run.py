@@ -9,6 +9,7 @@ from components.reporter.render import render_report
 from schemas.documents.gate import Metric
 from schemas.documents.run import Node, Pushed, Summary
 from schemas.errors import InputError
+from tests.made_documents import run_settings
 
 METRIC = {"value": 0.9, "lower": 0.8, "upper": 0.95, "patients": 40, "examples": 80}
 
@@ -47,7 +48,7 @@ def test_shape(tmp_path) -> None:
 
 
 def test_a_run_that_stopped_early_has_empty_metrics(tmp_path) -> None:
-    report = render_report(tmp_path, Sources(run_settings={}, failure="out of memory"))
+    report = render_report(tmp_path, Sources(run_settings=run_settings(), failure="out of memory"))
     assert report.verdict == "failed"
     assert report.metrics == {}
     assert report.pushed == Pushed(classifier=None, encoder=None)

@@ -10,7 +10,7 @@ from components.label_efficiency.report.report import write_study
 from schemas.documents.run import RunReport
 from schemas.documents.study import StudyMetrics
 from tests.components.label_efficiency.report.conftest import cell
-from tests.made_documents import ingest_report
+from tests.made_documents import ingest_report, run_settings
 
 SETTINGS = StudySettings(resamples=200, seeds=(0, 1), fractions=(0.01, 0.1, 1.0))
 
@@ -23,7 +23,7 @@ def folder(cells, tmp_path_factory):
         cells,
         SETTINGS,
         left_out={},
-        run_settings={"name": "<b>name</b>", "data": {"id_key_file": "/secret/key"}},
+        run_settings=run_settings("data.id_key_file=/secret/key", name="<b>name</b>"),
         ingest=ingest_report({}, quarantined=dict.fromkeys((1, 2, 3), "blank"), source="synthetic"),
     )
     return folder
@@ -82,7 +82,7 @@ def test_study_without_any_point_still_says_so(tmp_path):
         cells,
         SETTINGS,
         left_out={"bit": "no weights"},
-        run_settings={},
+        run_settings=run_settings(),
         ingest=ingest_report({}),
     )
     assert {one.status for one in study.headlines} == {"not_enough_data"}

@@ -17,7 +17,7 @@ from components.reporter.page.wording import (
 )
 from schemas.documents.gate import Bounds
 from schemas.documents.run import Pushed
-from tests.made_documents import data_gate_report, gate_verdict
+from tests.made_documents import data_gate_report, gate_verdict, run_settings
 
 PUSHED = Pushed(classifier="/pushed/1", encoder=None)
 NOWHERE = Pushed(classifier=None, encoder=None)
@@ -52,7 +52,7 @@ def test_verdict(data_gate, gate, pushed, enabled, failure, expected) -> None:
 
 
 def test_a_blessed_model_that_is_nowhere_is_not_called_pushed() -> None:
-    verdict, reasons = judge(None, BLESSED, NOWHERE, {}, None)
+    verdict, reasons = judge(None, BLESSED, NOWHERE, run_settings(), None)
     assert verdict == "evaluated"
     assert "no pusher ran" in reasons[0]
 
@@ -66,11 +66,17 @@ def test_a_blessed_model_that_is_nowhere_is_not_called_pushed() -> None:
     ],
 )
 def test_paths_below_the_data_root_are_cut(text: str, expected: str) -> None:
-    assert hide_data_paths(text, {"data": {"root": "/data/x/"}}) == expected
+    assert hide_data_paths(text, run_settings("data.root=/data/x/")) == expected
+
+
+def test_paths_below_the_parts_of_a_combination_are_cut() -> None:
+    parts = "[{source: manifest, root: /data/y, role: in_distribution}]"
+    settings = run_settings("data.source=combined", f"data.parts={parts}")
+    assert hide_data_paths("see /data/y/p1/a.png", settings) == "see /data/y/…"
 
 
 def test_paths_stay_when_there_is_no_root() -> None:
-    assert hide_data_paths("see /a/b", {"data": {"root": ""}}) == "see /a/b"
+    assert hide_data_paths("see /a/b", run_settings()) == "see /a/b"
 
 
 def test_tfma_rows_are_flattened_without_plots_and_differences() -> None:
