@@ -133,7 +133,7 @@ def test_exports_answer_in_a_process_with_tensorflow_alone(pretrained, trained):
     answer = tiny_data.run_python(SERVE, *map(str, [*folders, records]), only_tensorflow=True)
     targets = list(task.get("classes", task["labels"]))
     assert answer["imported"] == []
-    assert answer["names"] == {"kind": task["kind"], "targets": targets}
+    assert answer["names"] == {"version": 1, "kind": task["kind"], "targets": targets}
     assert answer["signatures"] == [["embed", "serving_default", "tf_examples"], ["embed"]]
     assert set(answer["served"]) == {*targets, *(f"decision/{target}" for target in targets)}
     thresholds = read_json(folders[0] / "assets.extra" / "card.json")["thresholds"]
@@ -312,7 +312,7 @@ def test_the_encoder_of_the_epoch_with_the_best_probe_is_exported(tmp_path, monk
         kept[len(kept) + 1] = embed(self.validation)
         return {"probe_auc": next(aucs), "neighbour_auc": 0.5}
 
-    monkeypatch.setattr(linear.Probe, "figures", figures)
+    monkeypatch.setattr(linear.Probe, "metrics", figures)
     args = tiny_data.fn_args(tmp_path, "pretrain", task, settings, train, train)
     pretrain.run_fn(args)
     card = read_json(pathlib.Path(args.serving_model_dir) / "assets.extra" / "card.json")
