@@ -59,7 +59,7 @@ def ingest_report(
         summary.reject(_planned(row, "", None), Rejected(reason, "file-secret.png"))
     patients = Counter({split: -(-len(labels) // 2) for split, labels in kept.items()})
     data = DataSettings() if source == "synthetic" else DataSettings(source=source, root="/data")
-    return build_report(summary, patients, data, TASK)
+    return build_report(summary, patients, data, TASK, {})
 
 
 def _planned(row: int, site: str, label: float | None) -> PlannedImage:

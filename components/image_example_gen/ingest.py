@@ -62,7 +62,7 @@ def add_ingestion(
         | "Spread" >> beam.Reshuffle()
         | "WriteShards" >> beam.ParDo(_WriteShard(data, task, examples, report))
         | "Sum" >> beam.CombineGlobally(_merge)
-        | "WriteReport" >> beam.Map(_write_report, data, task, report)
+        | "WriteReport" >> beam.Map(_write_report, data, task, report, dict(source.counts()))
     )
 
 
@@ -90,9 +90,13 @@ def _merge(summaries: Iterable[reports.Summary]) -> reports.Summary:
 
 
 def _write_report(
-    summary: reports.Summary, data: DataSettings, task: TaskSettings, report: str
+    summary: reports.Summary,
+    data: DataSettings,
+    task: TaskSettings,
+    report: str,
+    listing: dict[str, int],
 ) -> None:
     patients = reports.count_patients(
         sorted(glob.glob(os.path.join(glob.escape(report), reports.INDEX_PATTERN)))
     )
-    reports.build_report(summary, patients, data, task).write(report)
+    reports.build_report(summary, patients, data, task, listing).write(report)

@@ -35,7 +35,8 @@ class Flagged(Part):
 class IngestReport(Document):
     """Counts of an ingestion; `quarantined` and `flagged` list only the first.
 
-    `ranges` counts images by the way their range of gray levels was found (docs/intensity.md).
+    `ranges` counts images by the way their range of gray levels was found (docs/intensity.md);
+    `listing` counts what the source holds beside images: files left aside, rows without a file.
     """
 
     FILE: ClassVar[str] = "report.json"
@@ -52,5 +53,6 @@ class IngestReport(Document):
     flags: dict[str, int]
     flagged: tuple[Flagged, ...]
     ranges: dict[str, int]
+    listing: dict[str, int]
     splits: dict[str, SplitCounts]
     sites: dict[str, dict[str, int]]

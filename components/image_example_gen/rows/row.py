@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ class Source(Protocol):
 
     def rows(self) -> Iterator[Row]:
         """Yields every row, in the same order at every call."""
+
+    def counts(self) -> Mapping[str, int]:
+        """What listing met beside images, by kind: files left aside, rows without a file."""
 
     def load(self, image: str, max_pixels: int) -> Picture:
         """Decodes one image, and says what had to be guessed.

@@ -228,6 +228,13 @@ class DataSettings(SourceSettings):
     max_broken_fraction: float = Field(
         0.05, ge=0, le=1, description="largest fraction of unusable images; more fail the run"
     )
+    max_unmatched_fraction: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="of a label table's rows without a file, and of files "
+        "without a row, at most; source dicom",
+    )
     images_per_shard: int = Field(
         1000, ge=1, description="largest number of images in a file of records"
     )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from components.image_example_gen.rows.row import Offer, Row, Source
@@ -71,6 +71,14 @@ class CombinedSource:
         place, _, own = image.partition(":")
         return self._parts[int(place)].load(own, max_pixels)
 
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`; each part's under its name."""
+        return {
+            f"{part.name}: {kind}": count
+            for part in self._parts
+            for kind, count in part.counts().items()
+        }
+
 
 class _Part:
     """One data set under its role."""
@@ -81,8 +89,8 @@ class _Part:
 
         self._place = place
         self._role = part.role
-        self._name = part.name or part.source
-        self._title = f"data.parts[{place}] ({self._name})"
+        self.name = part.name or part.source
+        self._title = f"data.parts[{place}] ({self.name})"
         self._task = task
         self._data = data
         self._own = data.of_part(part)
@@ -118,6 +126,9 @@ class _Part:
     def load(self, image: str, max_pixels: int) -> Picture:
         return self._opened().load(image, max_pixels)
 
+    def counts(self) -> Mapping[str, int]:
+        return self._opened().counts()
+
     def _row(self, row: Row, labels: dict[str, int], groups: dict[str, int]) -> Row:
         domain, split = row.domain, row.split
         if self._role == _SHIFTED:
@@ -130,7 +141,7 @@ class _Part:
             patient_id=self._named(row.patient_id),
             study_id=self._named(row.study_id),
             slide_id=self._named(row.slide_id),
-            site=self._name if row.site == UNKNOWN else row.site,
+            site=self.name if row.site == UNKNOWN else row.site,
             domain=domain,
             split=split,
             labels=tuple(
@@ -143,7 +154,7 @@ class _Part:
         )
 
     def _named(self, identity: str) -> str:
-        return f"{self._name}\x1f{identity}" if identity else ""
+        return f"{self.name}\x1f{identity}" if identity else ""
 
     def _labels(self) -> tuple[str, ...]:
         """Labels that the part is asked for: all of them where it is in distribution."""

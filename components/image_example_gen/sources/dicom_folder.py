@@ -1,17 +1,20 @@
 """Source `dicom`: a folder of DICOM files, at any depth.
 
-Input: every file below `data.root` but DICOMDIR and names that begin with a dot; every frame of a
-    multi-frame file is an image (`data.dicom.frames`: all, first or middle). What is no DICOM
-    image is quarantined. `image_example_gen.dicom` says how values become gray levels.
+Input: every DICOM image below `data.root`, whatever its name; every frame of a multi-frame file is
+    an image (`data.dicom.frames`: all, first or middle). DICOMDIR, files that are not DICOM, and
+    objects that are no images (reports, presentation states, key objects, plans, segmentations)
+    are left aside and counted. docs/intensity.md says how values become gray levels.
 Labels: DICOM has none. `data.dicom.table` names a CSV or Parquet file below root with the task's
     label columns and one of the columns `path` (below root), `SOPInstanceUID`,
-    `StudyInstanceUID`, `AccessionNumber`, `PatientID`, by which its rows are matched; columns
-    `site`, `domain` and `split` are used as in a manifest. Without a table the folder can be an
-    unlabeled part of a combination. A manifest may also name DICOM files one by one.
+    `SeriesInstanceUID`, `StudyInstanceUID`, `AccessionNumber`, `PatientID`, by which its rows are
+    matched; columns `site`, `domain` and `split` are used as in a manifest. Rows without a file
+    and files without a row are counted, and end the run past `data.max_unmatched_fraction`.
+    Without a table the folder can be an unlabeled part of a combination. A manifest may also name
+    DICOM files one by one.
 Metadata: the patient is PatientID, or the study where that is empty; the study is
-    StudyInstanceUID. Subgroups, the allow-list of
-    what leaves the header: `sex`, `age` (90 and more is 90), `view`, `modality`, `body_part`,
-    `manufacturer`. Everything else is dropped: no tag reaches a record.
+    StudyInstanceUID. Subgroups, the allow-list of what leaves the header: `sex`, `age` (90 and
+    more is 90), `view`, `modality`, `body_part`, `manufacturer`. Everything else is dropped: no
+    tag reaches a record.
 Burnt-in text: pixels are never trusted to be free of names. Files that say BurnedInAnnotation YES,
     or do not say NO, are counted in the ingest report (`flags`); look at them before sharing.
 Official split: the table's `split` column, where it has one.
@@ -22,7 +25,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from components.image_example_gen.rows.row import Offer, Row
@@ -30,8 +34,8 @@ from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
 from components.image_example_gen.sources.file_source import FileSource, files_below
 from components.image_example_gen.tables import demographics
-from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
-from components.image_example_gen.tables.joins import Lookup
+from components.image_example_gen.tables.annotations import PATH, Annotation, Annotations
+from components.image_example_gen.tables.columns import UNKNOWN, SubgroupColumn
 from components.image_example_gen.tables.reader import Table
 from schemas import features
 from schemas.errors import InputError
@@ -42,9 +46,12 @@ if TYPE_CHECKING:
 
     from components.image_example_gen.pixels.picture import Picture
 
-# What the table says of a file: labels, site, domain, split.
-_Annotation = tuple[tuple[float | None, ...], str, str, str]
-_KEYS = ("path", "SOPInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID")
+_KEYS = (
+    PATH, "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID",
+)  # fmt: skip
+# What `counts` says of the table.
+_UNMATCHED_ROWS = "table_rows_without_a_file"
+_UNMATCHED_FILES = "files_without_a_table_row"
 _SUBGROUPS = {
     "sex": "PatientSex",
     "age": "PatientAge",
@@ -55,7 +62,6 @@ _SUBGROUPS = {
 }
 _TAGS = (*_KEYS[1:], *_SUBGROUPS.values(), "NumberOfFrames")
 _OLDEST = 90
-_SPLITS = (features.UNLABELED, features.TRAIN, features.VALIDATION, features.TEST)
 
 
 class DicomSource(FileSource):
@@ -67,8 +73,10 @@ class DicomSource(FileSource):
         super().__init__(data)
         self._data = data
         self._task = task
-        self._label_columns = [LabelColumn(task, name) for name in task.labels]
         self._subgroup_columns = [SubgroupColumn(s, data.subgroup_bins) for s in data.subgroups]
+        # Of the first pass over the folder.
+        self._left_aside: Counter[str] = Counter()
+        self._files = self._without_row = 0
 
     def check(self) -> None:
         """See `rows.Source`; opens the headers of all files."""
@@ -89,6 +97,10 @@ class DicomSource(FileSource):
             raise InputError(
                 f"{self._table.name}: none of its rows has the {self._key} of a file below "
                 "data.root"
+            )
+        if self._annotations is not None:
+            self._annotations.refuse_unmatched(
+                self._files, self._without_row, self._data.max_unmatched_fraction
             )
 
     def offers(self) -> Offer:
@@ -115,41 +127,50 @@ class DicomSource(FileSource):
     def _cached(self) -> CachedRows:
         return CachedRows(self._read_rows())
 
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`."""
+        self._cached  # noqa: B018 (counted while it is made)
+        found = dict(sorted(self._left_aside.items()))
+        if self._annotations is None:
+            return found
+        table = {
+            _UNMATCHED_ROWS: self._annotations.unmatched(),
+            _UNMATCHED_FILES: self._without_row,
+        }
+        return found | {kind: count for kind, count in table.items() if count}
+
     def _read_rows(self) -> Iterator[Row]:
+        from components.image_example_gen.decoding.dicom.objects import examine
+
         number = 0
         for path in files_below(self._root, ""):
-            if os.path.basename(path).upper() == "DICOMDIR" or path == self._data.dicom.table:
+            if path == self._data.dicom.table:
                 continue
-            tags = self._tags(path)
-            for frame in self._frames(tags):
+            found = examine(os.path.join(self._root, path), _TAGS)
+            if found.skipped:
+                self._left_aside[found.skipped] += 1
+                continue
+            known = self._known(path, found.tags)
+            self._files += 1
+            self._without_row += known is None
+            for frame in self._frames(found.frames):
                 number += 1
-                yield self._row(number, path, frame, tags)
+                yield self._row(number, path, frame, found.tags, known)
 
-    def _tags(self, path: str) -> Dataset | None:
-        """Header of a file, None where it has none: decoding it will say what is wrong."""
-        from components.image_example_gen.decoding.dicom import file as dicom
-
-        full = os.path.join(self._root, path)
-        try:
-            with open(full, "rb") as file:
-                if not dicom.is_dicom(file.read(132), path):
-                    return None
-                return dicom.read_tags(file, _TAGS)
-        except Exception:  # noqa: BLE001 (a damaged header raises nearly anything)
-            return None
-
-    def _frames(self, tags: Dataset | None) -> range:
-        try:
-            count = int(tags.get("NumberOfFrames") or 1) if tags is not None else 1
-        except (TypeError, ValueError):
-            count = 1
+    def _frames(self, count: int) -> range:
         chosen = {"first": range(1), "middle": range(count // 2, count // 2 + 1)}
         return chosen.get(self._data.dicom.frames, range(max(1, count)))
 
-    def _row(self, number: int, path: str, frame: int, tags: Dataset | None) -> Row:
+    def _known(self, path: str, tags: Dataset | None) -> Annotation | None:
+        """What the table says of a file."""
+        if self._annotations is None:
+            return None
+        return self._annotations.get(path if self._key == PATH else _text(tags, self._key))
+
+    def _row(
+        self, number: int, path: str, frame: int, tags: Dataset | None, known: Annotation | None
+    ) -> Row:
         study = _text(tags, "StudyInstanceUID")
-        key = path if self._key == "path" else _text(tags, self._key)
-        known = self._annotations.get(key) if self._annotations and key else None
         labels, site, domain, split = known or ((None,) * len(self._task.labels), "", "", "")
         return Row(
             number=number,
@@ -192,40 +213,15 @@ class DicomSource(FileSource):
             )
         return Table(self._root, name)
 
-    @functools.cached_property
+    @property
     def _key(self) -> str:
-        if self._table is None:
-            return ""
-        header = self._table.header()
-        found = next((key for key in _KEYS if key in header), None)
-        if found is None:
-            raise InputError(
-                f"{self._table.name} has none of the columns {', '.join(_KEYS)}, by which rows are "
-                f"matched with files; its columns are {', '.join(header)}"
-            )
-        return found
+        return self._annotations.key if self._annotations else ""
 
     @functools.cached_property
-    def _annotations(self) -> Lookup[_Annotation] | None:
-        """What the table says of a file: labels, site, domain, split."""
-        return Lookup(self._read_table(self._table), self._table.name) if self._table else None
-
-    def _read_table(self, table: Table) -> Iterator[tuple[str, _Annotation]]:
-        columns = [self._data.label_columns.get(name, name) for name in self._task.labels]
-        rows = table.rows((self._key, *columns), ("site", "domain", "split"))
-        for number, cells in enumerate(rows, start=1):
-            labels = []
-            for column, reader in zip(columns, self._label_columns, strict=True):
-                try:
-                    labels.append(reader.parse(cells[column]))
-                except ValueError:
-                    raise table.bad_value(number, column, cells[column], reader.accepted) from None
-            domain, split = cells.get("domain", ""), cells.get("split", "")
-            if domain not in ("", *features.DOMAINS):
-                raise table.bad_value(number, "domain", domain, ", ".join(features.DOMAINS))
-            if split not in ("", *_SPLITS):
-                raise table.bad_value(number, "split", split, ", ".join(_SPLITS))
-            yield cells[self._key], (tuple(labels), cells.get("site", ""), domain, split)
+    def _annotations(self) -> Annotations | None:
+        if self._table is None:
+            return None
+        return Annotations(self._table, _KEYS, self._task, self._data.label_columns)
 
     def _inside(self, row: Row) -> os.stat_result | None:
         return super()._inside_path(row.number, row.image.rpartition("#")[0])
@@ -234,7 +230,7 @@ class DicomSource(FileSource):
         return [self._table.path] if self._table else []
 
     def _no_rows(self) -> str:
-        return "holds no file: name the folder of the DICOM files"
+        return "holds no DICOM image: name the folder of the DICOM files"
 
 
 def _text(tags: Dataset | None, name: str) -> str:

@@ -14,7 +14,7 @@ import hashlib
 import os
 import posixpath
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.image_example_gen.rows.row import Offer, Row
@@ -87,6 +87,10 @@ class FileSource(abc.ABC):
         return images.read_file(
             os.path.join(self._base, image), max_pixels, intensity=self._intensity
         )
+
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`."""
+        return {}
 
     @abc.abstractmethod
     def _tables(self) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from components.image_example_gen.rows.row import Offer, Row, Source
@@ -64,3 +64,7 @@ class SelectedSites:
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         return self._source.load(image, max_pixels)
+
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`."""
+        return self._source.counts()

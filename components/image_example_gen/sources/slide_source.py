@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.image_example_gen.decoding import slides
@@ -149,6 +149,10 @@ class SlideSource(abc.ABC):
         except slides.UnreadableSlide as error:
             self._open.drop(full)
             raise images.Rejected(images.UNREADABLE, f"slide: {error}") from None
+
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`."""
+        return {}
 
     @functools.cached_property
     def _slides(self) -> list[Slide]:

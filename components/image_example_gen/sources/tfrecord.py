@@ -91,6 +91,10 @@ class TfrecordSource:
             raise images.Rejected(images.UNSUPPORTED, "the record has no encoded image")
         return images.read_bytes(data, max_pixels, self._data.intensity)
 
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`."""
+        return {}
+
     def _encoded(self, image: str) -> bytes | None:
         name, _, place = image.rpartition("@")
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -124,6 +124,10 @@ class SyntheticSource:
             marker="R" if hospital and self._settings.shift else "L",
         )
         return Picture(pixels)
+
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`."""
+        return {}
 
     def _patient(self, hospital: int, number: int) -> Patient:
         rng = np.random.default_rng((_SEED, hospital, number, 0))

@@ -1,7 +1,8 @@
 """A second table's columns, looked up by key, in a few bytes a row.
 
 Public data sets spread one image over several tables. A dictionary of strings would take hundreds
-of bytes a row; here a row takes 12: a 64-bit digest of the key and the number of its value.
+of bytes a row; here a row takes 17: a 64-bit digest of the key, the numbers of its value and of the
+row, and whether anybody asked for it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import array
 import hashlib
 from collections.abc import Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from schemas.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Value = TypeVar("Value", bound=Hashable)
 
@@ -40,6 +44,8 @@ class Lookup(Generic[Value]):
         order = np.argsort(np.frombuffer(keys, np.uint64), kind="stable")
         self._keys = np.frombuffer(keys, np.uint64)[order]
         self._codes = np.frombuffer(codes, np.uint32)[order]
+        self._numbers = (order + 1).astype(np.uint32)
+        self._used = np.zeros(len(order), bool)
         same = self._keys[1:] == self._keys[:-1]
         clash = np.flatnonzero(same & (self._codes[1:] != self._codes[:-1]))
         if clash.size:
@@ -57,7 +63,25 @@ class Lookup(Generic[Value]):
         place = int(np.searchsorted(self._keys, np.uint64(digest)))
         if place == len(self._keys) or int(self._keys[place]) != digest:
             return None
+        self._used[place] = True
         return self._values[self._codes[place]]
+
+    @property
+    def distinct(self) -> int:
+        """How many keys there are; rows that say the same count once."""
+        return int(self._first().sum())
+
+    def unused(self) -> list[int]:
+        """Numbers of the rows, counted from 1, whose key was never asked for, once each."""
+        return sorted(self._numbers[self._first() & ~self._used].tolist())
+
+    def _first(self) -> np.ndarray:
+        """Which rows are the first of their key, to which alone `get` goes."""
+        import numpy as np
+
+        first = np.ones(len(self._keys), bool)
+        first[1:] = self._keys[1:] != self._keys[:-1]
+        return first
 
     def __len__(self) -> int:
         return len(self._keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from components.image_example_gen.decoding.images import Picture, Rejected
@@ -82,9 +82,21 @@ def _first_listed(entries: list[Entry]) -> list[Entry]:
 
 
 def build_report(
-    summary: Summary, patients: Counter[str], data: DataSettings, task: TaskSettings
+    summary: Summary,
+    patients: Counter[str],
+    data: DataSettings,
+    task: TaskSettings,
+    listing: Mapping[str, int],
 ) -> IngestReport:
-    """The report; `patients` counts distinct ones by split."""
+    """The report.
+
+    Args:
+        summary: of all images.
+        patients: distinct ones by split.
+        data: source and its settings.
+        task: labels.
+        listing: what listing the source met beside images.
+    """
     kept, lost = sum(summary.kept.values()), sum(summary.reasons.values())
     splits, sites = {}, {}
     for split in features.SPLITS:
@@ -109,6 +121,7 @@ def build_report(
         flags=dict(sorted(summary.flags.items())),
         flagged=summary.flagged,
         ranges=dict(sorted(summary.ranges.items())),
+        listing=dict(listing),
         splits=splits,
         sites=sites,
     )

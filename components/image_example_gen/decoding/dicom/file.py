@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import struct
+import sys
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -68,6 +70,8 @@ _TAGS: tuple[str | int, ...] = (
     "BurnedInAnnotation",
 )  # fmt: skip
 _SHAPES = {"MONOCHROME1": ("", "INVERSE"), "MONOCHROME2": ("", "IDENTITY")}
+# Where a data set without preamble begins: group 0002 or 0008, a length, a character set or a type.
+_FIRST_ELEMENTS, _SHORT = 0x0018, 64
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _BLOCK = 1 << 20
 # Color of 16 bits, and room for what is not pixels.
@@ -76,7 +80,18 @@ _BYTES_A_PIXEL = 8
 
 def is_dicom(head: bytes, path: str) -> bool:
     """Whether a file is DICOM: by its first 132 bytes, or by its name where it has no preamble."""
-    return head[128:132] == b"DICM" or path.lower().endswith(SUFFIXES)
+    marked = head[128:132] == b"DICM" or path.lower().endswith(SUFFIXES)
+    return marked or _begins_bare(head)
+
+
+def _begins_bare(head: bytes) -> bool:
+    """Whether bytes begin a data set, as in files from before there was a mark."""
+    for order in ("<", ">"):
+        if len(head) == 132:
+            group, element, length = struct.unpack(f"{order}HHL", head[:8])
+            if group in (2, 8) and element <= _FIRST_ELEMENTS:
+                return head[4:6] in (b"UL", b"CS", b"UI", b"SH", b"OB") or 0 < length <= _SHORT
+    return False
 
 
 def read_tags(file: BinaryIO, names: tuple[str | int, ...]) -> Dataset:
@@ -124,6 +139,14 @@ def decode(
         shown = _render(read_frame(file, frame or 0, layout), layout, header, frame or 0, policy)
     flags = dict.fromkeys((*layout.flags, *shown.flags, *_burned_in(header)))
     return dataclasses.replace(shown, flags=tuple(flags))
+
+
+def count_frames(file: BinaryIO) -> int:
+    """How many frames a file holds, which may be fewer than it says; for listing only."""
+    header = read_tags(file, layouts.PIXEL_TAGS)
+    with silence():
+        layout = layouts.read_layout(file, header, stated_syntax(header), sys.maxsize)
+    return min(layout.frames, layout.stated_frames)
 
 
 def _require_frame(layout: Layout, frame: int | None) -> None:

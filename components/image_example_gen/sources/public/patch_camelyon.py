@@ -19,7 +19,7 @@ import functools
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from components.image_example_gen.rows.row import Offer, Row
@@ -108,6 +108,10 @@ class PatchCamelyonSource:
             return images.Picture(self._patches(split)[int(place)])
         except OSError:
             raise images.Rejected(images.UNREADABLE, "damaged part of the HDF5 file") from None
+
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`."""
+        return {}
 
     def _check_split(self, split: str) -> None:
         patches, labels = self._patches(split), self._h5(split, "y")

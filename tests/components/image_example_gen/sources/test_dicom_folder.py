@@ -7,6 +7,7 @@ from tests.components.image_example_gen.sources.made_formats import write_dicom
 
 def _open(opened, root, labels=("effusion",), **more):
     dicom = {"table": "labels.csv", **more.pop("dicom", {})}
+    more = {"max_unmatched_fraction": 1, **more}
     return opened(labels, source="dicom", root=root, dicom=dicom, **more)
 
 
@@ -19,11 +20,10 @@ def test_rows_of_all_frames(opened, archive):
         (3, "S1/I1.dcm#1", "MRN-1"),
         (4, "S1/I1.dcm#2", "MRN-1"),
         (5, "S2/I0#0", "1.2.3"),
-        (6, "S2/readme.txt#0", "S2/readme.txt"),
     ]
-    assert [row.labels[0] for row in rows] == [1.0, 0.0, 0.0, 0.0, None, None]
-    assert [row.split for row in rows] == ["train"] * 4 + ["test", None]
-    assert [row.site for row in rows] == ["north"] + ["unknown"] * 3 + ["south", "unknown"]
+    assert [row.labels[0] for row in rows] == [1.0, 0.0, 0.0, 0.0, None]
+    assert [row.split for row in rows] == ["train"] * 4 + ["test"]
+    assert [row.site for row in rows] == ["north"] + ["unknown"] * 3 + ["south"]
     assert rows[0].subgroups == ("F", "90", "PA")
     assert rows[4].subgroups == ("unknown", "44", "unknown")
     assert list(source.rows()) == rows
@@ -59,7 +59,7 @@ def test_burned_in_text_is_flagged(opened, archive):
 def test_other_keys(opened, archive, key, values):
     lines = [f"{key},effusion", *(f"{value},1" for value in values)]
     (archive / "labels.csv").write_text("\n".join(lines) + "\n")
-    assert [row.labels[0] for row in _open(opened, archive).rows()] == [1.0] * 4 + [None] * 2
+    assert [row.labels[0] for row in _open(opened, archive).rows()] == [1.0] * 4 + [None]
 
 
 def test_unlabeled_pool_needs_no_table(opened, archive, nih_cxr14):
@@ -110,3 +110,52 @@ def test_manifest_rows_may_name_dicom(opened, archive):
     source = opened(("effusion",), source="manifest", root=archive)
     assert source.load("S1/I0", 10**6).pixels.shape == (10, 12)
     assert source.load("S1/I0", 10**6).flags == ("burned_in_annotation_not_stated",)
+
+
+def test_what_lies_beside_the_images_is_left_aside_and_counted(opened, archive):
+    assert _open(opened, archive).counts() == {
+        "dicomdir": 1, "not_dicom": 1, "table_rows_without_a_file": 1,
+    }  # fmt: skip
+    write_dicom(archive / "S3/report", 9, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Rows=None)
+    (archive / "S3/old.tif").write_bytes(b"II*\0" + b"\0" * 200)
+    write_dicom(archive / "S3/I7", 7)
+    source = _open(opened, archive)
+    assert source.counts() == {
+        "dicomdir": 1, "not_dicom": 2, "no_image: Basic Text SR Storage": 1,
+        "table_rows_without_a_file": 1, "files_without_a_table_row": 1,
+    }  # fmt: skip
+    assert [row.image for row in source.rows()][-1] == "S3/I7#0"
+
+
+@pytest.mark.parametrize(("most", "message"), [(0.24, "1 of 4 rows"), (0.05, "1 of 4 rows")])
+def test_too_many_unmatched_rows_end_the_run(opened, archive, most, message):
+    with pytest.raises(InputError, match=message):
+        _open(opened, archive, max_unmatched_fraction=most)
+    _open(opened, archive, max_unmatched_fraction=0.25)
+
+
+def test_too_many_files_without_a_row_end_the_run(opened, archive):
+    (archive / "labels.csv").write_text("StudyInstanceUID,effusion\n1.2.1,1\n")
+    with pytest.raises(InputError, match="2 of 3 files below data"):
+        _open(opened, archive, max_unmatched_fraction=0.5)
+    assert _open(opened, archive).counts()["files_without_a_table_row"] == 2
+
+
+def test_series_may_be_labeled(opened, archive):
+    write_dicom(archive / "S3/I7", 7, SeriesInstanceUID="1.2.77")
+    (archive / "labels.csv").write_text("SeriesInstanceUID,effusion\n1.2.77,1\n")
+    labels = {row.image: row.labels[0] for row in _open(opened, archive).rows()}
+    assert labels["S3/I7#0"] == 1.0
+    assert labels["S1/I0#0"] is None
+
+
+def test_frames_that_are_not_there_are_no_rows(opened, archive):
+    write_dicom(archive / "S1/I1.dcm", 2, frames=3, PatientID="MRN-1", NumberOfFrames=400)
+    rows = [row.image for row in _open(opened, archive).rows()]
+    assert [image for image in rows if "I1" in image] == [f"S1/I1.dcm#{n}" for n in range(3)]
+
+
+def test_the_setting_of_gray_levels_reaches_every_frame(opened, archive):
+    values = write_dicom(archive / "S1/I1.dcm", 2, frames=3, PatientID="MRN-1")
+    source = _open(opened, archive, intensity={"rule": "fixed", "low": 0, "high": 510})
+    np.testing.assert_array_equal(source.load("S1/I1.dcm#2", 10**6).pixels, np.rint(values[2] / 2))

@@ -26,9 +26,11 @@ def test_public_layouts(name, label, more, column, pattern, opened, request):
 def test_dicom_studies(opened, archive):
     part = {"source": "dicom", "root": str(archive), "role": "in_distribution", "name": "pacs"}
     part["dicom"] = {"table": "labels.csv"}
-    rows = opened(("effusion",), source="combined", parts=[part]).rows()
+    (archive / "S2/damaged.dcm").write_bytes(b"x")
+    data = {"parts": [part], "max_unmatched_fraction": 1}
+    rows = opened(("effusion",), source="combined", **data).rows()
     studies = {row.study_id for row in rows}
-    # A file that is no DICOM has none; another part's studies are others.
+    # A file that can't be read has none; another part's studies are others.
     assert studies == {"", "pacs\x1f1.2.1", "pacs\x1f1.2.2", "pacs\x1f1.2.3"}
 
 

@@ -59,9 +59,7 @@ def _run(parts, task, request, to_data_gate, **more):
 def test_chest_films(request, to_data_gate):
     labels = ["edema", "pleural_effusion"]
     task = {"task.kind": "multilabel", "task.labels": labels, "data.subgroups": ["sex", "view"]}
-    # The archive holds two text files among its images.
-    broken = {"data.max_broken_fraction": 0.1}
-    ingest = _run(FILMS, task, request, to_data_gate, **broken)
+    ingest = _run(FILMS, task, request, to_data_gate)
     sites = ingest["sites"]
     assert sites["unlabeled"] == {"dicom": 5}
     assert {"bidmc", "stanford"} == set(sites["train"]) | set(sites["validation"])
@@ -70,7 +68,9 @@ def test_chest_films(request, to_data_gate):
     shifted = ingest["splits"]["shifted"]["labels"]
     assert shifted["pleural_effusion"] == {"0": 4, "1": 1, "unknown": 0}
     assert ingest["splits"]["unlabeled"]["labels"]["edema"] == {"0": 0, "1": 0, "unknown": 5}
-    assert ingest["reasons"] == {"unsupported": 2}
+    # The archive holds two text files among its images.
+    assert ingest["reasons"] == {}
+    assert ingest["listing"] == {"dicom: dicomdir": 1, "dicom: not_dicom": 2}
     assert ingest["flags"] == {"burned_in_annotation": 3, "burned_in_annotation_not_stated": 1}
 
 

@@ -36,7 +36,7 @@ def summaries() -> Summary:
 def test_report_counts_by_hand():
     task = TaskSettings(kind="multilabel", labels=("a", "b"))
     patients = Counter({"train": 2, "test": 1})
-    report = build_report(summaries(), patients, DataSettings(), task)
+    report = build_report(summaries(), patients, DataSettings(), task, {})
     assert (report.images, report.kept, report.quarantined_count) == (5, 3, 2)
     assert report.reasons == {"empty": 1, "unreadable": 1}
     assert [entry.row for entry in report.quarantined] == [4, 9]
@@ -58,7 +58,7 @@ def test_multiclass_counts_are_by_name():
     summary = Summary()
     for number, value in enumerate((0.0, 1.0, 1.0, None)):
         summary.keep(planned(number, value), "train")
-    report = build_report(summary, Counter(), DataSettings(), task)
+    report = build_report(summary, Counter(), DataSettings(), task, {})
     assert report.splits["train"].labels["kind"] == {"cat": 1, "dog": 2, "unknown": 1}
 
 

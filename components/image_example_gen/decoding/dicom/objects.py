@@ -1,0 +1,76 @@
+"""Which files of a folder are DICOM images, and what the others are.
+
+Archives export more than images: reports, presentation states, key objects, plans. They are no
+broken images but other things, told apart by their headers alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+from components.image_example_gen.decoding.dicom import file as dicom
+from components.image_example_gen.decoding.dicom import values
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+NOT_DICOM = "not_dicom"
+DIRECTORY = "dicomdir"
+NO_IMAGE = "no_image"
+
+_TAGS = ("SOPClassUID", "Rows", "Columns")
+# They have pixels, and these show no patient but what was drawn or computed on an image of one.
+_DERIVED = (
+    "SegmentationStorage",
+    "LabelMapSegmentationStorage",
+    "HeightMapSegmentationStorage",
+    "RTDoseStorage",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a file is.
+
+    Attributes:
+        skipped: why it is left aside; empty for an image, and for what should be one.
+        tags: of the header; None where it can't be read, which decoding will explain.
+        frames: how many there are.
+    """
+
+    skipped: str
+    tags: Dataset | None = None
+    frames: int = 1
+
+
+def examine(path: str, names: tuple[str, ...]) -> Found:
+    """Says what a file is, and reads the named tags of an image."""
+    if os.path.basename(path).upper() == "DICOMDIR":
+        return Found(DIRECTORY)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(132)
+            if not dicom.is_dicom(head, path):
+                # An empty file without a suffix was an image once: archives name theirs so.
+                lost = not head and "." not in os.path.basename(path)
+                return Found("" if lost else NOT_DICOM)
+            tags = dicom.read_tags(file, (*names, *_TAGS))
+            skipped = _no_image(tags)
+            several = not skipped and (values.integer(tags, "NumberOfFrames") or 1) > 1
+            return Found(skipped, tags, dicom.count_frames(file) if several else 1)
+    except Exception:  # noqa: BLE001 (a damaged header raises nearly anything)
+        return Found("")
+
+
+def _no_image(tags: Dataset) -> str:
+    """What an object is that is no image; empty for an image, and where nothing tells."""
+    from pydicom.uid import UID
+
+    uid = UID(str(tags.get("SOPClassUID") or "").strip())
+    has_pixels = values.integer(tags, "Rows") and values.integer(tags, "Columns")
+    told = uid.name if uid and uid.name != uid else "another class of objects"
+    if uid.keyword in _DERIVED or (uid and not has_pixels and "Image Storage" not in told):
+        return f"{NO_IMAGE}: {told}"
+    return ""
