@@ -27,7 +27,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         from components.image_example_gen import ingest, privacy
         from components.image_example_gen.settings import DataSettings
-        from components.image_example_gen.writing import report
+        from components.image_example_gen.writing.ingest_report import refuse_broken
         from schemas import features
         from schemas.documents.ingest import IngestReport
         from trainer_modules.settings import TaskSettings
@@ -51,7 +51,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 mapping,
             )
         counts = IngestReport.read(ingest_report.uri)
-        report.refuse_broken(counts, data.max_broken_fraction)
+        refuse_broken(counts, data.max_broken_fraction)
         logging.info("Ingested %d of %d images", counts.kept, counts.images)
         examples.split_names = artifact_utils.encode_split_names(list(features.SPLITS))
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)

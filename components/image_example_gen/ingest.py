@@ -19,7 +19,7 @@ from components.image_example_gen.rows.units import Unit
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources import spans
 from components.image_example_gen.sources.registry import open_source
-from components.image_example_gen.writing import report as reports
+from components.image_example_gen.writing import ingest_report
 from components.image_example_gen.writing.shards import write_shard
 from trainer_modules.settings import TaskSettings
 
@@ -78,25 +78,25 @@ class _WriteShard(beam.DoFn):
     def setup(self) -> None:
         self._source = open_source(self._data, self._task)
 
-    def process(self, unit: Unit) -> Iterator[reports.Summary]:
+    def process(self, unit: Unit) -> Iterator[ingest_report.Summary]:
         yield write_shard(unit, self._source, self._data, self._task, self._examples, self._report)
 
 
-def _merge(summaries: Iterable[reports.Summary]) -> reports.Summary:
-    total = reports.Summary()
+def _merge(summaries: Iterable[ingest_report.Summary]) -> ingest_report.Summary:
+    total = ingest_report.Summary()
     for summary in summaries:
         total.merge(summary)
     return total
 
 
 def _write_report(
-    summary: reports.Summary,
+    summary: ingest_report.Summary,
     data: DataSettings,
     task: TaskSettings,
     report: str,
     listing: dict[str, int],
 ) -> None:
-    patients = reports.count_patients(
-        sorted(glob.glob(os.path.join(glob.escape(report), reports.INDEX_PATTERN)))
+    patients = ingest_report.count_patients(
+        sorted(glob.glob(os.path.join(glob.escape(report), ingest_report.INDEX_PATTERN)))
     )
-    reports.build_report(summary, patients, data, task, listing).write(report)
+    ingest_report.build_report(summary, patients, data, task, listing).write(report)

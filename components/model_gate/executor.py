@@ -33,7 +33,7 @@ class Executor(base_executor.BaseExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Judges the model; one that can't be judged is not blessed, which is not an error."""
-        from components.model_gate.rules import domain_rules, report
+        from components.model_gate.rules import domain_rules, verdict_document
 
         settings = GateSettings.model_validate_json(exec_properties["settings"])
         evidence = None
@@ -43,7 +43,7 @@ class Executor(base_executor.BaseExecutor):
         except InputError as error:
             logging.exception("The model could not be judged.")
             verdict = domain_rules.refused(f"the model could not be judged: {error}")
-        document = report.verdict_document(verdict, evidence, settings)
+        document = verdict_document.verdict_document(verdict, evidence, settings)
         document.write(artifact_utils.get_single_uri(output_dict["gate_report"]))
         self._bless(verdict, input_dict, output_dict, exec_properties)
         for reason in verdict.reasons:

@@ -20,7 +20,7 @@ class Executor(base_executor.BaseExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Renders the page, the model card and `report.json`."""
-        from components.reporter.page.sources import Sources
+        from components.reporter.page.report_inputs import ReportInputs
         from components.reporter.page.tfma_slices import read_slices
         from components.reporter.render import render_report
 
@@ -33,7 +33,7 @@ class Executor(base_executor.BaseExecutor):
             parts["evaluation"] = read_slices(folders["evaluation"])
         if "model" in folders:
             parts["model"] = path_utils.serving_model_path(folders["model"])
-        sources = Sources(
+        sources = ReportInputs(
             run_settings=json.loads(exec_properties["run_settings"]),
             code_digest=exec_properties["code_digest"],
             **parts,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.reporter.page.content import Content, read_content
 from components.reporter.page.page import render_card, render_page
-from components.reporter.page.sources import Sources
+from components.reporter.page.report_inputs import ReportInputs
 from schemas.documents.run import RunReport
 
 PACKAGES = (
@@ -22,7 +22,7 @@ PACKAGES = (
 )
 
 
-def render_report(out_dir: str | Path, sources: Sources) -> RunReport:
+def render_report(out_dir: str | Path, sources: ReportInputs) -> RunReport:
     """Writes `index.html`, `model_card.md` and `report.json` from whatever the run has made.
 
     `shift.json` holds the analysis under shift for programs, where there are predictions.

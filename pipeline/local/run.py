@@ -298,10 +298,10 @@ def _report_parts(run: _Run) -> dict[str, Any]:
 
 
 def _rendered(run: _Run, parts: Mapping[str, Any]) -> RunReport:
-    from components.reporter.page.sources import Sources
+    from components.reporter.page.report_inputs import ReportInputs
     from components.reporter.render import render_report
 
-    sources = Sources(
+    sources = ReportInputs(
         run_settings=run.config.model_dump(mode="json"),
         nodes=[_node(node) for node in run.nodes],
         failure=run.failure,

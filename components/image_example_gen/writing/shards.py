@@ -14,7 +14,7 @@ from components.image_example_gen.rows.row import Source
 from components.image_example_gen.rows.units import Unit
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing import examples as tf_examples
-from components.image_example_gen.writing.report import Summary
+from components.image_example_gen.writing.ingest_report import Summary
 from components.image_example_gen.writing.tf_records import RecordWriter
 from trainer_modules.settings import TaskSettings
 

@@ -22,12 +22,12 @@ class Executor(base_executor.BaseExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Reads the cells and writes figures and page."""
-        from components.label_efficiency.report import report, wording
+        from components.label_efficiency.report import study_report, wording
 
         task = TaskSettings.model_validate_json(exec_properties["task"])
-        study = report.write_study(
+        study = study_report.write_study(
             artifact_utils.get_single_uri(output_dict["report"]),
-            report.read_cells([cell.uri for cell in input_dict["cells"]], task),
+            study_report.read_cells([cell.uri for cell in input_dict["cells"]], task),
             StudySettings.model_validate_json(exec_properties["settings"]),
             left_out=json.loads(exec_properties["left_out"]),
             run_settings=json.loads(exec_properties["run_settings"]),

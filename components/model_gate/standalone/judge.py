@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from components.model_gate.rules import domain_rules, report
+from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.rules.policy import load_policy
 from components.model_gate.standalone import prediction_file, prediction_table
@@ -50,7 +50,7 @@ def judge_predictions(
         subgroups=predictions.subgroups,
         ignored_columns=predictions.ignored,
     )
-    document = report.verdict_document(verdict, evidence, settings)
+    document = verdict_document.verdict_document(verdict, evidence, settings)
     return StandaloneVerdict(**dict(document), judged=judged)
 
 
@@ -93,7 +93,7 @@ def judge_model(
         subgroups=called.subgroups,
         ignored_columns=called.ignored,
     )
-    document = report.verdict_document(verdict, evidence, settings)
+    document = verdict_document.verdict_document(verdict, evidence, settings)
     return StandaloneVerdict(**dict(document), judged=judged)
 
 

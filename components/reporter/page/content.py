@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from components.image_example_gen.sources.spans import expression
-from components.reporter.page.sources import Folder, Sources
+from components.reporter.page.report_inputs import Folder, ReportInputs
 from components.reporter.page.tfma_slices import SliceMetric
 from schemas.documents.cards import ClassifierCard
 from schemas.documents.data_gate import DataGateReport
@@ -155,7 +155,7 @@ class Reader:
             return None
 
 
-def read_content(sources: Sources, versions: Mapping[str, str]) -> Content:
+def read_content(sources: ReportInputs, versions: Mapping[str, str]) -> Content:
     """Reads artifact folders (or mappings) into a Content."""
     reader = Reader()
     settings = sources.run_settings

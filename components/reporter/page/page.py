@@ -17,7 +17,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from components.reporter.page import calibration, charts, tables, wording
+from components.reporter.page import charts, reliability, tables, wording
 from components.reporter.page.content import Content
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -100,7 +100,7 @@ def _variables(content: Content) -> dict[str, Any]:
         "distances": tables.distances(content),
         "thumbnails": _thumbnails(content),
         "training": tables.training(content),
-        "calibration": calibration.rows(content.predictions, targets_of(content)),
+        "calibration": reliability.rows(content.predictions, targets_of(content)),
         "config": shown_config(content.run_settings),
     }
 
@@ -135,7 +135,7 @@ def _charts(content: Content) -> dict[str, Any]:
     if content.predictions is not None:
         targets = targets_of(content)
         drawn["roc"] = _safe(charts.roc_curves(content.predictions, targets))
-        drawn["reliability"] = _safe(calibration.diagram(content.predictions, targets))
+        drawn["reliability"] = _safe(reliability.diagram(content.predictions, targets))
     if content.gate is not None:
         metrics = content.gate.metrics
         overall = {domain: named["auc"] for domain, named in metrics.items() if "auc" in named}

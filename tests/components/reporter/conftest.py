@@ -161,7 +161,7 @@ def settings() -> dict:
 
 
 def write_run(folder: Path) -> dict:
-    """Writes every artifact and returns the arguments of `Sources`."""
+    """Writes every artifact and returns the arguments of `ReportInputs`."""
     places = {
         name: folder / name
         for name in ("ingest", "data_gate", "pretrain", "finetune", "model", "predictions", "gate")
@@ -211,5 +211,5 @@ def write_run(folder: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Arguments of `Sources` for a run that pushed."""
+    """Arguments of `ReportInputs` for a run that pushed."""
     return write_run(tmp_path_factory.mktemp("run"))

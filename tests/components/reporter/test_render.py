@@ -9,7 +9,7 @@ import pytest
 
 from components.reporter.page.content import Content
 from components.reporter.page.page import render_page
-from components.reporter.page.sources import Sources
+from components.reporter.page.report_inputs import ReportInputs
 from components.reporter.render import render_report
 from schemas.documents.cards import ClassifierCard
 from schemas.documents.data_gate import DataGateReport
@@ -85,7 +85,7 @@ def read(folder: Path) -> tuple[str, Page]:
 @pytest.fixture(scope="module")
 def rendered(run: dict, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunReport]:
     folder = tmp_path_factory.mktemp("report")
-    return folder, render_report(folder, Sources(**run))
+    return folder, render_report(folder, ReportInputs(**run))
 
 
 def test_figures_stand_beside_their_labels(rendered: tuple[Path, RunReport]) -> None:
@@ -213,14 +213,16 @@ def test_model_card(rendered: tuple[Path, RunReport]) -> None:
 
 def test_synthetic_data_is_called_so(run: dict, tmp_path: Path) -> None:
     ingest_report(synthetic=True).write(tmp_path / "ingest")
-    sources = Sources(ingest_report=tmp_path / "ingest", run_settings=run["run_settings"])
+    sources = ReportInputs(ingest_report=tmp_path / "ingest", run_settings=run["run_settings"])
     render_report(tmp_path, sources)
     assert "SYNTHETIC DATA" in read(tmp_path)[1].text
     assert "SYNTHETIC DATA" in (tmp_path / "model_card.md").read_text(encoding="utf-8")
 
 
 def test_a_run_without_anything_has_a_page(tmp_path: Path) -> None:
-    report = render_report(tmp_path, Sources(run_settings=run_settings(), failure="no space left"))
+    report = render_report(
+        tmp_path, ReportInputs(run_settings=run_settings(), failure="no space left")
+    )
     assert report.verdict == "failed"
     assert report.reasons == ("no space left",)
     assert report.metrics == {}
@@ -231,7 +233,7 @@ def test_a_run_without_anything_has_a_page(tmp_path: Path) -> None:
 def test_an_evaluation_says_what_the_gate_thinks(run: dict, tmp_path: Path) -> None:
     settings = run["run_settings"] | {"push": {"enabled": False}}
     gate_verdict(False, ["shifted auc is low"]).write(tmp_path / "gate")
-    render_report(tmp_path, Sources(gate_report=tmp_path / "gate", run_settings=settings))
+    render_report(tmp_path, ReportInputs(gate_report=tmp_path / "gate", run_settings=settings))
     text = read(tmp_path)[1].text
     assert "Evaluated, not pushed" in text
     assert "The gate would refuse this model" in text
@@ -258,8 +260,8 @@ def test_any_part_can_be_missing(
     # The charts have tests of their own; here they would only cost time.
     for chart in ("training_curves", "roc_curves", "forest", "image_histograms"):
         monkeypatch.setattr(f"components.reporter.page.charts.{chart}", lambda *_: None)
-    monkeypatch.setattr("components.reporter.page.calibration.diagram", lambda *_: None)
-    render_report(tmp_path, Sources(**run | {missing: None}))
+    monkeypatch.setattr("components.reporter.page.reliability.diagram", lambda *_: None)
+    render_report(tmp_path, ReportInputs(**run | {missing: None}))
     assert "cxr-small" in read(tmp_path)[1].text
     card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
     assert card.startswith("# Model card: cxr-small")
@@ -270,7 +272,7 @@ def test_unreadable_parts_are_named_not_fatal(run: dict, tmp_path: Path) -> None
     broken.mkdir()
     for name in ("verdict.json", "history.json", "views.png", "predictions.parquet"):
         (broken / name).write_text("{half")
-    sources = Sources(
+    sources = ReportInputs(
         gate_report=broken,
         pretrain_run=broken,
         predictions=broken,
@@ -309,7 +311,7 @@ def test_a_document_of_other_fields_is_refused(run: dict, part: str, change: str
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(changed), encoding="utf-8")
     with pytest.raises(InputError) as refusal:
-        render_report(tmp_path / "report", Sources(**run | {part: tmp_path}))
+        render_report(tmp_path / "report", ReportInputs(**run | {part: tmp_path}))
     told = {
         "unknown": "unknown field 'added_later'",
         "missing": f"missing field '{field}'",
@@ -327,7 +329,7 @@ def test_the_upstream_training_and_its_images_are_shown(run: dict, tmp_path: Pat
     kept = {"train": [0.0] * 4000, "validation": [1.0] * 400, "test": [0.0] * 600}
     lost = dict.fromkeys((1, 2, 3), "unreadable")
     natural = ingested(kept, quarantined=lost, source="tfds").write(tmp_path / "natural").parent
-    sources = Sources(**run, upstream_run=tmp_path, upstream_ingest_report=natural)
+    sources = ReportInputs(**run, upstream_run=tmp_path, upstream_ingest_report=natural)
     render_report(tmp_path, sources)
     text = read(tmp_path)[1].text
     assert "Upstream training, on natural images" in text

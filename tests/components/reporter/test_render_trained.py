@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from components.reporter.page.sources import Sources
+from components.reporter.page.report_inputs import ReportInputs
 from components.reporter.render import render_report
 from schemas.documents.history import TrainingHistory
 from tests.components.reporter.drawn import heights_follow, panels
@@ -38,7 +38,7 @@ def page(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     runs = {f"{name}_run": trained / name / "run" for name in ("pretrain", "finetune")}
     model = trained / "finetune" / "Format-Serving"
-    render_report(folder, Sources(run_settings=run_settings(), model=model, **runs))
+    render_report(folder, ReportInputs(run_settings=run_settings(), model=model, **runs))
     return (folder / "index.html").read_text(encoding="utf-8")
 
 

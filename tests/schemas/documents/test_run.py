@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from components.reporter.page.sources import Sources
+from components.reporter.page.report_inputs import ReportInputs
 from components.reporter.render import render_report
 from schemas.documents.gate import Metric
 from schemas.documents.run import Node, Pushed, Summary
@@ -48,7 +48,9 @@ def test_shape(tmp_path) -> None:
 
 
 def test_a_run_that_stopped_early_has_empty_metrics(tmp_path) -> None:
-    report = render_report(tmp_path, Sources(run_settings=run_settings(), failure="out of memory"))
+    report = render_report(
+        tmp_path, ReportInputs(run_settings=run_settings(), failure="out of memory")
+    )
     assert report.verdict == "failed"
     assert report.metrics == {}
     assert report.pushed == Pushed(classifier=None, encoder=None)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.model_gate.rules import domain_rules, report
+from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import Baseline, Evidence, collect
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA, Group
 from components.model_gate.rules.settings import DomainRules, GateSettings, SubgroupRules
@@ -315,7 +315,7 @@ def test_nan_predictions_are_refused_and_shown_as_null(good):
     verdict, found = judged(bad)
     assert any("1 of 240 predictions are NaN" in line for line in verdict.reasons)
     assert math.isnan(found.metrics["in_distribution"]["auc"].value)
-    document = report.verdict_document(verdict, found, GateSettings())
+    document = verdict_document.verdict_document(verdict, found, GateSettings())
     assert document.metrics["in_distribution"]["auc"].value is None
     group = next(one for one in document.subgroups if one.domain == "in_distribution")
     assert group.status == "fail"
@@ -394,7 +394,7 @@ def test_missing_column_is_named(good):
 
 def test_document_of_a_model_that_could_not_be_judged():
     verdict = domain_rules.refused("the model could not be judged: no table")
-    document = report.verdict_document(verdict, None, GateSettings())
+    document = verdict_document.verdict_document(verdict, None, GateSettings())
     assert document.blessed is False
     assert document.reasons == ("the model could not be judged: no table",)
     assert document.metrics == {}

@@ -6,7 +6,7 @@ import pandas as pd
 import pydantic
 import pytest
 
-from components.model_gate.rules import domain_rules, report
+from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import Evidence, collect
 from components.model_gate.rules.settings import GateSettings, SliceRule
 from schemas.documents.gate import Serving
@@ -82,7 +82,7 @@ def test_wrong_rules_are_refused(wrong, words):
 
 
 def test_worst_group_and_delongs_check_are_in_the_document(found):
-    document = report.verdict_document(domain_rules.judge(found, LENIENT), found, LENIENT)
+    document = verdict_document.verdict_document(domain_rules.judge(found, LENIENT), found, LENIENT)
     worst = document.worst_groups["shifted"]
     assert (worst.column, worst.value) == ("subgroup/sex", "F")
     assert worst.auc is not None

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from components.label_efficiency.cell.settings import StudySettings
-from components.label_efficiency.report.report import write_study
+from components.label_efficiency.report.study_report import write_study
 from schemas.documents.run import RunReport
 from schemas.documents.study import StudyMetrics
 from tests.components.label_efficiency.report.conftest import cell

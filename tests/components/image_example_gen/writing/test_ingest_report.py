@@ -9,7 +9,7 @@ import pytest
 from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
-from components.image_example_gen.writing.report import Summary, build_report, refuse_broken
+from components.image_example_gen.writing.ingest_report import Summary, build_report, refuse_broken
 from schemas.errors import InputError
 from tests.made_documents import ingest_report
 from trainer_modules.settings import TaskSettings

@@ -6,21 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.reporter.page import calibration
+from components.reporter.page import reliability
 
 
 def test_reliability_bins_match_counts_by_hand() -> None:
     # Ten predictions of 0.15 with three positives, six of 0.92 with all positive, two of 0.5.
     score = np.r_[np.full(10, 0.15), np.full(6, 0.92), np.full(2, 0.5)]
     truth = np.r_[np.ones(3), np.zeros(7), np.ones(6), [0, 1]]
-    predicted, observed, count = calibration.bins(truth, score)
+    predicted, observed, count = reliability.bins(truth, score)
     np.testing.assert_allclose(predicted, [0.15, 0.92])
     np.testing.assert_allclose(observed, [0.3, 1.0])
     np.testing.assert_array_equal(count, [10, 6])
 
 
 def test_a_probability_of_one_falls_into_the_last_bin() -> None:
-    predicted, observed, _ = calibration.bins(np.ones(5), np.ones(5))
+    predicted, observed, _ = reliability.bins(np.ones(5), np.ones(5))
     assert (predicted.tolist(), observed.tolist()) == ([1.0], [1.0])
 
 
@@ -43,7 +43,7 @@ def predictions() -> pd.DataFrame:
 
 
 def test_figures_before_and_after_on_each_set(predictions) -> None:
-    rows = calibration.rows(predictions, ["t"])
+    rows = reliability.rows(predictions, ["t"])
     assert [row.title for row in rows] == ["validation", "in distribution", "shifted"]
     for row in rows:
         assert row.after.examples == row.before.examples == 10
@@ -54,19 +54,19 @@ def test_figures_before_and_after_on_each_set(predictions) -> None:
 
 
 def test_models_that_do_not_tell_have_figures_after_alone(predictions) -> None:
-    (row, *_) = calibration.rows(predictions.drop(columns="uncalibrated/t"), ["t"])
+    (row, *_) = reliability.rows(predictions.drop(columns="uncalibrated/t"), ["t"])
     assert row.before is None
     assert row.after.brier == pytest.approx(0.24)
-    (row, *_) = calibration.rows(predictions.assign(**{"uncalibrated/t": np.nan}), ["t"])
+    (row, *_) = reliability.rows(predictions.assign(**{"uncalibrated/t": np.nan}), ["t"])
     assert row.before is None
-    assert calibration.rows(predictions, ["other"]) == []
-    assert calibration.rows(None, ["t"]) == []
+    assert reliability.rows(predictions, ["other"]) == []
+    assert reliability.rows(None, ["t"]) == []
 
 
 def test_the_diagram_has_a_panel_a_set_with_both_curves(predictions) -> None:
-    svg = calibration.diagram(predictions, ["t"])
+    svg = reliability.diagram(predictions, ["t"])
     texts = [element.text for element in ElementTree.fromstring(svg).iter("text")]
     for title in ("validation", "in distribution", "shifted"):
         assert f"reliability, {title}" in texts
     assert texts.count("before") == texts.count("after") == 3
-    assert calibration.diagram(predictions, ["other"]) is None
+    assert reliability.diagram(predictions, ["other"]) is None

@@ -15,7 +15,7 @@ Folder = str | Path | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sources:
+class ReportInputs:
     """Whatever the run has made; what it has not made stays None.
 
     Attributes:
