@@ -95,7 +95,9 @@ AREAS = {
     ),
     "wiring": Area(
         (
-            "pipeline/config/*.py",
+            "pipeline/config/*_settings.py",
+            "pipeline/config/config.py",
+            "trainer_modules/settings/*.py",
             "pipeline/graph/beam_options.py",
             "pipeline/graph/*_nodes.py",
             "pipeline/graph/*_pipeline.py",

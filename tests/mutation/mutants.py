@@ -29,24 +29,16 @@ from tests.mutation.areas import AREAS
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "mutation"
-LINKED = ("components", "pipeline", "schemas", "tests", "trainer_modules")
-COPIED = ("local_runner.py", "kubeflow_runner.py")
+MUTATED = ("components", "pipeline", "schemas", "trainer_modules")
+# Read by tests.
+COPIED = ("docs", "README.md", "CONTRIBUTING.md", "local_runner.py", "kubeflow_runner.py")
 # Most of a small test's time goes to plugins: two of them collect garbage, of all of TensorFlow.
-_WITHOUT = [
-    word
-    for name in (
-        "cacheprovider",
-        "hypothesispytest",
-        "threadexception",
-        "unraisableexception",
-        "xdist",
-    )
-    for word in ("-p", f"no:{name}")
-]
+_WITHOUT = ("cacheprovider", "hypothesispytest", "threadexception", "unraisableexception", "xdist")
+_PLUGINS = [f"-pno:{name}" for name in _WITHOUT] + ["-ptests.mutation.shared_fixtures"]
 SETTINGS = {
-    "source_paths": [name for name in LINKED if name != "tests"],
+    "source_paths": list(MUTATED),
     "also_copy": list(COPIED),
-    "pytest_add_cli_args": ["-m", "not slow or tfx", *_WITHOUT],
+    "pytest_add_cli_args": ["-m", "not slow or tfx", *_PLUGINS],
     # Seconds, times five: a test that hangs is stopped, one on a busy machine is not.
     "timeout_constant": 20.0,
     "timeout_multiplier": 5.0,
@@ -93,7 +85,7 @@ class Mutants:
     def prepare(self) -> None:
         """Lays out the folder; what is known of functions that did not change stays known."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        for name in (*LINKED, *COPIED):
+        for name in ("tests", *MUTATED, *COPIED):
             link = self._folder / name
             if not link.is_symlink():
                 link.symlink_to(ROOT / name)
@@ -113,7 +105,7 @@ class Mutants:
         """Makes mutmut copy anew what it would leave as it was, except its own notes."""
         mutants = self._folder / "mutants"
         shutil.rmtree(mutants / "tests", ignore_errors=True)
-        for package in SETTINGS["source_paths"]:
+        for package in MUTATED:
             for path in (mutants / package).rglob("*"):
                 kept = path.suffix == ".py" and (ROOT / path.relative_to(mutants)).exists()
                 if path.is_file() and not kept and path.suffix not in (".meta", ".spans"):
@@ -165,6 +157,8 @@ class Mutants:
         try:
             if process.wait(seconds) == 0:
                 (self._folder / "tests.sha256").write_text(digest)
+            else:
+                print(f"mutmut has stopped; do the tests pass? Its folder is {self._folder}")
         except subprocess.TimeoutExpired:
             pass  # mutmut has noted every mutant that it is through with
         finally:

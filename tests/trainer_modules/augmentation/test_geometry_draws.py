@@ -63,3 +63,81 @@ def test_every_operation_is_switched_by_its_own_draw(drawn):
         assert drawn[name].mean() == pytest.approx(0.5, abs=0.12), name
     for one, other in itertools.combinations(drawn, 2):
         assert abs(np.corrcoef(drawn[one], drawn[other])[0, 1]) < 4 / np.sqrt(SEEDS), (one, other)
+
+
+WHOLE = AugmentSettings(crop_area=None)
+
+
+def shown(image, seed=0, **changes):
+    settings = WHOLE.model_copy(update=changes)
+    return geometry.random_geometry(tf.constant(image), tf.constant([seed, 5]), settings, SIDE)
+
+
+def test_equalization_alone_moves_no_pixel():
+    image = np.random.default_rng(0).integers(50, 90, (SIDE, SIDE, 3)).astype(np.uint8)
+    expected = np.empty(image.shape)
+    for channel in range(3):
+        values = image[..., channel]
+        below = np.searchsorted(np.sort(values.ravel()), values.ravel(), side="right")
+        lowest = np.sum(values == values.min())
+        share = (below - lowest) / (values.size - lowest)
+        expected[..., channel] = np.round(255 * share).reshape(values.shape)
+    found = 255 * shown(image, equalize_probability=1.0).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_an_operation_at_zero_leaves_the_image_alone():
+    image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)
+    for off in (
+        {},
+        {"elastic_probability": 1.0, "elastic_alpha": 0.0},
+        {"elastic_probability": 0.0, "elastic_alpha": 3.0},
+        {"equalize_probability": 0.0, "rotation_degrees": 0.0},
+    ):
+        np.testing.assert_allclose(255 * shown(image, **off).numpy(), image, atol=1e-3)
+
+
+def test_a_small_displacement_is_a_displacement():
+    ramp = np.tile(np.arange(60, 60 + 4 * SIDE, 4, dtype=np.uint8), (SIDE, 1))
+    image = np.repeat(ramp[..., None], 3, -1)
+    moved = 255 * shown(image, elastic_probability=1.0, elastic_alpha=0.5).numpy()[MIDDLE, MIDDLE]
+    # Columns of the ramp are 4 apart: half a pixel is two levels.
+    distance = (moved - image[MIDDLE, MIDDLE])[..., 0] / 4
+    assert 0.2 < np.sqrt(np.mean(distance**2)) < 0.9
+
+
+def test_crops_may_be_small_and_stay_in_their_range():
+    shape = tf.constant([300, 300, 3])
+    settings = AugmentSettings(crop_area=(0.01, 0.05), crop_aspect=(1.0, 1.0))
+    boxes = np.array(
+        [geometry.random_box(shape, tf.constant([seed, 0]), settings) for seed in range(200)]
+    )
+    area = boxes[:, 2] * boxes[:, 3] / 90_000
+    assert area.min() < 0.015
+    assert 0.045 < area.max() < 0.052
+    # In every part of the image.
+    for side in (0, 1):
+        low, high = boxes[:, side], boxes[:, side] + boxes[:, side + 2]
+        assert low.min() < 15
+        assert high.max() > 285
+
+
+def test_the_crop_of_a_seed_is_the_same_with_and_without_other_operations():
+    """A crop of a ramp: where it starts and how wide it is can be read off its levels."""
+    ramp = np.tile(np.arange(0, 240, 2, dtype=np.uint8), (120, 1))
+    image = np.repeat(ramp[..., None], 3, -1)
+    for seed in range(5):
+        settings = AugmentSettings(crop_area=(0.2, 0.5))
+        top, left, height, width = geometry.random_box(
+            tf.constant([120, 120, 3]), tf.constant([seed, 5]), settings
+        ).numpy()
+        columns = left + (np.arange(SIDE) + 0.5) * width / SIDE - 0.5
+        for more in ({}, {"elastic_probability": 1.0, "elastic_alpha": 1e-3}):
+            view = shown(image, seed, crop_area=(0.2, 0.5), **more).numpy()
+            inside = slice(4, -4)  # bicubic and bilinear differ at the border
+            expected = np.tile(2 * columns, (SIDE, 1))
+            np.testing.assert_allclose(
+                255 * view[inside, inside, 0], expected[inside, inside], atol=0.6
+            )
+        assert height > 0
+        assert top >= 0
