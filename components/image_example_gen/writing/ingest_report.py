@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
 from components.image_example_gen.decoding.images import Picture, Rejected
 from components.image_example_gen.rows.units import PlannedImage
@@ -17,10 +16,9 @@ from trainer_modules.settings import TaskSettings
 
 INDEX_PATTERN = "index-*.parquet"
 _LISTED = 1000
+_LISTED_OF_A_FLAG = 100
 _INVERTED = ", inverted"
 _SHOWN = 5
-
-Entry = TypeVar("Entry", Quarantined, Flagged)
 
 
 @dataclasses.dataclass
@@ -73,12 +71,23 @@ class Summary:
         self.flags.update(other.flags)
         self.ranges.update(other.ranges)
         self.quarantined = _first_listed(self.quarantined + other.quarantined)
-        self.flagged = _first_listed(self.flagged + other.flagged)
+        self.flagged = _first_of_each(self.flagged + other.flagged)
         return self
 
 
-def _first_listed(entries: list[Entry]) -> list[Entry]:
+def _first_listed(entries: list[Quarantined]) -> list[Quarantined]:
     return sorted(entries, key=lambda entry: entry.row)[:_LISTED]
+
+
+def _first_of_each(entries: list[Flagged]) -> list[Flagged]:
+    """The first entries of each flag, so that a frequent one leaves room for the others."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for entry in sorted(entries, key=lambda entry: entry.row):
+        seen[entry.flag] += 1
+        if seen[entry.flag] <= _LISTED_OF_A_FLAG:
+            kept.append(entry)
+    return kept
 
 
 def build_report(

@@ -94,6 +94,7 @@ def _variables(content: Content) -> dict[str, Any]:
         "rules": tables.rules(content),
         "slices": tables.slices(content),
         "quarantine": tables.quarantine(content),
+        "flags": tables.flags(content),
         "labels": tables.labels(content),
         "sites": tables.sites(content),
         "drift": tables.drift(content),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from components.reporter.page.content import Content
@@ -102,8 +103,8 @@ def _with_targets(found: tuple[SliceMetric, ...]) -> list[SliceMetric]:
     return [row for row in found if row.output or len(targets) != 1]
 
 
-class QuarantineRow(NamedTuple):
-    """Images left out for one reason; `rows` are the first of them in the manifest."""
+class NamedRows(NamedTuple):
+    """Images left out for one reason, or kept with one flag; `rows` are the first of them."""
 
     reason: str
     images: int
@@ -111,15 +112,27 @@ class QuarantineRow(NamedTuple):
     more: int
 
 
-def quarantine(content: Content) -> list[QuarantineRow]:
+def quarantine(content: Content) -> list[NamedRows]:
     """Reasons, the most frequent first."""
     if content.ingest is None:
         return []
+    listed = [(item.reason, item.row) for item in content.ingest.quarantined]
+    return _named_rows(content.ingest.reasons, listed)
+
+
+def flags(content: Content) -> list[NamedRows]:
+    """What was guessed of images that were kept, the most frequent first."""
+    if content.ingest is None:
+        return []
+    listed = [(item.flag, item.row) for item in content.ingest.flagged]
+    return _named_rows(content.ingest.flags, listed)
+
+
+def _named_rows(counts: Mapping[str, int], listed: Sequence[tuple[str, int]]) -> list[NamedRows]:
     result = []
-    for reason, count in sorted(content.ingest.reasons.items(), key=lambda item: -item[1]):
-        found = [item.row for item in content.ingest.quarantined if item.reason == reason]
-        rows = found[:MAX_ROWS_NAMED]
-        result.append(QuarantineRow(reason, count, rows, count - len(rows)))
+    for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
+        rows = [row for name, row in listed if name == reason][:MAX_ROWS_NAMED]
+        result.append(NamedRows(reason, count, rows, count - len(rows)))
     return result
 
 

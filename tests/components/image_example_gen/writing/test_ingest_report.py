@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
-from components.image_example_gen.decoding.images import Rejected
+from components.image_example_gen.decoding.images import Picture, Rejected
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing.ingest_report import Summary, build_report, refuse_broken
@@ -60,6 +61,30 @@ def test_multiclass_counts_are_by_name():
         summary.keep(planned(number, value), "train")
     report = build_report(summary, Counter(), DataSettings(), task, {})
     assert report.splits["train"].labels["kind"] == {"cat": 1, "dog": 2, "unknown": 1}
+
+
+def test_flags_and_ranges_by_hand():
+    total = Summary()
+    pixels = np.zeros((8, 8), np.uint8)
+    for start in (200, 0):
+        part = Summary()
+        for number in range(start, start + 150):
+            part.flag(planned(number), "range_guessed")
+            part.show(Picture(pixels, "guessed 12 bits", inverted=number % 2 == 1))
+        part.flag(planned(start + 149), "constant")
+        part.show(Picture(pixels))
+        total.merge(part)
+    report = build_report(
+        total, Counter(), DataSettings(), TaskSettings(labels=("a",)), {"not_dicom": 3}
+    )
+    assert report.flags == {"constant": 2, "range_guessed": 300}
+    assert report.ranges == {
+        "as stored": 2, "guessed 12 bits": 150, "guessed 12 bits, inverted": 150,
+    }  # fmt: skip
+    assert report.listing == {"not_dicom": 3}
+    # A frequent flag leaves room for a rare one.
+    rows = {flag: [e.row for e in report.flagged if e.flag == flag] for flag in report.flags}
+    assert rows == {"constant": [149, 349], "range_guessed": list(range(100))}
 
 
 def test_only_the_first_thousand_quarantined_are_listed():

@@ -6,6 +6,7 @@ from components.reporter.page.content import Content
 from components.reporter.page.tfma_slices import SliceMetric
 from schemas.documents.data_gate import Drift
 from schemas.documents.gate import Rule
+from schemas.documents.ingest import Flagged
 from tests.made_documents import data_gate_report, gate_verdict, ingest_report, interval
 
 
@@ -98,6 +99,20 @@ def test_quarantine_names_the_first_rows_of_each_reason() -> None:
         ("huge", 1, 0),
     ]
     assert rows[0].rows == list(range(tables.MAX_ROWS_NAMED))
+
+
+def test_flags_name_the_first_rows_of_images_that_were_kept() -> None:
+    flagged = [Flagged(row=row, image_id="i", flag="constant") for row in range(30)]
+    flagged.append(Flagged(row=7, image_id="i", flag="range_guessed"))
+    ingest = ingest_report({}).model_copy(
+        update={"flags": {"constant": 30, "range_guessed": 400}, "flagged": flagged}
+    )
+    rows = tables.flags(content(ingest=ingest))
+    assert [(row.reason, row.images, row.more) for row in rows] == [
+        ("range_guessed", 400, 399),
+        ("constant", 30, 30 - tables.MAX_ROWS_NAMED),
+    ]
+    assert rows[0].rows == [7]
 
 
 def test_labels_and_sites_are_counted_by_split() -> None:
