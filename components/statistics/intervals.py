@@ -8,7 +8,7 @@ patients or a value near 1 make the draws skewed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -32,6 +32,9 @@ class Interval:
         patients: Patients with a known label.
         examples: Records with a known label.
         excluded: Fraction of the resamples on which the metric was undefined.
+        by_class: Patients with a record of each kind that the metric needs, e.g. `positive`.
+        effective: How many patients of one record each would say as much, of the smallest kind;
+            NaN where it is not known.
     """
 
     value: float
@@ -40,6 +43,8 @@ class Interval:
     patients: int
     examples: int
     excluded: float = 0.0
+    by_class: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    effective: float = float("nan")
 
     @property
     def judged(self) -> bool:

@@ -79,3 +79,13 @@ class JudgedRows:
         """Numbers of patients and records with a known label of one target."""
         known = self.weight[:, self.targets.index(target)] > 0
         return len(np.unique(self.patient[known])), int(known.sum())
+
+    def by_patient(self) -> JudgedRows:
+        """The same records with equal weights for patients: each patient's weights add up to 1."""
+        weight = np.empty_like(self.weight)
+        for index, _ in enumerate(self.targets):
+            of_patient = np.bincount(self.patient, self.weight[:, index], self.patients)
+            known = self.weight[:, index] > 0
+            weight[:, index] = np.where(known, self.weight[:, index], 0.0)
+            weight[known, index] /= of_patient[self.patient[known]]
+        return dataclasses.replace(self, weight=weight)

@@ -5,11 +5,32 @@ The scores are sorted once; every resample is a weighting of that order.
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from components.statistics.judged_rows import JudgedRows
 
 _EXACT_RECORDS = 100_000
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pairs:
+    """Weights of the pairs of a positive and a negative record, each of shape [patients].
+
+    Attributes:
+        positives: Weight of a patient's positive records.
+        negatives: Weight of a patient's negative records.
+        won_by: Weight of the pairs that a patient's positive records win; a tie counts a half.
+        won_over: Weight of the pairs that are won against a patient's negative records.
+        won_within: Weight of the pairs won by a patient's records against its own.
+    """
+
+    positives: np.ndarray
+    negatives: np.ndarray
+    won_by: np.ndarray
+    won_over: np.ndarray
+    won_within: np.ndarray
 
 
 class TargetAuc:
@@ -80,24 +101,32 @@ class TargetAuc:
         of_negative = upper[-1] - (upper[left] + upper[right]) / 2
         return divide(of_positive, lower[-1]), divide(of_negative, upper[-1])
 
+    def pairs(self) -> Pairs:
+        """Pairs of a positive and a negative record, counted by patient."""
+        positives = self._by_patient(self._positive_patient, self._positive_weight)
+        negatives = self._by_patient(self._negative_patient, self._negative_weight)
+        of_positive, of_negative = self.placements()
+        return Pairs(
+            positives=positives,
+            negatives=negatives,
+            won_by=self._by_patient(
+                self._positive_patient, self._positive_weight * of_positive * negatives.sum()
+            ),
+            won_over=self._by_patient(
+                self._negative_patient, self._negative_weight * of_negative * positives.sum()
+            ),
+            won_within=self._won_within(),
+        )
+
     def leave_one_out(self) -> np.ndarray:
         """The AUC without each patient in turn, shape [patients]."""
         patients = self._records.patients
-        if not self.defined:
+        if not self.defined or not len(self.positive) or not len(self.negative):
             return np.full(patients, np.nan)
-        positives = self._by_patient(self._positive_patient, self._positive_weight)
-        negatives = self._by_patient(self._negative_patient, self._negative_weight)
-        if not positives.sum() or not negatives.sum():
-            return np.full(patients, np.nan)
-        of_positive, of_negative = self.placements()
-        won_by = self._by_patient(
-            self._positive_patient, self._positive_weight * of_positive * negatives.sum()
-        )
-        won_over = self._by_patient(
-            self._negative_patient, self._negative_weight * of_negative * positives.sum()
-        )
-        # Both sums contain the pairs within a patient.
-        left = won_by.sum() - won_by - won_over + self._won_within()
+        pairs = self.pairs()
+        # Pairs within a patient are in both sums.
+        left = pairs.won_by.sum() - pairs.won_by - pairs.won_over + pairs.won_within
+        positives, negatives = pairs.positives, pairs.negatives
         return divide(left, (positives.sum() - positives) * (negatives.sum() - negatives))
 
     def _won_within(self) -> np.ndarray:
