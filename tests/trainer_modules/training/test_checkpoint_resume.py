@@ -24,8 +24,8 @@ IN_PARTS = tiny_data.PRETRAIN | {"micro_batch": 6}
 # Arguments: folder with fn_args.json, name of the stage, step after which to be killed.
 RUN = """
 import importlib, json, os, pathlib, signal, sys, types
-from trainer_modules import checkpoint, training_loop
-training_loop.CHECKPOINT_SECONDS = 0
+from trainer_modules.training import checkpoint, loop
+loop.CHECKPOINT_SECONDS = 0
 folder, stage, fatal = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 save = checkpoint.CheckpointStore.save
 def save_and_die(self, position, state):

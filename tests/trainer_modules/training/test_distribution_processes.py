@@ -18,8 +18,9 @@ pytestmark = pytest.mark.slow
 # Argument: file of fn_args. A checkpoint after every step, for which the processes must agree.
 RUN = """
 import json, sys, types
-from trainer_modules import pretrain, training_loop
-training_loop.CHECKPOINT_SECONDS = 0
+from trainer_modules import pretrain
+from trainer_modules.training import loop
+loop.CHECKPOINT_SECONDS = 0
 pretrain.run_fn(types.SimpleNamespace(**json.loads(open(sys.argv[1]).read())))
 """
 PROCESSES = 2

@@ -15,7 +15,8 @@ import json, sys, types
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from trainer_modules import distribution, pretrain
+from trainer_modules import pretrain
+from trainer_modules.training import distribution
 distribution.create = lambda *_: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 pretrain.run_fn(types.SimpleNamespace(**json.loads(sys.argv[1])))
 print("{}")

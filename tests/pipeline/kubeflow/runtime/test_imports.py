@@ -14,11 +14,11 @@ STATISTICS = "tensorflow_data_validation"
 KERAS = "keras.src"
 PROBE = f"""
 import json, sys
-from pipeline import kubeflow_imports
-kubeflow_imports.defer_packages()
+from pipeline.kubeflow.runtime import imports
+imports.defer_packages()
 from tfx.utils import import_utils
 kind = import_utils.import_class_by_path(sys.argv[1])
-kubeflow_imports.spare_evaluator()
+imports.spare_evaluator()
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor as core
 loaded = [name for name in ({EVALUATION!r}, {STATISTICS!r}, {KERAS!r}) if name in sys.modules]
 is_evaluator = issubclass(kind, core.evaluator_executor.Executor)
