@@ -17,7 +17,6 @@ from tests.trainer_modules import tiny_data
 from trainer_modules import export, search
 from trainer_modules.backbones import registry
 from trainer_modules.settings import ModelSettings, SearchSettings
-from trainer_modules.training import loop
 
 SEARCH = {"enabled": True, "learning_rates": [3e-3, 1e-5], "weight_decays": [1e-4], "epochs": 1}
 
@@ -226,7 +225,7 @@ def test_diverging_candidates_are_left_out_and_only_that_is_forgiven(
 ):
     args = arguments(splits[0], encoder, tmp_path, learning_rates=[1e-3, 1e30])
     said = []
-    monkeypatch.setattr(loop, "progress", said.append)
+    monkeypatch.setattr(search, "progress", said.append)
     tuner = search.tuner_fn(args).tuner
     tuner.search()
     (best,) = tuner.get_best_hyperparameters()
