@@ -45,7 +45,7 @@ def _area(name: str, size: int, jobs: int, seconds: float | None) -> dict[str, s
     if pending:
         mutants.run(pending, jobs, seconds)
     found = {}
-    for source in mutants.sources:
+    for source in filter(mutants.names().get, mutants.sources):
         tried = [mutant for mutant in mutants.sample(source, size) if mutant.tried]
         alive = (mutants.change(source, mutant.name) for mutant in tried if mutant.alive)
         found[source] = survivors.Module(

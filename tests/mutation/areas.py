@@ -97,12 +97,13 @@ AREAS = {
         (
             "pipeline/config/*_settings.py",
             "pipeline/config/config.py",
+            "pipeline/config/curated_schema.py",
             "trainer_modules/settings/*.py",
             "pipeline/graph/beam_options.py",
             "pipeline/graph/*_nodes.py",
             "pipeline/graph/*_pipeline.py",
             "pipeline/graph/*_config.py",
         ),
-        ("tests/pipeline/config", "tests/pipeline/graph"),
+        ("tests/pipeline/config", "tests/pipeline/graph", "tests/trainer_modules/settings"),
     ),
 }

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from pipeline.config.config import load_config
 from tests.pipeline.graph.conftest import UPSTREAM
 
 pytestmark = [pytest.mark.slow, pytest.mark.tfx]
@@ -143,13 +142,3 @@ def test_an_evaluation_alone_pushes_nothing_and_reports_the_rest(graph_of, sourc
     nodes, _, _ = graph_of("push.enabled=false")
     assert not {"Pusher", "EncoderPusher"} & set(nodes)
     assert sources_of(nodes["Reporter"]) == REPORTED
-
-
-@pytest.mark.parametrize("name", ["generic", "cxr", "pathology"])
-def test_the_schema_is_the_one_of_the_configuration(name):
-    from pipeline.graph.create_pipeline import schema_source
-
-    config = load_config(preset="demo", overrides=[f"curated_schema={name}"])
-    path = schema_source(config)
-    assert path.is_file()
-    assert (path.parent.parent.name, path.parent.name) == ("schemas", name)
