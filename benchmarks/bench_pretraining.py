@@ -62,10 +62,11 @@ def pretraining_model(images: int, micro_batch: int):
     model, settings = ModelSettings(depth=50), PretrainSettings()
     policy = precision.resolve("auto", model, [], precision.machine_cpu_flags())
     keras.config.set_dtype_policy(policy)
+    encoder = registry.build_backbone(model)
     head = projection.build_projection_head(
-        registry.feature_dim(model), settings.projection_layers, settings.projection_dim
+        encoder.output_shape[-1], settings.projection_layers, settings.projection_dim
     )
-    network = SimClr(registry.build_backbone(model), head, settings.temperature, micro_batch)
+    network = SimClr(encoder, head, settings.temperature, micro_batch)
     network.compile(
         optimizers.build_optimizer(settings.optimizer, images, 1000, settings.epochs),
         jit_compile=stage.JIT_COMPILE,

@@ -42,7 +42,7 @@ def compare(peer: str, depth: int, width: int) -> dict[str, Any]:
         largest difference of any feature over the largest feature (timm computes in float64, JAX in
         float32 as we do); with "jax" also the loss's.
     """
-    from trainer_modules.backbones.registry import build_backbone, feature_dim
+    from trainer_modules.backbones.registry import build_backbone
     from trainer_modules.contrastive.ntxent import nt_xent
     from trainer_modules.settings import InitSettings, ModelSettings
     from trainer_modules.weights.initialization import initialize
@@ -53,7 +53,7 @@ def compare(peer: str, depth: int, width: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         weights, batch, out = (Path(folder, f"{name}.npz") for name in ("weights", "images", "out"))
         shapes = {weight.path: tuple(weight.shape) for weight in backbone.weights}
-        _write_released_layout(weights, shapes, feature_dim(model))
+        _write_released_layout(weights, shapes, backbone.output_shape[-1])
         np.savez(batch, images=images)
         printed = _run_peer(peer, depth, width, weights, batch, out)
         initialize(backbone, InitSettings(source="bit_npz", path=str(weights)))

@@ -21,7 +21,6 @@ from schemas.documents.cards import (
     Finetuning,
 )
 from trainer_modules import export
-from trainer_modules.backbones import registry
 from trainer_modules.decisions import calibration, calibration_metrics, operating_point
 from trainer_modules.input import records
 from trainer_modules.settings import TaskSettings
@@ -146,7 +145,7 @@ def _card(
             **metrics,
         ),
         model=work.model.model_dump(mode="json"),
-        feature_dim=registry.feature_dim(work.model),
+        feature_dim=result.model.encoder.output_shape[-1],
         image_size=work.model.image_size,
         trained_on=Finetuning(
             method=f"supervised, {work.settings.mode}",

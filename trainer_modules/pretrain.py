@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from schemas.documents.cards import Contrastive, EncoderCard, FirstWeights, NotTrained
+from schemas.documents.cards import Contrastive, FirstWeights, NotTrained
 from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.contrastive import projection
@@ -66,7 +66,7 @@ class SimClr(keras.Model):
 def run_fn(fn_args: stage.FnArgs) -> None:
     """Entry point of TFX's Trainer."""
     work = stage.read(fn_args, "pretrain")
-    if work.model.family == "saved_model":
+    if not work.model.traits.trained:
         _pass_on(work)
         return
     with stage.session(work) as strategy:
@@ -96,19 +96,17 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         plan = loop.Plan("pretrain", settings.epochs, steps, batch_size, _selection_score)
         history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         network = export.serving_network(model.encoder, work.model)
-        export.export_encoder(
-            network, work.serving_model_dir, _card(work, source.count, pairs, initialized, history)
-        )
+        trained_on = _trained_on(work, source.count, pairs, initialized, history)
+        export.export_encoder(network, work.model, work.serving_model_dir, trained_on)
         store.delete()
 
 
 def _pass_on(work: stage.Stage) -> None:
     """Exports the SavedModel of the settings as the encoder, because it cannot be trained."""
     network = registry.build_backbone(work.model)
-    progress("pretraining is skipped: model.family=saved_model is never trained")
-    found = initialization.describe(work.model.init)
-    card = export.encoder_card(work.model, NotTrained(initialised=found))
-    export.export_encoder(network, work.serving_model_dir, card)
+    progress(f"pretraining is skipped: model.family={work.model.family} is never trained")
+    trained_on = NotTrained(initialised=initialization.describe(work.model.init))
+    export.export_encoder(network, work.model, work.serving_model_dir, trained_on)
     work.model_run_dir.mkdir(parents=True, exist_ok=True)
     loop.History("pretrain", 0).write(work.model_run_dir)
 
@@ -123,7 +121,7 @@ def _build(work: stage.Stage, batch_size: int, steps: int) -> tuple[SimClr, Firs
     else:
         initialized = initialization.initialize(encoder, work.model.init)
     head = projection.build_projection_head(
-        registry.feature_dim(work.model), settings.projection_layers, settings.projection_dim
+        encoder.output_shape[-1], settings.projection_layers, settings.projection_dim
     )
     model = SimClr(encoder, head, settings.temperature, settings.micro_batch)
     model.compile(
@@ -144,18 +142,18 @@ def _embed(encoder: keras.Model, split: records.Records, work: stage.Stage) -> n
     return encoder.predict(batches, verbose=0)
 
 
-def _card(
+def _trained_on(
     work: stage.Stage,
     images: int,
     pairs: records.Records | patient_pairs.Cases,
     initialized: FirstWeights,
     history: loop.History,
-) -> EncoderCard:
+) -> Contrastive:
     kept = history.kept
     cases = {}
     if isinstance(pairs, patient_pairs.Cases):
         cases = {"patients": pairs.count, "patients_with_several_images": pairs.several}
-    trained_on = Contrastive(
+    return Contrastive(
         splits=work.settings.splits,
         images=images,
         pairs=work.settings.pairs,
@@ -167,4 +165,3 @@ def _card(
         neighbour_auc=kept.get(linear.NEIGHBORS),
         **cases,
     )
-    return export.encoder_card(work.model, trained_on)

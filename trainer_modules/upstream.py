@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from schemas.documents.cards import EncoderCard, FirstWeights, NaturalImages
+from schemas.documents.cards import FirstWeights, NaturalImages
 from trainer_modules import export
 from trainer_modules.backbones import registry
 from trainer_modules.input import batches as input_batches
@@ -51,11 +51,9 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         plan = loop.Plan("upstream", settings.epochs, steps, batch_size, selection_score)
         store = work.checkpoints()
         history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
-        export.export_encoder(
-            export.serving_network(model.encoder, work.model),
-            work.serving_model_dir,
-            _card(work, index, initialized, history),
-        )
+        network = export.serving_network(model.encoder, work.model)
+        trained_on = _trained_on(work, index, initialized, history)
+        export.export_encoder(network, work.model, work.serving_model_dir, trained_on)
         store.delete()
 
 
@@ -79,14 +77,14 @@ def _accuracy(truth: records.Index, logits: np.ndarray, task: TaskSettings) -> d
     return {ACCURACY: float(np.mean(hits))}
 
 
-def _card(
+def _trained_on(
     work: stage.Stage,
     index: records.Index,
     initialized: FirstWeights,
     history: loop.History,
-) -> EncoderCard:
+) -> NaturalImages:
     best = history.kept
-    trained_on = NaturalImages(
+    return NaturalImages(
         targets=work.task.targets,
         images=len(index),
         epochs=len(history.epochs),
@@ -96,4 +94,3 @@ def _card(
         seed=work.seed,
         initialised=initialized,
     )
-    return export.encoder_card(work.model, trained_on)

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from trainer_modules.backbones.registry import build_backbone, feature_dim
+from trainer_modules.backbones.registry import build_backbone
 from trainer_modules.contrastive.ntxent import nt_xent
 from trainer_modules.settings import InitSettings, ModelSettings
 from trainer_modules.weights.initialization import initialize
@@ -55,7 +55,7 @@ def speed(args: argparse.Namespace) -> None:
     rng = np.random.default_rng(0)
     images = jnp.array(rng.random((args.batch, args.size, args.size, 3)), "float32")
     labels = jnp.array(rng.integers(0, 10, args.batch))
-    head = jnp.zeros((feature_dim(model), 10))
+    head = jnp.zeros((backbone.output_shape[-1], 10))
 
     def loss(weights, images, labels):
         logits = _apply(backbone, weights[:-1], images) @ weights[-1]

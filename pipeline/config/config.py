@@ -93,17 +93,17 @@ class RunConfig(Settings):
     @model_validator(mode="after")
     def _frozen_is_not_trained(self) -> Self:
         mode = self.finetune.mode
-        if self.model.family == "saved_model" and mode != "linear_probe":
+        if not self.model.traits.trained and mode != "linear_probe":
             raise ValueError(
-                f"model.family 'saved_model' is a frozen embedding, finetune.mode '{mode}' would "
-                "train it; set finetune.mode=linear_probe, or the family, depth and width whose "
-                "variables the SavedModel has"
+                f"model.family '{self.model.family}' is a frozen embedding, finetune.mode '{mode}' "
+                "would train it; set finetune.mode=linear_probe, or the family, depth and width "
+                "whose variables the SavedModel has"
             )
         return self
 
     @model_validator(mode="after")
     def _block_exists(self) -> Self:
-        block, blocks = self.finetune.after_block, self.model.blocks
+        block, blocks = self.finetune.after_block, len(self.model.unit_counts)
         if block is not None and block >= blocks:
             raise ValueError(
                 f"finetune.after_block {block}: the backbone has {blocks} blocks; accepted are 0 "
@@ -113,10 +113,10 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _micro_batches_without_batch_norm(self) -> Self:
-        if self.pretrain.micro_batch and self.model.family == "simclr":
+        if self.pretrain.micro_batch and self.model.traits.batch_norm:
             raise ValueError(
                 f"pretrain.micro_batch={self.pretrain.micro_batch}: the BatchNorm of model.family "
-                "'simclr' would see parts of the batch; accepted with it is 0"
+                f"'{self.model.family}' would see parts of the batch; accepted with it is 0"
             )
         return self
 

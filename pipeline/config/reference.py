@@ -131,7 +131,11 @@ def _sections(prefix: str, model: type[BaseModel], default: BaseModel | None) ->
 
 def _setting(name: str, field: FieldInfo, value: Any, kind: str = "") -> Setting:
     default = "required" if field.is_required() else value_text(value)
-    described = type_name(field.annotation, field.metadata)
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "enum" in extra:  # text, of which a registry says what it may be
+        described = type_name(typing.Literal[tuple(extra["enum"])], ())
+    else:
+        described = type_name(field.annotation, field.metadata)
     return Setting(name, described, default, field.description or "", kind)
 
 

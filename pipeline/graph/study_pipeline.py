@@ -17,6 +17,7 @@ from pipeline.graph.shared_nodes import Places, SharedNodes, assemble, build_sha
 from schemas.documents.study import Arm, Cell
 from schemas.errors import InputError
 from trainer_modules.settings import InitSettings
+from trainer_modules.settings.families import FAMILIES
 
 
 def create_study_pipeline(
@@ -50,8 +51,9 @@ def create_study_pipeline(
 
 def _check(config: RunConfig) -> None:
     """Refuses settings that the cells would silently ignore."""
+    trained = tuple(name for name, traits in FAMILIES.items() if traits.trained)
     for name, value, accepted in (
-        ("model.family", config.model.family, ("bit", "simclr")),
+        ("model.family", config.model.family, trained),
         ("finetune.recipe", config.finetune.recipe, ("explicit",)),
         ("finetune.resolution", config.finetune.resolution, ("model",)),
     ):

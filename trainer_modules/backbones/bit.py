@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
 
-UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+from trainer_modules.backbones.backbone import Backbone, Part
+from trainer_modules.settings import ModelSettings, families
+
 STD_EPSILON = 1e-10
 NORM_EPSILON = 1e-5
 NORM_GROUPS = 32
@@ -22,8 +25,11 @@ PUBLISHED_ROOT_FILTERS = 64
 """From this width on, norms are compiled for training: it takes XLA some 20 s and saves a tenth of
 every step, which pays for long trainings only."""
 
+Shape: TypeAlias = tuple[Any, ...]
+"""Batch, height, width, channels; None where free."""
 
-def standardize(kernel):
+
+def standardize(kernel: keras.KerasTensor) -> keras.KerasTensor:
     """Gives every output filter of an HWIO kernel zero mean and unit (biased) variance."""
     mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
     centered = kernel - mean
@@ -44,21 +50,18 @@ def norm_groups(channels: int) -> int:
 
 @keras.saving.register_keras_serializable("remedis")
 class StdConv2D(keras.layers.Layer):
-    """Convolution with a standardized kernel, zero padding of half the kernel, no bias.
+    """Convolution with a standardized kernel, zero padding of half the kernel, no bias."""
 
-    `fused`: in training the kernel is standardized by `xla_norm` where the backend is TensorFlow.
-    """
+    # See `fuse_norms`.
+    fused = False
 
-    def __init__(
-        self, filters: int, kernel_size: int, strides: int = 1, fused: bool = False, **kwargs
-    ):
+    def __init__(self, filters: int, kernel_size: int, strides: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.fused = fused and keras.backend.backend() == "tensorflow"
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.kernel_size, self.kernel_size, input_shape[-1], self.filters),
@@ -66,7 +69,7 @@ class StdConv2D(keras.layers.Layer):
             autocast=False,  # statistics of the kernel need float32
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         if self.fused and training:
             from trainer_modules.backbones import xla_norm
 
@@ -79,18 +82,17 @@ class StdConv2D(keras.layers.Layer):
         padding = "same" if self.strides == 1 else "valid"
         return ops.conv(inputs, kernel, strides=self.strides, padding=padding)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, _ = input_shape
         scaled = (side and -(-side // self.strides) for side in (height, width))
         return (batch, *scaled, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return config | {
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "strides": self.strides,
-            "fused": self.fused,
         }
 
 
@@ -99,14 +101,13 @@ class GroupNormRelu(keras.layers.Layer):
     """GroupNorm followed by ReLU, as every normalization of the network is.
 
     The statistics are float32 whatever the compute dtype, and the affine map is applied as one
-    multiplication and one addition per element. `fused`: as for `StdConv2D`.
+    multiplication and one addition per element.
     """
 
-    def __init__(self, fused: bool = False, **kwargs):
-        super().__init__(**kwargs)
-        self.fused = fused and keras.backend.backend() == "tensorflow"
+    # See `fuse_norms`.
+    fused = False
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         self.groups = norm_groups(channels)
         self.gamma = self.add_weight(
@@ -116,7 +117,7 @@ class GroupNormRelu(keras.layers.Layer):
             name="beta", shape=(channels,), initializer="zeros", autocast=False
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         if self.fused and training:
             from trainer_modules.backbones import xla_norm
 
@@ -125,14 +126,13 @@ class GroupNormRelu(keras.layers.Layer):
             )
         return group_norm_relu(inputs, self.gamma, self.beta, self.groups)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
-        return super().get_config() | {"fused": self.fused}
 
-
-def group_norm_relu(inputs, gamma, beta, groups: int):
+def group_norm_relu(
+    inputs: keras.KerasTensor, gamma: keras.KerasTensor, beta: keras.KerasTensor, groups: int
+) -> keras.KerasTensor:
     """relu(gamma * (x - mean) / sqrt(variance + eps) + beta) per image and group of channels."""
     channels = inputs.shape[-1]
     wide = ops.cast(inputs, "float32")
@@ -154,22 +154,22 @@ class BitUnit(keras.layers.Layer):
     The letters a, b, c are the released files' names of the three convolutions with their norms.
     """
 
-    def __init__(self, filters: int, strides: int = 1, fused: bool = False, **kwargs):
+    def __init__(self, filters: int, strides: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.strides = strides
-        self.fused = fused
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         narrow, wide = self.filters, 4 * self.filters
         inner = (*input_shape[:-1], narrow)
-        policy = {"dtype": self.dtype_policy, "fused": self.fused}
+        policy = self.dtype_policy
 
-        def conv(filters, kernel_size=1, strides=1):
-            return StdConv2D(filters, kernel_size, strides, name="standardized_conv2d", **policy)
+        def conv(filters: int, kernel_size: int = 1, strides: int = 1) -> StdConv2D:
+            name = "standardized_conv2d"
+            return StdConv2D(filters, kernel_size, strides, name=name, dtype=policy)
 
         self.norm_a, self.norm_b, self.norm_c = (
-            GroupNormRelu(name="group_norm", **policy) for _ in range(3)
+            GroupNormRelu(name="group_norm", dtype=policy) for _ in range(3)
         )
         self.conv_a, self.conv_b, self.conv_c = (
             conv(narrow),
@@ -192,7 +192,7 @@ class BitUnit(keras.layers.Layer):
             self.norm_c.build(inner)
             self.conv_c.build(inner)
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         outputs = self.norm_a(inputs)
         shortcut = self.project(outputs) if self.project else inputs
         outputs = self.conv_a(outputs)
@@ -200,56 +200,53 @@ class BitUnit(keras.layers.Layer):
         outputs = self.conv_c(self.norm_c(outputs))
         return outputs + shortcut
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, _ = input_shape
         scaled = (side and -(-side // self.strides) for side in (height, width))
         return (batch, *scaled, 4 * self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        return config | {"filters": self.filters, "strides": self.strides, "fused": self.fused}
+        return config | {"filters": self.filters, "strides": self.strides}
 
 
 @keras.saving.register_keras_serializable("remedis")
 class BitBlock(keras.layers.Layer):
     """Units of one resolution and width; the first one changes both."""
 
-    def __init__(self, units: int, filters: int, strides: int = 1, fused: bool = False, **kwargs):
+    def __init__(self, units: int, filters: int, strides: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.strides = strides
-        self.fused = fused
         self.units = [
             BitUnit(
                 filters,
                 strides if index == 1 else 1,
-                fused,
                 name=f"unit{index:02d}",
                 dtype=self.dtype_policy,
             )
             for index in range(1, units + 1)
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for unit in self.units:
             unit.build(input_shape)
             input_shape = unit.compute_output_shape(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         for unit in self.units:
             inputs = unit(inputs)
         return inputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.units[-1].compute_output_shape(self.units[0].compute_output_shape(input_shape))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return config | {
             "units": len(self.units),
             "filters": self.filters,
             "strides": self.strides,
-            "fused": self.fused,
         }
 
 
@@ -257,38 +254,39 @@ class BitBlock(keras.layers.Layer):
 class BitRoot(keras.layers.Layer):
     """First convolution: 7x7/2 and a max-pool over zero padding, or 3x3 for images of 32 px."""
 
-    def __init__(self, filters: int, stem: str = "imagenet", fused: bool = False, **kwargs):
+    def __init__(self, filters: int, stem: str = "imagenet", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.stem = stem
-        self.fused = fused
         size, strides = (7, 2) if stem == "imagenet" else (3, 1)
         self.conv = StdConv2D(
-            filters, size, strides, fused, name="standardized_conv2d", dtype=self.dtype_policy
+            filters, size, strides, name="standardized_conv2d", dtype=self.dtype_policy
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.conv.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         outputs = self.conv(inputs)
         if self.stem == "imagenet":  # the padding is 0, as in BiT, where pooling layers use -inf
             outputs = ops.pad(outputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
             outputs = ops.max_pool(outputs, 3, strides=2, padding="valid")
         return outputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, _ = input_shape
         stride = 4 if self.stem == "imagenet" else 1
         scaled = (side and -(-side // stride) for side in (height, width))
         return (batch, *scaled, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        return config | {"filters": self.filters, "stem": self.stem, "fused": self.fused}
+        return config | {"filters": self.filters, "stem": self.stem}
 
 
-def bit_features(images, units: Sequence[int], root_filters: int, stem: str = "imagenet"):
+def bit_features(
+    images: keras.KerasTensor, units: Sequence[int], root_filters: int, stem: str = "imagenet"
+) -> keras.KerasTensor:
     """Last feature map (normalized, float32 or the policy's dtype) of images in [-1, 1].
 
     Args:
@@ -297,14 +295,42 @@ def bit_features(images, units: Sequence[int], root_filters: int, stem: str = "i
         root_filters: Channels of the first convolution: 64 times the width in published networks.
         stem: "imagenet" (stride 4) or "cifar" (stride 1).
     """
-    fused = root_filters >= PUBLISHED_ROOT_FILTERS
-    outputs = BitRoot(root_filters, stem, fused, name="root_block")(images)
+    layers = [BitRoot(root_filters, stem, name="root_block")]
     for index, count in enumerate(units):
-        outputs = BitBlock(
-            count,
-            root_filters * 2**index,
-            1 if index == 0 else 2,
-            fused,
-            name=f"block{index + 1}",
-        )(outputs)
-    return GroupNormRelu(fused, name="group_norm")(outputs)
+        filters, strides = root_filters * 2**index, 1 if index == 0 else 2
+        layers.append(BitBlock(count, filters, strides, name=f"block{index + 1}"))
+    layers.append(GroupNormRelu(name="group_norm"))
+    outputs = images
+    for layer in layers:
+        outputs = layer(outputs)
+        if root_filters >= PUBLISHED_ROOT_FILTERS:
+            fuse_norms(layer)
+    return outputs
+
+
+def fuse_norms(layer: keras.layers.Layer) -> None:
+    """Has a built layer's norms, and the kernels', compiled for training (`xla_norm`)."""
+    if keras.backend.backend() == "tensorflow":
+        for each in layer._flatten_layers():
+            if isinstance(each, (StdConv2D, GroupNormRelu)):
+                each.fused = True
+
+
+def _build(
+    images: keras.KerasTensor, model: ModelSettings, synchronized: bool
+) -> keras.KerasTensor:
+    root_filters = model.root_filters * model.width
+    return bit_features(images, model.unit_counts, root_filters, model.stem)
+
+
+def _parts(network: keras.Model, model: ModelSettings) -> list[Part]:
+    root, *blocks, norm = (
+        layer for layer in network.layers if isinstance(layer, (BitRoot, BitBlock, GroupNormRelu))
+    )
+    units = [Part(number, [unit]) for number, block in enumerate(blocks, 1) for unit in block.units]
+    last = units.pop()
+    # The norm at the end belongs to the last unit.
+    return [Part(0, [root]), *units, Part(last.block, [*last.layers, norm])]
+
+
+BACKBONE = Backbone(families.BIT, _build, _parts, pixels=(-1.0, 1.0))

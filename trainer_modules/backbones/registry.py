@@ -1,64 +1,76 @@
-"""The backbone that the settings describe: images in, pooled features out."""
+"""The backbone that the settings describe: images in, pooled features out.
+
+A new family is a module that declares a `Backbone`, and a line in `_BACKBONES`; its traits go to
+`trainer_modules.settings.families`.
+"""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import keras
 from keras import layers
 
 from trainer_modules.backbones import bit, simclr_resnet
-from trainer_modules.settings import ModelSettings
+from trainer_modules.backbones.backbone import Backbone, Part
+from trainer_modules.settings import ModelSettings, families
+
+
+def _load_frozen(
+    images: keras.KerasTensor, model: ModelSettings, synchronized: bool
+) -> keras.KerasTensor:
+    # Imports TensorFlow, which the other families leave to Keras' backend.
+    from trainer_modules.backbones.frozen_saved_model import load_frozen
+
+    return load_frozen(model.init.path, model.image_size)(images)
+
+
+_FROZEN = Backbone(families.SAVED_MODEL, _load_frozen, parts=lambda network, model: [])
+_BACKBONES = {each.traits.name: each for each in (bit.BACKBONE, simclr_resnet.BACKBONE, _FROZEN)}
+
+
+def register(backbone: Backbone) -> None:
+    """Adds a family, for settings too."""
+    families.FAMILIES[backbone.traits.name] = backbone.traits
+    _BACKBONES[backbone.traits.name] = backbone
 
 
 def build_backbone(model: ModelSettings, *, synchronized: bool = False) -> keras.Model:
     """Builds a network from float images [B, H, W, 3] in [0, 1] to float32 features [B, D].
 
-    Height and width are free (32 or more), whatever `model.image_size` says. BiT rescales to
-    [-1, 1] inside, as its weights expect; the SimCLR ResNet takes [0, 1] as its reference does.
-    The layers compute in Keras' global dtype policy.
+    Height and width are free (32 or more), whatever `model.image_size` says. Pixels are rescaled
+    inside to the range that the family's weights expect. The layers compute in Keras' global dtype
+    policy.
 
     Args:
         model: Family, depth, width, stem; `units` and `root_filters` override the depth's.
-        synchronized: Whether BatchNorm shares its statistics between replicas (BiT has none).
+        synchronized: Whether BatchNorm shares its statistics between replicas.
 
     Raises:
         InputError: Family `saved_model`, and the folder holds none that can be called on images.
     """
+    backbone = _BACKBONES[model.family]
     images = keras.Input((None, None, model.channels), name="images", dtype="float32")
-    if model.family == "saved_model":
-        from trainer_modules.backbones.frozen_saved_model import load_frozen
-
-        frozen = load_frozen(model.init.path, model.image_size)
-        return keras.Model(images, frozen(images), name="saved_model")
-    units = _units(model)
-    filters = model.root_filters * model.width
-    if model.family == "bit":
-        rescaled = layers.Rescaling(2.0, offset=-1.0, dtype="float32", name="rescale")(images)
-        outputs = bit.bit_features(rescaled, units, filters, model.stem)
-    else:
-        outputs = simclr_resnet.simclr_features(
-            images,
-            units,
-            filters,
-            bottleneck=_bottleneck(model),
-            stem=model.stem,
-            synchronized=synchronized,
-        )
-    features = layers.GlobalAveragePooling2D(dtype="float32", name="features")(outputs)
-    return keras.Model(images, features, name=f"{model.family}_backbone")
+    outputs = images
+    low, high = backbone.pixels
+    if (low, high) != (0.0, 1.0):
+        rescale = layers.Rescaling(high - low, offset=low, dtype="float32", name="rescale")
+        outputs = rescale(images)
+    outputs = backbone.build(outputs, model, synchronized)
+    if len(outputs.shape) == 4:
+        outputs = layers.GlobalAveragePooling2D(dtype="float32", name="features")(outputs)
+    return keras.Model(images, outputs, name=f"{model.family}_backbone")
 
 
-def feature_dim(model: ModelSettings) -> int:
-    """Width D of the features, for example 2048 for BiT R50x1 and 4096 for R152x2."""
-    if model.family == "saved_model":
-        return build_backbone(model).output_shape[-1]
-    last = model.root_filters * model.width * 2 ** (len(_units(model)) - 1)
-    return 4 * last if _bottleneck(model) else last
+def parts(network: keras.Model, model: ModelSettings) -> list[Part]:
+    """The network's parts from the input to the output; a network that can't be trained has none.
 
-
-def _units(model: ModelSettings) -> tuple[int, ...]:
-    family = bit if model.family == "bit" else simclr_resnet
-    return model.units or family.UNITS[model.depth]
-
-
-def _bottleneck(model: ModelSettings) -> bool:
-    return model.family == "bit" or model.depth not in simclr_resnet.BASIC_DEPTHS
+    Raises:
+        ValueError: A variable lies in no part, or in several.
+    """
+    found = _BACKBONES[model.family].parts(network, model)
+    held = Counter(v.path for part in found for layer in part.layers for v in layer.variables)
+    wrong = [v.path for v in network.variables if held[v.path] != 1]
+    if wrong and model.traits.trained:
+        raise ValueError(f"family '{model.family}': {wrong} must each lie in one part")
+    return found

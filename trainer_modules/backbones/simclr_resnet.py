@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import keras
 from keras import layers
 
-UNITS = {
-    18: (2, 2, 2, 2),
-    34: (3, 4, 6, 3),
-    50: (3, 4, 6, 3),
-    101: (3, 4, 23, 3),
-    152: (3, 8, 36, 3),
-}
+from trainer_modules.backbones.backbone import Backbone, Part
+from trainer_modules.settings import ModelSettings, families
+
 BASIC_DEPTHS = (18, 34)
 NORM_MOMENTUM = 0.9
 NORM_EPSILON = 1e-5
 
 
 def simclr_features(
-    images,
+    images: keras.KerasTensor,
     units: Sequence[int],
     root_filters: int,
     *,
     bottleneck: bool,
     stem: str = "imagenet",
     synchronized: bool = False,
-):
+) -> keras.KerasTensor:
     """Last feature map of images in [0, 1].
 
     Args:
@@ -38,7 +35,9 @@ def simclr_features(
         synchronized: Whether BatchNorm statistics are shared between replicas.
     """
 
-    def conv(outputs, filters, size, strides, name):
+    def conv(
+        outputs: keras.KerasTensor, filters: int, size: int, strides: int, name: str
+    ) -> keras.KerasTensor:
         padding = "same"
         if strides > 1 and size > 1:  # "same" depends on the image's size, the reference does not
             before = (size - 1) // 2
@@ -57,7 +56,9 @@ def simclr_features(
             name=name,
         )(outputs)
 
-    def norm(outputs, name, *, relu=True, gamma="ones"):
+    def norm(
+        outputs: keras.KerasTensor, name: str, *, relu: bool = True, gamma: str = "ones"
+    ) -> keras.KerasTensor:
         outputs = layers.BatchNormalization(
             momentum=NORM_MOMENTUM,
             epsilon=NORM_EPSILON,
@@ -67,7 +68,9 @@ def simclr_features(
         )(outputs)
         return layers.ReLU(name=f"{name}_relu")(outputs) if relu else outputs
 
-    def unit(inputs, filters, strides, project, name):
+    def unit(
+        inputs: keras.KerasTensor, filters: int, strides: int, project: bool, name: str
+    ) -> keras.KerasTensor:
         wide = 4 * filters if bottleneck else filters
         sizes = (1, 3, 1) if bottleneck else (3, 3)
         strided = 1 if bottleneck else 0
@@ -101,6 +104,38 @@ def simclr_features(
                 root_filters * 2**block,
                 2 if block > 0 and index == 0 else 1,
                 index == 0,
-                f"block{block + 1}_unit{index + 1:02d}",
+                _unit_name(block + 1, index + 1),
             )
     return outputs
+
+
+def _unit_name(block: int, unit: int) -> str:
+    return f"block{block}_unit{unit:02d}"
+
+
+def _build(
+    images: keras.KerasTensor, model: ModelSettings, synchronized: bool
+) -> keras.KerasTensor:
+    return simclr_features(
+        images,
+        model.unit_counts,
+        model.root_filters * model.width,
+        bottleneck=model.depth not in BASIC_DEPTHS,
+        stem=model.stem,
+        synchronized=synchronized,
+    )
+
+
+def _parts(network: keras.Model, model: ModelSettings) -> list[Part]:
+    def part(block: int, prefix: str) -> Part:
+        return Part(block, [layer for layer in network.layers if layer.name.startswith(prefix)])
+
+    units = [
+        part(block, f"{_unit_name(block, unit)}_")
+        for block, count in enumerate(model.unit_counts, 1)
+        for unit in range(1, count + 1)
+    ]
+    return [part(0, "root_"), *units]
+
+
+BACKBONE = Backbone(families.SIMCLR, _build, _parts)

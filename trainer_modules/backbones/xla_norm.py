@@ -8,17 +8,21 @@ hands to its matrix kernel. Only training calls these functions, so exported mod
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 
-def group_norm_relu(inputs, gamma, beta, groups: int, epsilon: float):
+def group_norm_relu(
+    inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, groups: int, epsilon: float
+) -> tf.Tensor:
     """relu(gamma * (x - mean) / sqrt(variance + epsilon) + beta), like `bit.group_norm_relu`."""
 
     @tf.custom_gradient
-    def apply(inputs, gamma, beta):
+    def apply(inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Any]:
         outputs, mean, inverse = _norm_forward(inputs, gamma, beta, groups, epsilon)
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> Any:
             return _norm_backward(inputs, gamma, beta, mean, inverse, upstream, groups)
 
         return outputs, gradient
@@ -26,14 +30,14 @@ def group_norm_relu(inputs, gamma, beta, groups: int, epsilon: float):
     return apply(inputs, tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta))
 
 
-def standardize(kernel, epsilon: float, dtype: str):
+def standardize(kernel: tf.Tensor, epsilon: float, dtype: str) -> tf.Tensor:
     """The kernel with zero mean and unit variance per output filter, like `bit.standardize`."""
 
     @tf.custom_gradient
-    def apply(kernel):
+    def apply(kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
         outputs, mean, inverse = _kernel_forward(kernel, epsilon, dtype)
 
-        def gradient(upstream):
+        def gradient(upstream: tf.Tensor) -> Any:
             return _kernel_backward(kernel, mean, inverse, upstream)
 
         return outputs, gradient
@@ -42,7 +46,9 @@ def standardize(kernel, epsilon: float, dtype: str):
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _norm_forward(inputs, gamma, beta, groups: int, epsilon: float):
+def _norm_forward(
+    inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, groups: int, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     wide = _pixels(inputs)
     sums, squares = _sum_pixels(wide), _sum_pixels(tf.square(wide))
     count = _count(inputs, groups)
@@ -55,7 +61,15 @@ def _norm_forward(inputs, gamma, beta, groups: int, epsilon: float):
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _norm_backward(inputs, gamma, beta, mean, inverse, upstream, groups: int):
+def _norm_backward(
+    inputs: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    mean: tf.Tensor,
+    inverse: tf.Tensor,
+    upstream: tf.Tensor,
+    groups: int,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Gradients of inputs, gamma and beta; whether ReLU let a value through is computed again."""
     wide, upstream = _pixels(inputs), _pixels(upstream)
     scale = inverse * gamma
@@ -76,7 +90,9 @@ def _norm_backward(inputs, gamma, beta, mean, inverse, upstream, groups: int):
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _kernel_forward(kernel, epsilon: float, dtype: str):
+def _kernel_forward(
+    kernel: tf.Tensor, epsilon: float, dtype: str
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     mean = tf.reduce_mean(kernel, (0, 1, 2), keepdims=True)
     variance = tf.reduce_mean(tf.square(kernel - mean), (0, 1, 2), keepdims=True)
     inverse = tf.math.rsqrt(variance + epsilon)
@@ -84,7 +100,9 @@ def _kernel_forward(kernel, epsilon: float, dtype: str):
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _kernel_backward(kernel, mean, inverse, upstream):
+def _kernel_backward(
+    kernel: tf.Tensor, mean: tf.Tensor, inverse: tf.Tensor, upstream: tf.Tensor
+) -> tf.Tensor:
     upstream = tf.cast(upstream, tf.float32)
     normal = (kernel - mean) * inverse
     plain = tf.reduce_mean(upstream, (0, 1, 2), keepdims=True)
@@ -92,29 +110,29 @@ def _kernel_backward(kernel, mean, inverse, upstream):
     return inverse * (upstream - plain - normal * along)
 
 
-def _pixels(inputs):
+def _pixels(inputs: tf.Tensor) -> tf.Tensor:
     """[B, H, W, C] to float32 [B, H * W, C]."""
     batch, height, width, channels = tf.unstack(tf.shape(inputs))
     return tf.reshape(tf.cast(inputs, tf.float32), (batch, height * width, channels))
 
 
-def _sum_pixels(values):
+def _sum_pixels(values: tf.Tensor) -> tf.Tensor:
     """[B, P, C] to [B, C]."""
     batch, pixels, _ = tf.unstack(tf.shape(values))
     return tf.matmul(tf.ones((batch, 1, pixels)), values)[:, 0]
 
 
-def _sum_groups(values, groups: int):
+def _sum_groups(values: tf.Tensor, groups: int) -> tf.Tensor:
     """[B, C] to [B, G]."""
     return tf.reduce_sum(tf.reshape(values, (-1, groups, values.shape[-1] // groups)), -1)
 
 
-def _spread(values, inputs):
+def _spread(values: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
     """[B, G] to [B, C]."""
     return tf.repeat(values, inputs.shape[-1] // values.shape[-1], axis=1)
 
 
-def _count(inputs, groups: int):
+def _count(inputs: tf.Tensor, groups: int) -> tf.Tensor:
     """Elements of one group of one image."""
     shape = tf.shape(inputs)
     return tf.cast(shape[1] * shape[2] * (inputs.shape[-1] // groups), tf.float32)

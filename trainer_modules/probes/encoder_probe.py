@@ -160,7 +160,7 @@ def probe_encoder(
     """
     card = _card(encoder)
     model = ModelSettings.model_validate(card.model)
-    if isinstance(card.trained_on, NotTrained) or model.family == "saved_model":
+    if isinstance(card.trained_on, NotTrained) or not model.traits.trained:
         raise InputError(f"{encoder} is an unmodified SavedModel, which has no untrained version")
     seed = card.trained_on.seed
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, Self
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from trainer_modules.settings import families
 from trainer_modules.settings.base import Settings, refuse_incomplete
 
 # Slightly more than ImageNet-21k has. A column with more names does not hold classes.
@@ -95,8 +97,9 @@ class ModelSettings(Settings):
     SavedModel at `init.path` itself, called on images and never trained.
     """
 
-    family: Literal["bit", "simclr", "saved_model"] = Field(
+    family: str = Field(
         "bit",
+        json_schema_extra={"enum": list(families.FAMILIES)},
         description="bit: BiT ResNet-v2 (GroupNorm); simclr: SimCLR ResNet (BatchNorm); "
         "saved_model: the SavedModel of init.path as it is, frozen",
     )
@@ -126,25 +129,41 @@ class ModelSettings(Settings):
     )
     init: InitSettings = InitSettings()
 
+    @field_validator("family")
+    @classmethod
+    def _known_family(cls, family: str) -> str:
+        return families.traits_of(family).name
+
     @model_validator(mode="after")
-    def _known_depth(self) -> Self:
-        if self.family == "bit" and not self.units and self.depth not in (50, 101, 152):
-            raise ValueError(f"model.depth {self.depth}: BiT has 50, 101 and 152")
-        if self.family == "saved_model" and self.init.source != "saved_model":
+    def _known_network(self) -> Self:
+        family, traits = f"family '{self.family}'", self.traits
+        if traits.depths and not self.units and self.depth not in traits.depths:
             raise ValueError(
-                f"family 'saved_model' with init.source '{self.init.source}': it is the SavedModel "
-                "that init names, so init.source=saved_model and init.path=FOLDER are needed"
+                f"depth {self.depth} with {family}: accepted: {_listed(traits.depths)}"
             )
-        if self.family == "saved_model" and self.serving_precision != "float32":
+        if self.init.source not in traits.inits:
             raise ValueError(
-                f"serving_precision '{self.serving_precision}' with family 'saved_model': a "
-                "SavedModel computes as it was exported; leave it at float32"
+                f"{family} with init.source '{self.init.source}': accepted: {_listed(traits.inits)}"
+            )
+        if not traits.trained and self.serving_precision != "float32":
+            raise ValueError(
+                f"serving_precision '{self.serving_precision}' with {family}: a SavedModel "
+                "computes as it was exported; leave it at float32"
             )
         if any(unit < 1 for unit in self.units):
             raise ValueError(f"model.units {self.units}: every block needs at least one unit")
         return self
 
     @property
-    def blocks(self) -> int:
-        """How many blocks of units the backbone has."""
-        return len(self.units) or 4
+    def traits(self) -> families.Traits:
+        """What holds for every backbone of the family."""
+        return families.traits_of(self.family)
+
+    @property
+    def unit_counts(self) -> tuple[int, ...]:
+        """Units of each block; empty where the family has none."""
+        return self.units or self.traits.depths.get(self.depth, ())
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from trainer_modules.settings import FinetuneSettings, TaskSettings
+from trainer_modules.backbones import registry
+from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
 from trainer_modules.training import optimizers
-
-_BLOCK = re.compile(r"block(\d+)")
-_ROOT = "root"
 
 
 class Classifier(keras.Model):
@@ -64,7 +61,9 @@ def weighted_mean(values: Any, weights: Any) -> Any:
     return ops.sum(values * weights) / ops.where(total > 0, total, 1.0)
 
 
-def choose_trained_layers(encoder: keras.Model, settings: FinetuneSettings) -> None:
+def choose_trained_layers(
+    encoder: keras.Model, model: ModelSettings, settings: FinetuneSettings
+) -> None:
     """Freezes what the mode keeps as pretrained; every mode trains the head.
 
     `full` trains the whole backbone and `linear_probe` none of it. `after_block` with k freezes
@@ -72,9 +71,23 @@ def choose_trained_layers(encoder: keras.Model, settings: FinetuneSettings) -> N
     later and the final norm of a BiT network. A frozen BatchNorm keeps its running statistics.
     """
     encoder.trainable = settings.mode != "linear_probe"
-    if settings.mode == "after_block":
-        for layer in encoder.layers:
-            block = _BLOCK.match(layer.name)
-            number = int(block.group(1)) if block else 0
-            if block or layer.name.startswith(_ROOT):
-                layer.trainable = number > settings.after_block
+    if settings.after_block is not None:
+        for part in registry.parts(encoder, model):
+            for layer in part.layers:
+                layer.trainable = part.block > settings.after_block
+
+
+def layer_rates(encoder: keras.Model, model: ModelSettings, decay: float) -> dict[str, float]:
+    """Factors of the learning rate by variable path: decay to the power of the distance.
+
+    The distance is counted from the head, which has 0: the last part of the backbone has 1.
+    """
+    if decay == 1:
+        return {}
+    nearest_first = enumerate(reversed(registry.parts(encoder, model)), 1)
+    return {
+        variable.path: decay**distance
+        for distance, part in nearest_first
+        for layer in part.layers
+        for variable in layer.variables
+    }

@@ -19,7 +19,7 @@ from trainer_modules.input import batches as input_batches
 from trainer_modules.input import class_weights, records
 from trainer_modules.settings import FinetuneSettings, InitSettings
 from trainer_modules.supervised import bit_hyperrule, recipe
-from trainer_modules.supervised.classifier import Classifier, choose_trained_layers
+from trainer_modules.supervised.classifier import Classifier, choose_trained_layers, layer_rates
 from trainer_modules.supervised.selection import selection_score, validate
 from trainer_modules.training import checkpoint, loop, optimizers, stage
 from trainer_modules.weights import initialization
@@ -151,7 +151,7 @@ def _build(work: stage.Stage, plan: recipe.Recipe) -> Classifier:
             f"folder with {model_files.WEIGHTS}"
         )
     initialization.initialize(encoder, InitSettings(source="encoder", path=work.base_model))
-    choose_trained_layers(encoder, settings)
+    choose_trained_layers(encoder, work.model, settings)
     model = Classifier(encoder, work.task)
     optimizer = optimizers.build_optimizer(
         plan.optimizer,
@@ -159,7 +159,7 @@ def _build(work: stage.Stage, plan: recipe.Recipe) -> Classifier:
         plan.steps,
         plan.epochs,
         schedule=plan.schedule,
-        layer_decay=settings.layer_decay,
+        rates=layer_rates(encoder, work.model, settings.layer_decay),
     )
     model.compile(optimizer, jit_compile=stage.JIT_COMPILE)
     return model

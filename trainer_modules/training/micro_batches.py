@@ -16,15 +16,17 @@ import keras
 import tensorflow as tf
 
 from schemas.errors import InputError
+from trainer_modules.settings.families import FAMILIES
 
 
 def check(network: keras.Model, setting: str) -> None:
     """Refuses networks with layers that depend on the whole batch."""
+    without = ", ".join(name for name, traits in FAMILIES.items() if not traits.batch_norm)
     for layer in network._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             raise InputError(
                 f"{setting}: {network.name} has BatchNorm ({layer.name}), whose statistics would "
-                "be a micro-batch's; accepted with it is 0. model.family 'bit' has none"
+                f"be a micro-batch's; accepted with it is 0. Without it: model.family {without}"
             )
 
 

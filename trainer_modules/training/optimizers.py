@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import keras
@@ -16,7 +15,6 @@ EXCLUDED_NAMES = ("bias", "gamma", "beta")
 SUPERVISED_HEAD = "supervised_head"
 """Name of the classifier's last layer; LARS leaves it out of the adaptation."""
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
-_UNIT = re.compile(r"block\d+[/_]unit\d+")
 
 
 @keras.saving.register_keras_serializable("remedis")
@@ -81,8 +79,8 @@ class DecayedSGD(keras.optimizers.Optimizer):
     """SGD with momentum whose weight decay is part of the gradient (L2), as in the papers.
 
     `keras.optimizers.SGD` decays outside the momentum, which is weaker by 1 / (1 - momentum).
-    Biases and the scales and offsets of norms are not decayed. The learning rate falls by
-    `layer_decay` from layer to layer away from the head (see `layer_rates`).
+    Biases and the scales and offsets of norms are not decayed. `rates` are factors of the learning
+    rate by the variable's path, where they are not 1.
     """
 
     def __init__(
@@ -90,14 +88,14 @@ class DecayedSGD(keras.optimizers.Optimizer):
         learning_rate: Rate = 0.1,
         momentum: float = 0.9,
         l2: float = 0.0,
-        layer_decay: float = 1.0,
+        rates: Mapping[str, float] | None = None,
         name: str = "decayed_sgd",
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.momentum = momentum
         self.l2 = l2
-        self.layer_decay = layer_decay
+        self.rates = dict(rates or {})
 
     def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
@@ -107,7 +105,7 @@ class DecayedSGD(keras.optimizers.Optimizer):
         # Noted here, by position: under tf.distribute `update_step` is given bare TensorFlow
         # variables, which have no Keras path.
         self.paths = [variable.path for variable in variables]
-        self.rates = layer_rates(self.paths, self.layer_decay)
+        self.factors = [self.rates.get(path, 1.0) for path in self.paths]
 
     def update_step(
         self,
@@ -118,7 +116,7 @@ class DecayedSGD(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         velocity, path = self.velocities[index], self.paths[index]
         weight = ops.convert_to_tensor(variable)
-        learning_rate = self.rates[index] * ops.cast(learning_rate, variable.dtype)
+        learning_rate = self.factors[index] * ops.cast(learning_rate, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
         if self.l2 and not excluded(path):
             gradient = gradient + self.l2 * weight
@@ -137,7 +135,7 @@ class DecayedSGD(keras.optimizers.Optimizer):
         return super().get_config() | {
             "momentum": self.momentum,
             "l2": self.l2,
-            "layer_decay": self.layer_decay,
+            "rates": self.rates,
         }
 
 
@@ -155,13 +153,13 @@ class LARS(DecayedSGD):
         learning_rate: Rate = 0.1,
         momentum: float = 0.9,
         l2: float = 0.0,
-        layer_decay: float = 1.0,
+        rates: Mapping[str, float] | None = None,
         eeta: float = 1e-3,
         not_adapted: tuple[str, ...] = (SUPERVISED_HEAD,),
         name: str = "lars",
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate, momentum, l2, layer_decay, name=name, **kwargs)
+        super().__init__(learning_rate, momentum, l2, rates, name=name, **kwargs)
         self.eeta = eeta
         self.not_adapted = tuple(not_adapted)
 
@@ -185,27 +183,27 @@ class AdamW(keras.optimizers.Adam):
     """Adam with decoupled decay, without decay of biases and of the parameters of norms.
 
     Keras' own AdamW decays all variables by one learning rate; here the decay, like the step,
-    follows the layer's (see `layer_rates`).
+    follows the variable's (`rates`, as of `DecayedSGD`).
     """
 
     def __init__(
         self,
         learning_rate: Rate = 0.001,
         decoupled_decay: float = 0.0,
-        layer_decay: float = 1.0,
+        rates: Mapping[str, float] | None = None,
         name: str = "adamw",
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.decoupled_decay = decoupled_decay
-        self.layer_decay = layer_decay
+        self.rates = dict(rates or {})
 
     def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
         paths = [variable.path for variable in variables]
-        self.rates = layer_rates(paths, self.layer_decay)
+        self.factors = [self.rates.get(path, 1.0) for path in paths]
         self.decays = [0.0 if excluded(path) else self.decoupled_decay for path in paths]
 
     def update_step(
@@ -215,7 +213,7 @@ class AdamW(keras.optimizers.Adam):
         learning_rate: keras.KerasTensor,
     ) -> None:
         index = self._get_variable_index(variable)
-        learning_rate = self.rates[index] * ops.cast(learning_rate, variable.dtype)
+        learning_rate = self.factors[index] * ops.cast(learning_rate, variable.dtype)
         if self.decays[index]:
             decayed = self.decays[index] * learning_rate * ops.convert_to_tensor(variable)
             self.assign_sub(variable, decayed)
@@ -224,32 +222,8 @@ class AdamW(keras.optimizers.Adam):
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "decoupled_decay": self.decoupled_decay,
-            "layer_decay": self.layer_decay,
+            "rates": self.rates,
         }
-
-
-def layer_rates(paths: Sequence[str], decay: float) -> list[float]:
-    """Factor of each variable's learning rate: decay to the power of its distance from the head.
-
-    The head has distance 0. Every residual unit is a layer, and so is the root; the norm that ends
-    a BiT network belongs to its last unit.
-
-    Args:
-        paths: Keras paths of the trained variables, from the input to the output.
-        decay: Factor from one layer to the one before it; 1: none.
-    """
-    layers: list[str] = []
-    for path in paths:
-        unit = _UNIT.search(path)
-        if SUPERVISED_HEAD in path:
-            layers.append(SUPERVISED_HEAD)
-        elif unit:
-            layers.append(unit.group())
-        else:
-            layers.append(layers[-1] if layers else "root")
-    below = [name for name in dict.fromkeys(layers) if name != SUPERVISED_HEAD]
-    distance = {name: len(below) - place for place, name in enumerate(below)}
-    return [decay ** distance.get(name, 0) for name in layers]
 
 
 def excluded(path: str) -> bool:
@@ -281,7 +255,7 @@ def build_optimizer(
     epochs: int,
     *,
     schedule: keras.optimizers.schedules.LearningRateSchedule | None = None,
-    layer_decay: float = 1.0,
+    rates: Mapping[str, float] | None = None,
 ) -> keras.optimizers.Optimizer:
     """Builds the optimizer that the settings name, with its schedule.
 
@@ -291,10 +265,10 @@ def build_optimizer(
         steps_per_epoch: Updates per epoch (after accumulation).
         epochs: Length of the training.
         schedule: Instead of the settings' own.
-        layer_decay: Factor of the learning rate from one layer to the one before it.
+        rates: Factors of the learning rate by variable path, where they are not 1.
     """
     schedule = schedule or build_schedule(settings, batch_size, steps_per_epoch, epochs)
     if settings.name == "adamw":
-        return AdamW(schedule, settings.weight_decay, layer_decay)
+        return AdamW(schedule, settings.weight_decay, rates)
     kind = LARS if settings.name == "lars" else DecayedSGD
-    return kind(schedule, settings.momentum, settings.weight_decay, layer_decay)
+    return kind(schedule, settings.momentum, settings.weight_decay, rates)

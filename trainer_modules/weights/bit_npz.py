@@ -27,8 +27,7 @@ def load_bit_npz(backbone: keras.Model, path: Path) -> int:
     variables = {_PREFIX + variable.path: variable for variable in backbone.weights}
     if f"{_PREFIX}root_block/standardized_conv2d/kernel" not in variables:
         raise InputError(
-            f"model.init.source 'bit_npz' needs model.family 'bit', received a {backbone.name}; "
-            "accepted for it are 'random' and 'encoder'"
+            f"model.init.source 'bit_npz' needs model.family 'bit', received a {backbone.name}"
         )
     try:
         with zipfile.ZipFile(path) as archive:

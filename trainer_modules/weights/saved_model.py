@@ -14,7 +14,6 @@ import numpy as np
 
 from schemas.errors import InputError, some_of
 
-_FIRST_SCOPE = re.compile(r"(^|/)(root_block|block\d+|group_norm)(/|$)")
 _SUFFIX = re.compile(r":\d+$")
 
 
@@ -31,8 +30,8 @@ def load_saved_model(backbone: keras.Model, folder: Path) -> int:
     Raises:
         InputError: The folder is not a TF2 SavedModel, or its variables do not match the backbone.
     """
-    found = _variables(folder)
     wanted = {variable.path: variable for variable in backbone.weights}
+    found = _variables(folder, {path.split("/")[0] for path in wanted})
     differences = [f"lacks {path}" for path in wanted if path not in found]
     differences += [f"has {path}, which the backbone lacks" for path in found if path not in wanted]
     differences += [
@@ -52,8 +51,8 @@ def load_saved_model(backbone: keras.Model, folder: Path) -> int:
     return len(wanted)
 
 
-def _variables(folder: Path) -> dict[str, np.ndarray]:
-    """Variables, except the head's, by the part of their names that comes from BiT's layers."""
+def _variables(folder: Path, layers: set[str]) -> dict[str, np.ndarray]:
+    """Variables, except the head's, by their names from the first of these layers on."""
     from trainer_modules.weights.saved_model_guard import load_guarded
 
     module = load_guarded(str(folder), f"{folder} is not a complete TF2 SavedModel")
@@ -65,8 +64,9 @@ def _variables(folder: Path) -> dict[str, np.ndarray]:
         name = _SUFFIX.sub("", variable.name)
         if "/head/" in f"/{name}" or not variable.dtype.is_floating:
             continue
-        scope = _FIRST_SCOPE.search(name)
-        name = name[scope.start(2) :] if scope else name
+        scopes = name.split("/")
+        first = next((place for place, scope in enumerate(scopes) if scope in layers), 0)
+        name = "/".join(scopes[first:])
         if name in found:
             raise InputError(f"{folder} holds two variables named {name}")
         found[name] = variable.numpy()

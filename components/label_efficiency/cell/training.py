@@ -26,7 +26,7 @@ from trainer_modules.decisions import auc
 from trainer_modules.input import batches as input_batches
 from trainer_modules.input import class_weights, records
 from trainer_modules.settings import FinetuneSettings, ModelSettings, TaskSettings
-from trainer_modules.supervised.classifier import Classifier, choose_trained_layers
+from trainer_modules.supervised.classifier import Classifier, choose_trained_layers, layer_rates
 from trainer_modules.training import optimizers, stage
 
 _SCORE_BATCH = 256
@@ -144,14 +144,14 @@ def _compiled(recipe: _Recipe) -> Network:
     )
     with stage.machine_strategy().scope():
         classifier = build(job)
-        choose_trained_layers(classifier.encoder, finetune)
+        choose_trained_layers(classifier.encoder, job.model, finetune)
         classifier.compile(
             optimizers.build_optimizer(
                 settings,
                 recipe.batch_size,
                 job.settings.steps,
                 epochs=1,
-                layer_decay=finetune.layer_decay,
+                rates=layer_rates(classifier.encoder, job.model, finetune.layer_decay),
             ),
             jit_compile=stage.JIT_COMPILE,
         )

@@ -50,7 +50,7 @@ def misplaced(config: RunConfig, target: Target = KUBEFLOW) -> list[str]:
     """Lists configured folders that are on no volume of the node that uses them."""
     uses = [("ImageExampleGen", "data.root", config.data.root)]
     uses += [("Pretrainer", "model.init.path", config.model.init.path)]
-    if config.model.family == "saved_model":
+    if not config.model.traits.trained:
         uses += [("Finetuner", "model.init.path", config.model.init.path)]
     if config.upstream.enabled:
         uses += [("UpstreamExampleGen", "upstream.data.root", config.upstream.data.root)]

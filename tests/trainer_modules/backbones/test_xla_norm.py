@@ -61,8 +61,10 @@ def test_standardize_and_its_gradient():
 
 
 def unit(fused):
-    layer = bit.BitUnit(4, 2, fused)
+    layer = bit.BitUnit(4, 2)
     layer.build((None, 8, 8, 8))
+    if fused:
+        bit.fuse_norms(layer)
     rng = np.random.default_rng(2)
     for weight in layer.weights:
         weight.assign(rng.normal(size=weight.shape))
@@ -103,6 +105,10 @@ def test_only_training_is_compiled():
 def test_networks_of_published_width_are_fused(root_filters, fused):
     images = keras.Input((32, 32, 3))
     features = bit.bit_features(images, (1,), root_filters)
-    block = keras.Model(images, features).get_layer("block1")
-    assert block.units[0].conv_b.fused is fused
-    assert keras.layers.deserialize(keras.layers.serialize(block)).fused is fused
+    network = keras.Model(images, features)
+    assert network.get_layer("block1").units[0].conv_b.fused is fused
+    norms = [layer for layer in network._flatten_layers() if hasattr(layer, "fused")]
+    # The root's convolution; three norms and four convolutions of a unit; the norm at the end.
+    assert [layer.fused for layer in norms] == [fused] * 9
+    copy = keras.layers.deserialize(keras.layers.serialize(network.get_layer("block1")))
+    assert (copy.filters, len(copy.units)) == (root_filters, 1)

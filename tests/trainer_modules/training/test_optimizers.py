@@ -128,11 +128,12 @@ DISTANCES = {
 }
 
 
+DEEP = ModelSettings(units=(1, 2), root_filters=8, image_size=32, stem="cifar")
+
+
 def deep_network():
     """A finetuned network, with head weights that are not zero."""
-    encoder = registry.build_backbone(
-        ModelSettings(units=(1, 2), root_filters=8, image_size=32, stem="cifar")
-    )
+    encoder = registry.build_backbone(DEEP)
     model = classifier.Classifier(encoder, TaskSettings(labels=("a", "b"), kind="multilabel"))
     rng = np.random.default_rng(0)
     for weight in model.trainable_weights:
@@ -167,7 +168,8 @@ def test_layer_decay_scales_the_step_of_each_layer(kind):
         for variable, value in zip(variables, start, strict=True):
             variable.assign(value)
         scaled = settings.model_copy(update={"learning_rate": rate})
-        optimizer = optimizers.build_optimizer(scaled, 64, 5, 2, layer_decay=layer_decay)
+        rates = classifier.layer_rates(model.encoder, DEEP, layer_decay)
+        optimizer = optimizers.build_optimizer(scaled, 64, 5, 2, rates=rates)
         for gradient in gradients:
             optimizer.apply(gradient, variables)
         return {v.path: np.array(v) for v in variables}
@@ -183,7 +185,9 @@ def test_layer_decay_scales_the_step_of_each_layer(kind):
 def test_layers_of_the_simclr_resnet_are_its_units():
     paths = ["root_conv/kernel", "root_norm/gamma", "block1_unit01_conv1/kernel"]
     paths += ["block1_unit01_norm1/gamma", "block2_unit01_conv1/kernel", "supervised_head/bias"]
-    found = optimizers.layer_rates(paths, 0.5)
+    simclr = ModelSettings(family="simclr", depth=18, units=(1, 1), root_filters=8)
+    rates = classifier.layer_rates(registry.build_backbone(simclr), simclr, 0.5)
+    found = [rates.get(path, 1.0) for path in paths]
     assert found == [0.125, 0.125, 0.25, 0.25, 0.5, 1.0]
 
 
@@ -232,10 +236,10 @@ def test_the_cifar10_recipe_of_simclr_peaks_at_two():
 @pytest.mark.parametrize("name", ["lars", "sgd", "adamw"])
 def test_optimizer_survives_serialization(name):
     settings = OptimizerSettings(name=name, weight_decay=0.1, momentum=0.8)
-    first = optimizers.build_optimizer(settings, 256, 7, 20, layer_decay=0.9)
+    first = optimizers.build_optimizer(settings, 256, 7, 20, rates={"root_block/kernel": 0.9})
     second = keras.optimizers.deserialize(keras.optimizers.serialize(first))
     assert type(second) is type(first)
-    assert second.layer_decay == 0.9
+    assert second.rates == {"root_block/kernel": 0.9}
     if name != "adamw":
         assert (second.momentum, second.l2) == (0.8, 0.1)
     assert second.get_config() == first.get_config()
