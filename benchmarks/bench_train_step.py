@@ -57,7 +57,9 @@ def serve_ours(args: argparse.Namespace) -> None:
     labels = tf.constant(rng.integers(0, 10, args.batch))
     with tempfile.TemporaryDirectory() as folder:
         served = MODEL.model_copy(update={"serving_precision": POLICIES[args.precision]})
-        card = export.encoder_card(served, NotTrained(initialised=FirstWeights(source="random")))
+        card = export.encoder_card(
+            backbone, served, NotTrained(initialised=FirstWeights(source="random"))
+        )
         export.export_encoder(export.serving_network(backbone, served), Path(folder), card)
         encoder = tf.saved_model.load(folder)
     timing.serve(

@@ -159,16 +159,20 @@ def serving_network(trained: keras.Model, model: ModelSettings) -> keras.Model:
     return network
 
 
-def export_encoder(
-    network: keras.Model, model: ModelSettings, folder: pathlib.Path, trained_on: EncoderTraining
-) -> None:
-    """Writes the encoder's SavedModel, with its weights and card beside it."""
-    card = EncoderCard(
+def encoder_card(
+    network: keras.Model, model: ModelSettings, trained_on: EncoderTraining
+) -> EncoderCard:
+    """The card of an encoder: its network, and what it was trained on."""
+    return EncoderCard(
         model=model.model_dump(mode="json"),
         feature_dim=network.output_shape[-1],
         image_size=model.image_size,
         trained_on=trained_on,
     )
+
+
+def export_encoder(network: keras.Model, folder: pathlib.Path, card: EncoderCard) -> None:
+    """Writes the encoder's SavedModel, with its weights and card beside it."""
     module = Encoder(network)
     tf.saved_model.save(module, str(folder), signatures={features.EMBED_SIGNATURE: module.embed})
     _write_extra(network, folder, card)

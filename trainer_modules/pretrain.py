@@ -97,7 +97,8 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         network = export.serving_network(model.encoder, work.model)
         trained_on = _trained_on(work, source.count, pairs, initialized, history)
-        export.export_encoder(network, work.model, work.serving_model_dir, trained_on)
+        card = export.encoder_card(network, work.model, trained_on)
+        export.export_encoder(network, work.serving_model_dir, card)
         store.delete()
 
 
@@ -106,7 +107,8 @@ def _pass_on(work: stage.Stage) -> None:
     network = registry.build_backbone(work.model)
     progress(f"pretraining is skipped: model.family={work.model.family} is never trained")
     trained_on = NotTrained(initialised=initialization.describe(work.model.init))
-    export.export_encoder(network, work.model, work.serving_model_dir, trained_on)
+    card = export.encoder_card(network, work.model, trained_on)
+    export.export_encoder(network, work.serving_model_dir, card)
     work.model_run_dir.mkdir(parents=True, exist_ok=True)
     loop.History("pretrain", 0).write(work.model_run_dir)
 

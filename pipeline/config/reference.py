@@ -132,8 +132,9 @@ def _sections(prefix: str, model: type[BaseModel], default: BaseModel | None) ->
 def _setting(name: str, field: FieldInfo, value: Any, kind: str = "") -> Setting:
     default = "required" if field.is_required() else value_text(value)
     extra = field.json_schema_extra
-    if isinstance(extra, dict) and "enum" in extra:  # text, of which a registry says what it may be
-        described = type_name(typing.Literal[tuple(extra["enum"])], ())
+    accepted = extra.get("enum") if isinstance(extra, dict) else None
+    if isinstance(accepted, list):  # text, of which a registry says what it may be
+        described = type_name(typing.Literal[tuple(accepted)], ())
     else:
         described = type_name(field.annotation, field.metadata)
     return Setting(name, described, default, field.description or "", kind)
