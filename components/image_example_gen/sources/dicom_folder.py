@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import functools
 import os
+import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -143,8 +144,9 @@ class DicomSource(FileSource):
         from components.image_example_gen.decoding.dicom.objects import examine
 
         number = 0
+        table = posixpath.normpath(self._data.dicom.table)
         for path in files_below(self._root, ""):
-            if path == self._data.dicom.table:
+            if path == table:
                 continue
             found = examine(os.path.join(self._root, path), _TAGS)
             if found.skipped:

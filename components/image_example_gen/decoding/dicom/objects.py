@@ -68,7 +68,9 @@ def _no_image(tags: Dataset) -> str:
     """What an object is that is no image; empty for an image, and where nothing tells."""
     from pydicom.uid import UID
 
-    uid = UID(str(tags.get("SOPClassUID") or "").strip())
+    meta = getattr(tags, "file_meta", None) or {}
+    # A directory under another name has its class in the file's head alone.
+    uid = UID(str(tags.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "").strip())
     has_pixels = values.integer(tags, "Rows") and values.integer(tags, "Columns")
     told = uid.name if uid and uid.name != uid else "another class of objects"
     if uid.keyword in _DERIVED or (uid and not has_pixels and "Image Storage" not in told):

@@ -155,6 +155,16 @@ def test_the_main_picture_of_several_is_taken():
     assert shown.flags == (picture.SEVERAL_PICTURES,)
 
 
+def test_the_main_picture_is_turned_upright():
+    main = np.kron(RNG.integers(0, 256, (6, 8), dtype=np.uint8), np.ones((8, 8), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = _saved(Image.fromarray(main), "MPO", save_all=True, quality=95, exif=exif,
+                  append_images=[Image.new("L", (16, 16))])  # fmt: skip
+    shown = _read(data).pixels
+    assert np.abs(shown.astype(int) - np.rot90(main, -1)).mean() < 4
+
+
 def test_the_main_picture_need_not_be_the_first():
     preview, main = (RNG.integers(0, 256, (48, side, 3), dtype=np.uint8) for side in (40, 64))
     data = bytearray(_saved(Image.fromarray(preview), "MPO", save_all=True,

@@ -141,6 +141,11 @@ def test_too_many_files_without_a_row_end_the_run(opened, archive):
     assert _open(opened, archive).counts()["files_without_a_table_row"] == 2
 
 
+def test_the_table_is_no_file_beside_the_images(opened, archive):
+    source = _open(opened, archive, dicom={"table": "./labels.csv"})
+    assert source.counts() == _open(opened, archive).counts()
+
+
 def test_series_may_be_labeled(opened, archive):
     write_dicom(archive / "S3/I7", 7, SeriesInstanceUID="1.2.77")
     (archive / "labels.csv").write_text("SeriesInstanceUID,effusion\n1.2.77,1\n")

@@ -68,6 +68,13 @@ def test_images_of_any_class(tmp_path, uid):
     assert (found.skipped, found.frames, found.tags.PatientID) == ("", 1, "MRN-1")
 
 
+def test_a_directory_under_another_name(tmp_path):
+    made = without(_object(None), *SHOWN)
+    made.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    found = examine(_written(tmp_path / "INDEX", made), NAMES)
+    assert found.skipped == "no_image: Media Storage Directory Storage"
+
+
 def test_an_image_that_lost_its_size_is_broken_and_not_skipped(tmp_path):
     made = without(_object("1.2.840.10008.5.1.4.1.1.1.1"), "Rows")
     assert examine(_written(tmp_path / "I0001", made), NAMES).skipped == ""
