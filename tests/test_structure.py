@@ -117,6 +117,14 @@ def test_no_packages_import_each_other_in_a_circle(graph):
     graphlib.TopologicalSorter(graph()).prepare()  # raises CycleError, which names the circle
 
 
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {}
+    for name, path in MODULES.items():
+        imported = {n if n in MODULES else n.rpartition(".")[0] for n in _imported(path)}
+        graph[name] = {n for n in imported if n in MODULES and n not in (name, *PACKAGES)}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
 def test_packages_say_in_three_lines_what_lives_in_them():
     said = {p: ast.get_docstring(ast.parse(MODULES[p].read_text())) or "" for p in PACKAGES}
     assert [p for p, text in said.items() if not 1 <= len(text.splitlines()) <= 3] == []

@@ -35,11 +35,9 @@ from components.image_example_gen.decoding.dicom import (
 from components.image_example_gen.decoding.dicom import (
     values as tags,
 )
+from components.image_example_gen.decoding.dicom.errors import Damaged, TooLarge, Unusable
 from components.image_example_gen.decoding.dicom.layout import Layout
 from components.image_example_gen.decoding.dicom.plugins import (
-    Damaged,
-    TooLarge,
-    Unusable,
     read_frame,
     require_decoder,
     silence,

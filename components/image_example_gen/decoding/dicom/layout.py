@@ -14,7 +14,7 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO
 
 from components.image_example_gen.decoding.dicom import values as tags
-from components.image_example_gen.decoding.dicom.plugins import Damaged, TooLarge, Unusable
+from components.image_example_gen.decoding.dicom.errors import Damaged, TooLarge, Unusable
 from components.image_example_gen.pixels import picture
 
 if TYPE_CHECKING:

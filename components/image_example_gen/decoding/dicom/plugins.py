@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, BinaryIO
 
+from components.image_example_gen.decoding.dicom.errors import Damaged, Unusable
+
 if TYPE_CHECKING:
     import numpy as np
     from pydicom import Dataset
@@ -29,18 +31,6 @@ if TYPE_CHECKING:
 _APART = "gdcm"
 _SECONDS = 120
 _VARIANT = "variant"
-
-
-class Unusable(Exception):
-    """A DICOM file that holds no image one can use; the message names no identity."""
-
-
-class Damaged(Unusable):
-    """A file that breaks its decoder."""
-
-
-class TooLarge(Unusable):
-    """More pixels than allowed."""
 
 
 def stated_syntax(header: Dataset) -> UID:
