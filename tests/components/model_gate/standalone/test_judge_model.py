@@ -98,7 +98,7 @@ def test_records_of_other_splits_are_refused(tmp_path, good):
         called_model.call_model(good, [str(path)])
     plain = tmp_path / "plain.gz"
     plain.write_bytes(b"no records" * 10)
-    with pytest.raises(InputError, match="no GZIP-compressed TFRecords"):
+    with pytest.raises(InputError, match="are not GZIP-compressed TFRecords"):
         called_model.call_model(good, [str(plain)])
 
 
