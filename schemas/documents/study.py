@@ -87,7 +87,11 @@ class Curve(Part):
 
 
 class Difference(Part):
-    """A paired difference with its interval; `excluded`: resamples on which it was undefined."""
+    """A paired difference with its interval.
+
+    `excluded`: fraction of the resamples on which it was undefined; `by_class`: patients with a
+    record of each class; `effective`: how many patients of one record each would say as much.
+    """
 
     value: Number
     lower: Number
@@ -95,6 +99,8 @@ class Difference(Part):
     patients: int
     examples: int
     excluded: Number
+    by_class: dict[str, int] = Field(default_factory=dict)
+    effective: Number = None
 
 
 class Comparison(Part):

@@ -68,9 +68,15 @@ TOGETHER = {
     "distribution.tpu": ("distribution.strategy=tpu", "distribution.tpu=local"),
     "beam.runner": ("beam.runner=multi_processing", "beam.workers=3"),
 }
+# BiT's weights fit no other family.
+WITHOUT_WEIGHTS = (
+    *("model.family=simclr", "model.units=[]", "model.depth=18"),
+    *("model.init.source=random", "model.init.path="),
+)
 # The same for the presets that have those values already.
 INSTEAD = {
-    "cxr": {"task.kind": ("task.kind=binary", "task.labels=[a]")},
+    "cxr": {"task.kind": ("task.kind=binary", "task.labels=[a]"), "model.family": WITHOUT_WEIGHTS},
+    "pathology": {"model.family": WITHOUT_WEIGHTS},
     "cifar10": {"model.family": ("model.family=bit", "model.depth=50")},
 }
 SLOW = pytest.mark.slow
