@@ -55,8 +55,8 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Runs the REMEDIS pipeline on this machine.",
-        epilog="exit status: 0 pushed, or evaluated when asked for; 2 bad input or configuration; "
-        "3 stopped by DataGate; 4 not blessed by ModelGate; 1 a bug; 130 interrupted",
+        epilog="exit status: 0 pushed, or evaluated when asked for; 1 a bug; 2 bad input; 3 "
+        "stopped by DataGate; 4 refused by ModelGate, 5 for lack of data; 130 interrupted",
         allow_abbrev=False,
     )
     source = parser.add_mutually_exclusive_group()

@@ -180,7 +180,8 @@ def gate_verdict(
         not_probabilities=0,
         **nothing | measured,
     )
-    return verdict_document(Verdict(blessed, reasons, rules), evidence, GateSettings())
+    outcome = "blessed" if blessed else "refused"
+    return verdict_document(Verdict(outcome, reasons, rules), evidence, GateSettings())
 
 
 def run_settings(*overrides: str, preset: str = "demo", **changes: Any) -> dict[str, Any]:

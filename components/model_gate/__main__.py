@@ -61,8 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m components.model_gate",
         description="Decides whether a model may be released, from patient-level evidence.",
-        epilog="exit status: 0 blessed; 4 refused; 2 bad input; 1 a bug. The verdict is JSON on "
-        "stdout, the rules in words on stderr. docs/model_gate.md shows examples.",
+        epilog="exit status: 0 blessed; 4 refused; 5 inconclusive, there are too few data; 2 bad "
+        "input; 1 a bug. The verdict is JSON on stdout, the rules in words on "
+        "stderr. docs/model_gate.md shows examples.",
         allow_abbrev=False,
     )
     judged = parser.add_mutually_exclusive_group(required=True)

@@ -9,7 +9,9 @@ from pathlib import Path
 from components.reporter.page.content import Content, read_content
 from components.reporter.page.page import render_card, render_page
 from components.reporter.page.report_inputs import ReportInputs
+from schemas.documents.gate import Metric
 from schemas.documents.run import RunReport
+from schemas.features import Domain
 
 PACKAGES = (
     "tfx",
@@ -55,10 +57,22 @@ def report_of(content: Content) -> RunReport:
         verdict=content.verdict,
         reasons=content.reasons,
         blessed=content.gate.blessed if content.gate else None,
-        metrics=content.gate.metrics if content.gate else {},
+        metrics=_metrics(content),
         pushed=content.pushed,
         quarantined=content.ingest.quarantined_count if content.ingest else 0,
     )
+
+
+def _metrics(content: Content) -> dict[Domain, dict[str, Metric]]:
+    """Metrics without what their intervals rest on, which the verdict has."""
+    found = content.gate.metrics if content.gate else {}
+    return {
+        domain: {
+            name: Metric(**one.model_dump(include=set(Metric.model_fields)))
+            for name, one in metrics.items()
+        }
+        for domain, metrics in found.items()
+    }
 
 
 def installed_versions() -> dict[str, str]:

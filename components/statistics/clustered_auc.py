@@ -5,8 +5,10 @@ The wider of two intervals, bound by bound. The first is the jackknife of patien
 patients apart. It knows no model, but its error is itself estimated, and comes out too small where
 no hard patient happens to be among few. The second asks which AUCs are compatible with the data
 if the variance is at least half of a binormal model's, with the correlation within patients as
-estimated (Newcombe 2006's score interval, on the effective number of patients). docs/model_gate.md
-shows what was measured, `benchmarks/bench_coverage.py` measures it again.
+estimated (Newcombe 2006's score interval, on the effective number of patients). No bound is
+further away than the exact one of a share among the patients of the smaller class, which is the
+most that an AUC can vary (Birnbaum and Klose 1957). docs/model_gate.md shows what was measured,
+`benchmarks/bench_coverage.py` measures it again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize, special
 
-from components.statistics import jackknife
+from components.statistics import jackknife, rates
 from components.statistics.intervals import Interval
 from components.statistics.judged_rows import JudgedRows
 from components.statistics.target_auc import TargetAuc
@@ -88,16 +90,16 @@ class ClusteredAuc:
         if not (self.degrees > 0 and np.isfinite(self.left_out).all()):
             return found
         quantile = jackknife.t_quantile(self.degrees, confidence)
-        lower, upper = self._model_bounds(quantile)
-        if self._log_odds.error < _NEXT_TO_ONE:
-            # No patient matters: all are told apart, or the score is a constant. What speaks is
-            # their number alone, as in the exact interval of a share of 1.
-            exact = ((1 - confidence) / 2) ** (1 / self.effective)
-            of_data = exact, 1 - exact
-        else:
-            of_data = self._log_odds.bounds(quantile)
+        by_model = self._model_bounds(quantile)
+        # Where no patient matters, all are told apart or the score is a constant: the data do not
+        # show their error, and only the model and the number of patients bound it.
+        silent = self._log_odds.error < _NEXT_TO_ONE
+        by_data = (0.0, 1.0) if silent else self._log_odds.bounds(quantile)
+        widest = rates.clopper_pearson(self.across, self.effective, confidence)
         found = dataclasses.replace(
-            found, lower=min(lower, of_data[0]), upper=max(upper, of_data[1])
+            found,
+            lower=max(widest[0], min(by_data[0], by_model[0])),
+            upper=min(widest[1], max(by_data[1], by_model[1])),
         )
         return jackknife.holding(found, self.value)
 

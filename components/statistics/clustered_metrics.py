@@ -56,15 +56,20 @@ def intervals(
     return found
 
 
+def aucs(
+    records: JudgedRows, confidence: float, auc: ClusteredAuc | None = None
+) -> dict[str, Interval]:
+    """The AUC by record and by patient, of the records of one or more targets."""
+    auc = auc or ClusteredAuc.of(records)
+    equal = ClusteredAuc.of(records.by_patient(), auc.correlations)
+    return {"auc": auc.interval(confidence), f"auc{BY_PATIENT}": equal.interval(confidence)}
+
+
 def _of(
     records: JudgedRows, equal: JudgedRows, precision: Precision, auc: ClusteredAuc | None
 ) -> dict[str, Interval]:
     confidence = precision.confidence
-    auc = auc or ClusteredAuc.of(records)
-    found = {
-        "auc": auc.interval(confidence),
-        f"auc{BY_PATIENT}": ClusteredAuc.of(equal, auc.correlations).interval(confidence),
-    }
+    found = aucs(records, confidence, auc)
     for name, select in _RATES.items():
         rate = _rate(records, select)
         found[name] = _rate_interval(records, rate, _KIND[name], confidence)

@@ -41,9 +41,21 @@ class JudgedRows:
 
     @classmethod
     def from_table(
-        cls, table: pd.DataFrame, targets: Sequence[str], exclusive: bool = False
+        cls,
+        table: pd.DataFrame,
+        targets: Sequence[str],
+        exclusive: bool = False,
+        unit: str = features.IMAGE_ID,
     ) -> JudgedRows:
-        """Extracts the records with a known label from a predictions table."""
+        """Extracts the records with a known label from a predictions table.
+
+        Args:
+            table: Predictions as the Predictor writes them.
+            targets: Names of the targets.
+            exclusive: True for the classes of a multiclass task.
+            unit: Column of what counts once: the records of a study share its weight.
+        """
+        import pandas as pd
 
         def matrix(column: Callable[[str], str]) -> np.ndarray:
             return table[[column(target) for target in targets]].to_numpy(np.float64)
@@ -51,24 +63,28 @@ class JudgedRows:
         weight = matrix(features.label_weight)
         known = (weight > 0).any(axis=1)
         # Sorted, so that the same patients get the same numbers in any order of the records.
-        names, patient = np.unique(
-            table[features.PATIENT_ID].to_numpy(str)[known], return_inverse=True
-        )
+        patient, names = pd.factorize(table[features.PATIENT_ID].astype(str)[known], sort=True)
+        weight = weight[known]
+        if unit != features.IMAGE_ID:
+            owners = table[list(dict.fromkeys((features.PATIENT_ID, unit)))]
+            weight = _shared(weight, owners[known])
         return cls(
             targets=tuple(targets),
             exclusive=exclusive,
             patient=patient,
             patients=len(names),
             label=matrix(features.label)[known],
-            weight=weight[known],
+            weight=weight,
             score=matrix(features.prediction)[known],
             decision=matrix(features.decision)[known],
         )
 
     @classmethod
-    def of_task(cls, table: pd.DataFrame, task: TaskSettings) -> JudgedRows:
+    def of_task(
+        cls, table: pd.DataFrame, task: TaskSettings, unit: str = features.IMAGE_ID
+    ) -> JudgedRows:
         """Extracts the records of a task's targets from a predictions table."""
-        return cls.from_table(table, task.targets, exclusive=task.kind == "multiclass")
+        return cls.from_table(table, task.targets, task.kind == "multiclass", unit)
 
     @property
     def examples(self) -> int:
@@ -89,3 +105,26 @@ class JudgedRows:
             weight[:, index] = np.where(known, self.weight[:, index], 0.0)
             weight[known, index] /= of_patient[self.patient[known]]
         return dataclasses.replace(self, weight=weight)
+
+    def part(self, chosen: np.ndarray) -> JudgedRows:
+        """Some of the records, with their patients numbered anew."""
+        kept, patient = np.unique(self.patient[chosen], return_inverse=True)
+        return dataclasses.replace(
+            self,
+            patient=patient,
+            patients=len(kept),
+            label=self.label[chosen],
+            weight=self.weight[chosen],
+            score=self.score[chosen],
+            decision=self.decision[chosen],
+        )
+
+
+def _shared(weight: np.ndarray, owners: pd.DataFrame) -> np.ndarray:
+    """Each target's weights, those of one patient's unit divided by their sum."""
+    unit = owners.groupby(list(owners.columns), sort=False).ngroup().to_numpy()
+    shared = np.zeros_like(weight)
+    for index in range(weight.shape[1]):
+        sums = np.bincount(unit, weight[:, index])[unit]
+        np.divide(weight[:, index], sums, out=shared[:, index], where=weight[:, index] > 0)
+    return shared

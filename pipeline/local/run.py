@@ -51,6 +51,7 @@ class ExitStatus(enum.IntEnum):
     BAD_INPUT = 2
     STOPPED_BY_DATA_GATE = 3
     NOT_BLESSED = 4
+    INCONCLUSIVE = 5
     INTERRUPTED = 130
 
 
@@ -59,6 +60,7 @@ _STATUS_OF_VERDICT = {
     "evaluated": ExitStatus.DONE,
     "stopped_by_data_gate": ExitStatus.STOPPED_BY_DATA_GATE,
     "not_blessed": ExitStatus.NOT_BLESSED,
+    "inconclusive": ExitStatus.INCONCLUSIVE,
 }
 
 

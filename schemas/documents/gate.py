@@ -20,10 +20,22 @@ class Bounds(Part):
 
 
 class Metric(Bounds):
-    """A metric with its patient-clustered interval and the number of patients and examples."""
+    """A metric with its patient-clustered interval, and how many patients and images it is of."""
 
     patients: int
     examples: int
+
+
+class JudgedMetric(Metric):
+    """A metric as the verdict has it, with what its interval rests on.
+
+    Attributes:
+        by_class: Patients with an image of each kind that the metric needs.
+        effective: How many patients of one image each would say as much, of the smallest kind.
+    """
+
+    by_class: dict[str, int]
+    effective: Number
 
 
 class Rule(Part):
@@ -37,7 +49,9 @@ class Rule(Part):
         lower: Lower bound of its interval.
         upper: Upper bound.
         threshold: The floor or ceiling.
-        status: Only `pass` and `not_required` let the model through.
+        status: `inconclusive` where the interval holds the threshold.
+        effect: What the outcome does: `refuse` the model, leave the verdict `inconclusive`, `warn`,
+            or `none`.
         message: One sentence with the numbers.
     """
 
@@ -48,7 +62,8 @@ class Rule(Part):
     lower: Number
     upper: Number
     threshold: Number
-    status: Literal["pass", "fail", "not_enough_data", "not_required"]
+    status: Literal["pass", "fail", "inconclusive", "not_enough_data", "not_required"]
+    effect: Literal["none", "warn", "inconclusive", "refuse"]
     message: str
 
 
@@ -63,7 +78,8 @@ class Subgroup(Part):
     upper: Number
     patients: int
     examples: int
-    status: Literal["pass", "fail", "not_enough_data"]
+    by_patient: Number
+    status: Literal["pass", "fail", "inconclusive", "not_enough_data"]
 
 
 class Baseline(Part):
@@ -86,17 +102,21 @@ class Serving(Part):
 class GateVerdict(Document):
     """The document that the report, the runner and CI systems read.
 
-    `settings` holds the gate's settings, `metrics` each metric by domain and name.
+    `outcome` tells a model that was shown to be too bad, or had nothing to be judged on, from one
+    on which there are too few data. `settings` holds the gate's settings, `metrics` each metric by
+    domain and name.
     """
 
     FILE: ClassVar[str] = "verdict.json"
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     blessed: bool
+    outcome: Literal["blessed", "refused", "inconclusive"]
     reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
     rules: tuple[Rule, ...]
     settings: dict[str, Any]
-    metrics: dict[Domain, dict[str, Metric]]
+    metrics: dict[Domain, dict[str, JudgedMetric]]
     subgroups: tuple[Subgroup, ...]
     worst_groups: dict[Domain, Subgroup]
     delong: dict[Domain, Bounds]

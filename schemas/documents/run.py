@@ -10,7 +10,9 @@ from schemas.documents.document import Document, Part
 from schemas.documents.gate import Metric
 from schemas.features import Domain
 
-Verdict = Literal["pushed", "evaluated", "not_blessed", "stopped_by_data_gate", "failed"]
+Verdict = Literal[
+    "pushed", "evaluated", "not_blessed", "inconclusive", "stopped_by_data_gate", "failed"
+]
 
 
 class Node(Part):

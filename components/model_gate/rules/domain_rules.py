@@ -1,49 +1,72 @@
 """The rules of the gate: pure functions from evidence and settings to a verdict with reasons.
 
-A rule passes only on evidence. What can't be judged is `not_enough_data` and does not count as
-passed, and comparisons are written so that NaN never passes.
+A rule passes only on evidence. An interval on the right side of a threshold passes, one on the
+wrong side fails, one around it is inconclusive; the policy says what that does. What can't be
+judged is `not_enough_data` and does not count as passed.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
-from components.model_gate.rules import slice_rules
+from components.model_gate.rules import concentration, slice_rules
 from components.model_gate.rules.evidence import Baseline, Evidence
 from components.model_gate.rules.groups import JUDGED, Group
 from components.model_gate.rules.outcomes import (
     FAIL,
+    INCONCLUSIVE,
     NOT_ENOUGH_DATA,
     NOT_REQUIRED,
     PASS,
-    lacking_reason,
+    REFUSE,
+    WARN,
+    Least,
+    effect,
+    lack,
     not_asked,
     numbers,
     plain,
     result,
     served,
+    within,
 )
-from components.model_gate.rules.settings import DomainRules, GateSettings
+from components.model_gate.rules.settings import DomainRules, GateSettings, Range
 from components.statistics.intervals import Interval
 from schemas import features
 from schemas.documents.gate import SUBGROUP_FLOOR, Rule
 
+Outcome = Literal["blessed", "refused", "inconclusive"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """Blessed or not, and why."""
+    """Blessed or not, and why.
 
-    blessed: bool
+    Attributes:
+        outcome: `inconclusive`: no rule refuses the model, but the data are too few to bless it.
+        reasons: Why the model is not blessed.
+        rules: What each rule found.
+        warnings: What does not keep the model from being blessed.
+    """
+
+    outcome: Outcome
     reasons: Sequence[str]
     rules: Sequence[Rule]
+    warnings: Sequence[str] = ()
+
+    @property
+    def blessed(self) -> bool:
+        """Whether the model may be pushed."""
+        return self.outcome == "blessed"
 
 
 def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
-    """Applies every rule; blesses only if each passes or is not required."""
+    """Applies every rule; blesses only if none refuses the model or leaves it undecided."""
     rules = [_probabilities(evidence)]
     for domain, domain_rules in _domains(settings):
-        rules += _domain(domain, evidence.metrics.get(domain, {}), domain_rules)
+        rules += _domain(domain, evidence.metrics.get(domain, {}), domain_rules, settings)
     rules.append(_gap(evidence, settings))
     rules += _groups(evidence.groups, settings)
     rules += slice_rules.judged(evidence, settings)
@@ -51,16 +74,21 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     rules += _group_non_inferiority(evidence.baseline, settings)
     rules.append(_evaluator(evidence, settings))
     rules += _serving(evidence, settings)
-    refusals = [rule for rule in rules if rule.status not in (PASS, NOT_REQUIRED)]
+    blocking = [rule for rule in rules if rule.effect in (REFUSE, INCONCLUSIVE)]
     # Every model must pass at least the probability rule; no rules at all prove nothing.
-    blessed = not refusals and any(rule.status == PASS for rule in rules)
-    return Verdict(blessed, [rule.message for rule in refusals], rules)
+    blessed = not blocking and any(rule.status == PASS for rule in rules)
+    outcome: Outcome = "blessed" if blessed else "inconclusive"
+    if not blessed and (not blocking or any(rule.effect == REFUSE for rule in blocking)):
+        outcome = "refused"
+    warnings = [rule.message for rule in rules if rule.effect == WARN]
+    warnings += concentration.warnings(evidence.metrics)
+    return Verdict(outcome, [rule.message for rule in blocking], rules, warnings)
 
 
 def refused(reason: str) -> Verdict:
     """The verdict on a model that could not be judged."""
     rule = plain("judgement", FAIL, reason)
-    return Verdict(False, [reason], [rule])
+    return Verdict("refused", [reason], [rule])
 
 
 def _domains(settings: GateSettings) -> Iterator[tuple[str, DomainRules]]:
@@ -79,7 +107,9 @@ def _probabilities(evidence: Evidence) -> Rule:
     return plain("probabilities", PASS, f"all {records} predictions lie in 0 to 1")
 
 
-def _domain(domain: str, metrics: Mapping[str, Interval], rules: DomainRules) -> Iterator[Rule]:
+def _domain(
+    domain: str, metrics: Mapping[str, Interval], rules: DomainRules, settings: GateSettings
+) -> Iterator[Rule]:
     for metric, floor in (
         ("auc", rules.min_auc),
         ("sensitivity", rules.min_sensitivity),
@@ -89,12 +119,30 @@ def _domain(domain: str, metrics: Mapping[str, Interval], rules: DomainRules) ->
         # The AUC is always judged: a model without one has no evidence.
         if floor == 0 and metric != "auc":
             yield not_asked(name, domain, metric, metrics.get(metric), "no floor is set")
+            continue
+        yield _bounded(name, domain, metric, metrics, rules, settings, (floor, None))
+        equal = f"{metric}_by_patient"
+        if equal in metrics:
+            name = f"{name} by patient"
+            yield _bounded(name, domain, equal, metrics, rules, settings, (floor, None))
+    for name, metric, bounds in _calibration(rules):
+        if bounds is None:
+            yield not_asked(name, domain, metric, metrics.get(metric), "no bound is set")
         else:
-            yield _bounded(name, domain, metric, metrics, rules, floor)
-    if rules.max_ece == 1:
-        yield not_asked("ece ceiling", domain, "ece", metrics.get("ece"), "no ceiling is set")
-    else:
-        yield _bounded("ece ceiling", domain, "ece", metrics, rules, rules.max_ece, ceiling=True)
+            yield _bounded(name, domain, metric, metrics, rules, settings, bounds, calibration=True)
+
+
+def _calibration(
+    rules: DomainRules,
+) -> Iterator[tuple[str, str, tuple[float | None, float | None] | None]]:
+    ranges: tuple[tuple[str, Range | None], ...] = (
+        ("calibration_slope", rules.calibration_slope),
+        ("calibration_intercept", rules.calibration_intercept),
+    )
+    for metric, bounds in ranges:
+        yield f"{metric.replace('_', ' ')} range", metric, bounds
+    ceiling = None if rules.max_calibration_error == 1 else (None, rules.max_calibration_error)
+    yield "calibration error ceiling", "calibration_error", ceiling
 
 
 def _bounded(
@@ -103,67 +151,92 @@ def _bounded(
     metric: str,
     metrics: Mapping[str, Interval],
     rules: DomainRules,
-    threshold: float,
+    settings: GateSettings,
+    bounds: tuple[float | None, float | None],
     *,
-    ceiling: bool = False,
+    calibration: bool = False,
 ) -> Rule:
-    """A floor under the lower bound, or a ceiling over the value.
-
-    The ceiling is for the calibration error. Resampling inflates it, so its value is judged.
-    """
+    """A floor, a ceiling, or both, of the whole interval."""
     interval = metrics.get(metric)
-    lacking = lacking_reason(metrics, metric, rules.min_patients)
-    if interval is None or lacking:
-        status = NOT_ENOUGH_DATA if rules.required else NOT_REQUIRED
-        return result(
-            name, domain, metric, interval, threshold, status, f"{domain} {metric}: {lacking}"
-        )
-    if ceiling:
-        passed, judged, bound = interval.value <= threshold, "value", interval.value
-        relation = f"at most {threshold:g}" if passed else f"above the ceiling {threshold:g}"
-    else:
-        passed, judged, bound = interval.lower >= threshold, "lower bound", interval.lower
-        relation = f"at least {threshold:g}" if passed else f"below the floor {threshold:g}"
-    message = f"{domain} {metric}: {judged} {bound:.3f} is {relation} ({numbers(interval)})"
-    return result(name, domain, metric, interval, threshold, PASS if passed else FAIL, message)
+    low, high = bounds
+    # Of a range, the bound that the value is nearer to.
+    threshold = low if high is None else high
+    if low is not None and high is not None and interval is not None:
+        threshold = low if interval.value - low < high - interval.value else high
+    policy = settings.inconclusive
+    unclear = policy.calibration if calibration else policy.domains
+    lacking = lack(metrics, metric, _least(rules, settings))
+    if interval is None or lacking is not None:
+        reason = lacking.reason if lacking else "undefined"
+        message = f"{domain} {metric}: {reason}"
+        if not rules.required:
+            return result(name, domain, metric, interval, threshold, NOT_REQUIRED, message)
+        absent = lacking is None or lacking.absent
+        done = effect(NOT_ENOUGH_DATA, unclear if calibration else REFUSE, absent)
+        return result(name, domain, metric, interval, threshold, NOT_ENOUGH_DATA, message, done)
+    status, relation = within(interval, low, high)
+    message = f"{domain} {metric}: {relation} ({numbers(interval)})"
+    done = effect(status, unclear)
+    return result(name, domain, metric, interval, threshold, status, message, done)
+
+
+def _least(rules: DomainRules, settings: GateSettings) -> Least:
+    return Least(rules.min_patients, settings.min_patients_per_class)
 
 
 def _gap(evidence: Evidence, settings: GateSettings) -> Rule:
     name, where, interval = "gap ceiling", "in_distribution - shifted", evidence.gap
-    if settings.max_gap == 1:
+    ceiling = settings.max_gap
+    if ceiling == 1:
         return not_asked(name, where, "auc", interval, "no ceiling is set")
     required = settings.in_distribution.required and settings.shifted.required
-    lacking = [
-        f"{domain} {lacking_reason(evidence.metrics.get(domain, {}), 'auc', rules.min_patients)}"
+    lacking = {
+        domain: found
         for domain, rules in _domains(settings)
-        if lacking_reason(evidence.metrics.get(domain, {}), "auc", rules.min_patients)
-    ]
+        if (found := lack(evidence.metrics.get(domain, {}), "auc", _least(rules, settings)))
+    }
     if lacking or interval is None or not interval.judged:
-        status = NOT_ENOUGH_DATA if required else NOT_REQUIRED
-        message = f"gap between the domains: {'; '.join(lacking) or 'undefined'}"
-        return result(name, where, "auc", interval, settings.max_gap, status, message)
-    passed = interval.upper <= settings.max_gap
-    relation = "at most" if passed else "above the ceiling"
-    message = (
-        f"gap between the domains: upper bound {interval.upper:.3f} of the AUC lost under shift is "
-        f"{relation} {settings.max_gap:g} ({numbers(interval)})"
-    )
-    status = PASS if passed else FAIL
-    return result(name, where, "auc", interval, settings.max_gap, status, message)
+        why = "; ".join(f"{domain} {one.reason}" for domain, one in lacking.items())
+        message = f"gap between the domains: {why or 'undefined'}"
+        if not required:
+            return result(name, where, "auc", interval, ceiling, NOT_REQUIRED, message)
+        absent = not lacking or any(one.absent for one in lacking.values())
+        done = effect(NOT_ENOUGH_DATA, REFUSE, absent)
+        return result(name, where, "auc", interval, ceiling, NOT_ENOUGH_DATA, message, done)
+    status, relation = within(interval, high=ceiling)
+    relation = relation.replace(" is ", " of the AUC lost under shift is ", 1)
+    message = f"gap between the domains: {relation} ({numbers(interval)})"
+    done = effect(status, settings.inconclusive.domains)
+    return result(name, where, "auc", interval, ceiling, status, message, done)
 
 
 def _groups(groups: Sequence[Group], settings: GateSettings) -> Iterator[Rule]:
     floor = settings.subgroups.min_auc
     for group in groups:
-        if group.status != JUDGED:
-            continue  # only listed in the report: a small group neither passes nor fails the model
         where = f"{group.domain}, {group.column}={group.value}"
-        passed = group.auc.value >= floor
-        relation = "at least" if passed else "below"
-        message = f"{where} auc: {group.auc.value:.3f} is {relation} {floor:g}"
-        message += f" ({numbers(group.auc)})"
-        status = PASS if passed else FAIL
-        yield result(SUBGROUP_FLOOR, where, "auc", group.auc, floor, status, message)
+        unclear = _unclear(group.column, group.value, settings)
+        if group.status == JUDGED:
+            status, relation, interval = group.against(floor)
+            message = f"{where} {relation} ({numbers(interval)})"
+            done = effect(status, unclear)
+            yield result(SUBGROUP_FLOOR, where, "auc", interval, floor, status, message, done)
+        elif unclear == REFUSE:
+            metrics = group.metrics or {"auc": group.auc}
+            least = Least(settings.subgroups.min_patients, settings.min_patients_per_class)
+            lacking = lack(metrics, "auc", least)
+            message = f"{where} auc: {lacking.reason if lacking else 'undefined'}"
+            done = effect(NOT_ENOUGH_DATA, unclear)
+            yield result(
+                SUBGROUP_FLOOR, where, "auc", group.auc, floor, NOT_ENOUGH_DATA, message, done
+            )
+        # Else only listed in the report: a small group neither passes nor fails the model.
+
+
+def _unclear(column: str, value: str, settings: GateSettings) -> str:
+    """What an inconclusive outcome of a group does."""
+    name = column.removeprefix(features.subgroup(""))
+    named = {name, f"{name}={value}"} & set(settings.subgroups.required_groups)
+    return REFUSE if named else settings.inconclusive.groups
 
 
 def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
@@ -177,25 +250,28 @@ def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rul
         return
     for domain, rules in _domains(settings):
         interval = baseline.differences.get(domain)
-        metrics = evidence.metrics.get(domain, {})
-        lacking = lacking_reason(metrics, "auc", rules.min_patients)
+        lacking = lack(evidence.metrics.get(domain, {}), "auc", _least(rules, settings))
         if lacking or interval is None or not interval.judged:
-            status = NOT_ENOUGH_DATA if rules.required else NOT_REQUIRED
-            why = lacking or "the difference is undefined"
+            why = lacking.reason if lacking else "the difference is undefined"
             message = f"{domain} difference to pushed model {baseline.version}: {why}"
+            status = NOT_ENOUGH_DATA if rules.required else NOT_REQUIRED
+            done = effect(status, REFUSE, lacking is None or lacking.absent)
         else:
-            passed = interval.lower >= -margin
-            status = PASS if passed else FAIL
-            relation = "at least" if passed else "below"
+            status, relation = within(interval, low=-margin)
             message = (
-                f"{domain} AUC minus that of pushed model {baseline.version}: lower bound "
-                f"{interval.lower:+.3f} is {relation} {-margin:g} ({numbers(interval, '+.3f')})"
+                f"{domain} AUC minus that of pushed model {baseline.version}: {relation} "
+                f"({numbers(interval, '+.3f')})"
             )
-        yield result(name, domain, "auc", interval, -margin, status, message)
+            done = effect(status, settings.inconclusive.domains)
+        yield result(name, domain, "auc", interval, -margin, status, message, done)
 
 
 def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterator[Rule]:
-    """Requires evidence that no group is worse by more than the margin, corrected over all."""
+    """Every group is to be shown to be worse by no more than the margin, each at its own level.
+
+    The model is blessed without a warning only if all are: an intersection-union test, whose level
+    is that of each part. A correction for their number would cost power and protect nobody.
+    """
     name, margin = "subgroup non-inferiority", settings.subgroups.max_regression
     alpha = (1 - settings.confidence) / 2
     for group in baseline.groups:
@@ -203,14 +279,19 @@ def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterat
         if not group.auc.judged:  # as with the floors: no verdict on too few of a class
             yield not_asked(name, where, "auc", group.auc, "too few examples of a class")
             continue
-        passed = group.p_value <= alpha
-        relation = "shown" if passed else "not shown"
+        status = INCONCLUSIVE
+        if group.p_value <= alpha:
+            status = PASS
+        elif group.p_value >= 1 - alpha:
+            status = FAIL
+        relation = {PASS: "shown", INCONCLUSIVE: "not shown", FAIL: "shown not"}[status]
         message = (
             f"{where} AUC minus that of model {baseline.version}: {relation} to be above "
-            f"{-margin:g}, Holm-corrected p {group.p_value:.2g} against {alpha:g} "
+            f"{-margin:g}, p {group.p_value:.2g} against {alpha:g} "
             f"({numbers(group.auc, '+.3f')})"
         )
-        yield result(name, where, "auc", group.auc, -margin, PASS if passed else FAIL, message)
+        done = effect(status, _unclear(group.column, group.value, settings))
+        yield result(name, where, "auc", group.auc, -margin, status, message, done)
 
 
 def _evaluator(evidence: Evidence, settings: GateSettings) -> Rule:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.model_gate.rules import groups
-from components.model_gate.rules.groups import Group, GroupDifference
+from components.model_gate.rules.groups import DomainAucs, Group, GroupDifference
 from components.model_gate.rules.settings import GateSettings
-from components.statistics import delong
-from components.statistics.bootstrap import Bootstrap, bootstrap, gap, paired_difference
+from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
+from components.statistics.clustered_auc import ClusteredAuc
+from components.statistics.clustered_metrics import Precision
 from components.statistics.intervals import Interval
 from components.statistics.judged_rows import JudgedRows
 from schemas import features
@@ -21,8 +22,14 @@ from trainer_modules.settings import TaskSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-# Seeds of the domains differ: the gap needs independent draws.
-_SEEDS = {domain: seed for seed, domain in enumerate(features.DOMAINS)}
+# The column of what counts once, by its name in the settings. Patients count once anyway: each
+# domain is also judged by patient.
+_UNITS = {
+    "image": features.IMAGE_ID,
+    "patient": features.PATIENT_ID,
+    "study": features.STUDY_ID,
+    "slide": features.SLIDE_ID,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +81,7 @@ def collect(
         table: Predictions of the test data of both domains, columns as the Predictor writes them.
         task: What is predicted.
         subgroups: Names of the subgroup columns.
-        settings: Number of resamples, confidence, sizes.
+        settings: Confidence, sizes, unit.
         baseline_table: The baseline's predictions for the same images; None without a baseline.
         baseline: Its version, or why it can't be compared.
         serving: Outcome of the serving check.
@@ -83,45 +90,61 @@ def collect(
     Raises:
         InputError: The table lacks a column.
     """
-    _check_columns(table, task, subgroups)
-    table = table.reset_index(drop=True)  # rows are later selected by number
-    boots = _bootstraps(table, task, settings)
+    unit = _UNITS[settings.unit]
+    _check_columns(table, task, subgroups, unit)
     baseline = baseline or Baseline()
     swapped = None if baseline_table is None else _swapped(table, baseline_table, task)
     if isinstance(swapped, str):
         baseline, swapped = dataclasses.replace(baseline, problem=swapped), None
-    found = groups.judged(table, swapped, task, subgroups, settings)
+    domains = {
+        domain: one
+        for domain in features.DOMAINS
+        if (one := _domain(table, swapped, domain, task, unit)) is not None
+    }
+    found = groups.judged(domains, subgroups, settings)
     if swapped is not None:
-        differences = _differences(boots, swapped, task, settings)
+        differences = _differences(domains, settings.confidence)
         baseline = dataclasses.replace(baseline, differences=differences, groups=found.differences)
-    inside, shifted = (boots.get(domain) for domain in features.DOMAINS)
+    precision = Precision(settings.confidence, settings.resamples)
+    metrics: dict[str, dict[str, Interval]] = {
+        domain: clustered_metrics.intervals(one.auc.records, precision, one.auc)
+        for domain, one in domains.items()
+    }
+    both = [metrics[domain]["auc"] for domain in features.DOMAINS if domain in metrics]
     return Evidence(
-        metrics={domain: groups.intervals(boot, settings) for domain, boot in boots.items()},
+        metrics=metrics,
         groups=found.groups,
-        gap=gap(inside, shifted, "auc", settings.confidence, settings.interval)
-        if inside and shifted
-        else None,
+        gap=jackknife.gap(*both) if len(both) == len(features.DOMAINS) else None,
         baseline=baseline,
         serving=serving,
         evaluator_blessed=evaluator_blessed,
         records=len(table),
         not_probabilities=_not_probabilities(table, task),
         delong={
-            domain: delong.interval(boot.records, settings.confidence)
-            for domain, boot in boots.items()
+            domain: delong.interval(one.auc.records, settings.confidence)
+            for domain, one in domains.items()
         },
     )
 
 
-def _bootstraps(
-    table: pd.DataFrame, task: TaskSettings, settings: GateSettings
-) -> dict[features.Domain, Bootstrap]:
-    boots = {}
-    for domain in features.DOMAINS:
-        records = JudgedRows.of_task(table[table[features.DOMAIN] == domain], task)
-        if records.examples:
-            boots[domain] = bootstrap(records, settings.resamples, _SEEDS[domain])
-    return boots
+def _domain(
+    table: pd.DataFrame,
+    swapped: pd.DataFrame | None,
+    domain: str,
+    task: TaskSettings,
+    unit: str,
+) -> DomainAucs | None:
+    """The AUCs of the records with a known label; None without any."""
+    chosen = (table[features.DOMAIN] == domain).to_numpy()
+    weights = table[[features.label_weight(target) for target in task.targets]].to_numpy()
+    chosen &= (weights > 0).any(axis=1)
+    if not chosen.any():
+        return None
+    part = table[chosen]
+    other = None
+    if swapped is not None:
+        other = ClusteredAuc.of(JudgedRows.of_task(swapped[chosen], task, unit))
+    return DomainAucs(part, ClusteredAuc.of(JudgedRows.of_task(part, task, unit)), other)
 
 
 def _swapped(
@@ -143,16 +166,13 @@ def _swapped(
 
 
 def _differences(
-    boots: Mapping[features.Domain, Bootstrap],
-    swapped: pd.DataFrame,
-    task: TaskSettings,
-    settings: GateSettings,
+    domains: Mapping[features.Domain, DomainAucs], confidence: float
 ) -> dict[str, Interval]:
     """Candidate minus baseline by domain."""
-    old = _bootstraps(swapped, task, settings)
     return {
-        domain: paired_difference(boot, old[domain], "auc", settings.confidence, settings.interval)
-        for domain, boot in boots.items()
+        domain: clustered_auc.difference(one.auc, one.other, confidence)
+        for domain, one in domains.items()
+        if one.other is not None
     }
 
 
@@ -161,7 +181,14 @@ def _not_probabilities(table: pd.DataFrame, task: TaskSettings) -> int:
     return int((~((scores >= 0) & (scores <= 1)).all(axis=1)).sum())
 
 
-def _check_columns(table: pd.DataFrame, task: TaskSettings, subgroups: Sequence[str]) -> None:
+def _check_columns(
+    table: pd.DataFrame, task: TaskSettings, subgroups: Sequence[str], unit: str
+) -> None:
+    if unit not in table.columns:
+        raise InputError(
+            f"setting 'gate.unit': the predictions have no column '{unit}'; choose image or "
+            "patient, or give the column"
+        )
     wanted = [features.IMAGE_ID, features.PATIENT_ID, features.SITE, features.DOMAIN]
     wanted += [features.subgroup(name) for name in subgroups]
     for target in task.targets:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from components.model_gate.rules.outcomes import FAIL, INCONCLUSIVE, PASS, Status, within
 from components.model_gate.rules.settings import GateSettings
-from components.statistics.bootstrap import Bootstrap, bootstrap, holm, p_below, paired_difference
+from components.statistics import clustered_auc, clustered_metrics
+from components.statistics.clustered_auc import ClusteredAuc
+from components.statistics.clustered_metrics import Precision
 from components.statistics.intervals import Interval
-from components.statistics.judged_rows import JudgedRows
 from schemas import features
-from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,9 @@ NOT_ENOUGH_DATA = "not_enough_data"
 MAX_GROUPS = 50
 # Smaller groups are pooled, so that no output names one that could be a single patient.
 MIN_NAMED_PATIENTS = 5
+# Larger groups have their AUC only, but for those that a rule names: the rest would take as long as
+# the whole domain, for every column anew.
+_ALL_METRICS = 20_000
 FEW = f"(fewer than {MIN_NAMED_PATIENTS} patients)"
 
 
@@ -37,7 +41,7 @@ class Group:
         value: Its value.
         auc: The AUC.
         status: `judged` or `not_enough_data`.
-        metrics: Every metric by name.
+        metrics: Every metric by name; of a large group that no rule names, the AUC only.
     """
 
     domain: str
@@ -46,6 +50,16 @@ class Group:
     auc: Interval
     status: str
     metrics: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+
+    def against(self, floor: float) -> tuple[Status, str, Interval]:
+        """Whether the AUC reaches a floor by image and by patient: the worse of the two."""
+        found = []
+        both = (("auc", self.auc), ("auc by patient", self.metrics.get("auc_by_patient")))
+        for words, interval in both:
+            if interval is not None:
+                status, relation = within(interval, low=floor)
+                found.append((status, f"{words}: {relation}", interval))
+        return min(found, key=lambda one: (FAIL, INCONCLUSIVE, PASS).index(one[0]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +71,9 @@ class GroupDifference:
         column: `site` or a subgroup column.
         value: Its value.
         auc: Difference of the AUCs, with its paired interval.
-        p_value: Of being worse by more than the margin, Holm-corrected over the groups; NaN if the
-            interval is undefined.
+        p_value: Of being worse by more than the margin; NaN if the interval is undefined. Not
+            corrected for the number of groups: all of them must be shown to be no worse, and the
+            more there are, the harder that is (an intersection-union test).
     """
 
     domain: str
@@ -75,80 +90,89 @@ class Groups(NamedTuple):
     differences: list[GroupDifference]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class DomainAucs:
+    """The known records of a domain: where each group's lie, and the AUCs of all of them.
+
+    Attributes:
+        table: Rows with a known label, for the columns of the groups.
+        auc: Of the candidate.
+        other: Of the baseline; None without one.
+    """
+
+    table: pd.DataFrame
+    auc: ClusteredAuc
+    other: ClusteredAuc | None
+
+
 def judged(
-    table: pd.DataFrame,
-    swapped: pd.DataFrame | None,
-    task: TaskSettings,
+    domains: Mapping[features.Domain, DomainAucs],
     subgroups: Sequence[str],
     settings: GateSettings,
 ) -> Groups:
     """Judges each group, one in memory at a time.
 
     Args:
-        table: Predictions of the test data of both domains.
-        swapped: The same rows with the baseline's scores; None without a baseline.
-        task: What is predicted.
+        domains: Records and AUCs by domain.
         subgroups: Names of the subgroup columns.
-        settings: Number of resamples, confidence, sizes; no differences without a margin.
+        settings: Confidence, sizes, margin; no differences without a margin.
     """
     groups, differences = [], []
     margin = settings.subgroups.max_regression
-    for domain, column, value, rows in _rows(table, subgroups):
-        records = JudgedRows.of_task(rows, task)
-        if not records.examples:
-            continue
-        boot = bootstrap(records, settings.resamples, seed=0)
-        groups.append(_group(domain, column, value, boot, settings))
-        if swapped is None or margin == 1 or records.patients < settings.subgroups.min_patients:
-            continue
-        old = bootstrap(
-            JudgedRows.of_task(swapped.loc[rows.index], task), settings.resamples, seed=0
-        )
-        auc = paired_difference(boot, old, "auc", settings.confidence, settings.interval)
-        p_value = float("nan")
-        if auc.judged:
-            p_value = p_below(boot, old, "auc", -margin, settings.interval)
-        differences.append(GroupDifference(domain, column, value, auc, p_value))
-    return Groups(groups, _corrected(differences))
-
-
-def intervals(boot: Bootstrap, settings: GateSettings) -> dict[str, Interval]:
-    """Every metric with its interval."""
-    return {
-        name: boot.interval(name, settings.confidence, settings.interval) for name in boot.values
+    wanted: set[tuple[str, str, str]] = {
+        (rule.domain, rule.column, rule.value) for rule in settings.slices
     }
+    for domain, found in domains.items():
+        for column, value, chosen in _rows(found.table, subgroups):
+            auc = _part(found.auc, chosen)
+            group = _group(domain, column, value, auc, settings, wanted)
+            groups.append(group)
+            if found.other is None or margin == 1 or group.status != JUDGED:
+                continue
+            other = _part(found.other, chosen)
+            difference = clustered_auc.difference(auc, other, settings.confidence)
+            p_value = clustered_auc.p_below(auc, other, -margin)
+            differences.append(GroupDifference(domain, column, value, difference, p_value))
+    return Groups(groups, differences)
 
 
-def _group(domain: str, column: str, value: str, boot: Bootstrap, settings: GateSettings) -> Group:
-    metrics, records = intervals(boot, settings), boot.records
+def _part(auc: ClusteredAuc, chosen: np.ndarray) -> ClusteredAuc:
+    """The AUC of some of the records; that of all of them is there already."""
+    return auc if chosen.all() else ClusteredAuc.of(auc.records.part(chosen))
+
+
+def _group(
+    domain: str,
+    column: str,
+    value: str,
+    auc: ClusteredAuc,
+    settings: GateSettings,
+    wanted: Set[tuple[str, str, str]],
+) -> Group:
+    records, precision = auc.records, Precision(settings.confidence, settings.resamples)
+    if records.examples <= _ALL_METRICS or (domain, column, value) in wanted:
+        metrics = clustered_metrics.intervals(records, precision, auc)
+    else:
+        metrics = clustered_metrics.aucs(records, settings.confidence, auc)
+    interval = metrics["auc"]
     finite = np.isfinite(records.score[records.weight > 0]).all()
+    per_class = min(interval.by_class.values(), default=0)
     # NaN predictions are the model's fault, not a lack of data: they are judged, and fail.
     enough = records.patients >= settings.subgroups.min_patients and (
-        np.isfinite(metrics["auc"].value) or not finite
+        (per_class >= settings.min_patients_per_class and interval.judged) or not finite
     )
     status = JUDGED if enough else NOT_ENOUGH_DATA
-    return Group(domain, column, value, metrics["auc"], status, metrics)
+    return Group(domain, column, value, interval, status, metrics)
 
 
-def _rows(
-    table: pd.DataFrame, subgroups: Sequence[str]
-) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
-    """Domain, column, value and rows of each site and subgroup."""
-    columns = [features.SITE, *(features.subgroup(name) for name in subgroups)]
-    for domain in features.DOMAINS:
-        part = table[table[features.DOMAIN] == domain]
-        for column in columns:
-            for value, rows in part.groupby(column, sort=True):
-                yield domain, column, str(value), rows
+def _rows(table: pd.DataFrame, subgroups: Sequence[str]) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Column, value and rows of each site and subgroup."""
+    import pandas as pd
 
-
-def _corrected(differences: Sequence[GroupDifference]) -> list[GroupDifference]:
-    """Holm's correction over the groups that could be judged; the others have no place in it."""
-    adjusted = iter(holm([one.p_value for one in differences if one.auc.judged]))
-    return [
-        dataclasses.replace(one, p_value=next(adjusted)) if one.auc.judged else one
-        for one in differences
-    ]
+    for column in (features.SITE, *(features.subgroup(name) for name in subgroups)):
+        codes, values = pd.factorize(table[column], sort=True)
+        for code, value in enumerate(values):
+            yield column, str(value), codes == code
 
 
 def without_small_groups(table: pd.DataFrame, column: str) -> pd.DataFrame:

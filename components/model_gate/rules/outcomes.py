@@ -2,45 +2,124 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from typing import Final, Literal
 
-from components.statistics.intervals import MAX_EXCLUDED, Interval
+from components.statistics.intervals import Interval
 from schemas.documents.gate import Rule
 
-PASS = "pass"
-FAIL = "fail"
+PASS: Final = "pass"
+FAIL: Final = "fail"
+INCONCLUSIVE: Final = "inconclusive"
 NOT_ENOUGH_DATA = "not_enough_data"
 NOT_REQUIRED = "not_required"
+NO_EFFECT = "none"
+WARN = "warn"
+REFUSE = "refuse"
 
+Status = Literal["pass", "fail", "inconclusive", "not_enough_data", "not_required"]
 Bounds = tuple[float | None, float | None, float | None]
 
 
-def lacking_reason(metrics: Mapping[str, Interval], metric: str, min_patients: int) -> str:
-    """Why a metric can't be judged; empty if it can."""
+@dataclasses.dataclass(frozen=True)
+class Lack:
+    """Why a metric can't be judged.
+
+    Attributes:
+        reason: In words.
+        absent: Nothing is there to judge, rather than too little.
+    """
+
+    reason: str
+    absent: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Least:
+    """How many patients a rule needs, in all and with an image of each class."""
+
+    patients: int
+    per_class: int
+
+
+def lack(metrics: Mapping[str, Interval], metric: str, least: Least) -> Lack | None:
+    """Why a metric can't be judged; None if it can."""
     interval = metrics.get(metric)
     if interval is None:
-        return "there are no labeled images"
-    if interval.patients < min_patients:
-        return f"{interval.patients} patients are fewer than the required {min_patients}"
-    if not interval.judged:
-        undefined = sorted(
-            name.partition("/")[2]
-            for name, one in metrics.items()
-            if name.startswith(f"{metric}/") and not one.judged
-        )
-        where = f" (targets {', '.join(undefined)})" if undefined else ""
-        if interval.excluded > MAX_EXCLUDED and interval.value == interval.value:
-            return (
-                f"undefined on {interval.excluded:.0%} of the resamples{where}: too few examples "
-                "of a class"
+        return Lack("there are no labeled images", absent=True)
+    for kind, number in interval.by_class.items():
+        if not number:
+            return Lack(f"undefined{_targets(metrics, metric)}: no {kind} images", absent=True)
+    if interval.patients < least.patients:
+        reason = f"{interval.patients} patients are fewer than the required {least.patients}"
+        return Lack(reason, absent=False)
+    for kind, number in interval.by_class.items():
+        if number < least.per_class:
+            reason = (
+                f"{number} patients with {kind} images are fewer than the required "
+                f"{least.per_class}"
             )
-        return f"undefined{where}: a class without examples, or predictions that are not numbers"
-    return ""
+            return Lack(reason, absent=False)
+    if interval.judged:
+        return None
+    if metric.partition("/")[0] == "calibration_slope":
+        return Lack("undefined: the scores tell the classes apart perfectly", absent=False)
+    where = _targets(metrics, metric)
+    reason = f"undefined{where}: a class without examples, or predictions that are not numbers"
+    return Lack(reason, absent=True)
 
 
-def plain(name: str, status: str, message: str) -> Rule:
-    """The outcome of a rule without a metric."""
-    return _rule(name, "", "", (None, None, None), None, status, message)
+def _targets(metrics: Mapping[str, Interval], metric: str) -> str:
+    """The targets for which a mean over several is undefined."""
+    undefined = sorted(
+        name.partition("/")[2]
+        for name, one in metrics.items()
+        if name.startswith(f"{metric}/") and not one.judged
+    )
+    return f" (targets {', '.join(undefined)})" if undefined else ""
+
+
+def effect(status: str, unclear: str, absent: bool = False) -> str:
+    """What an outcome does to the verdict.
+
+    Args:
+        status: The outcome.
+        unclear: What the policy does with inconclusive outcomes: `refuse` or `warn`.
+        absent: Nothing was there to judge, which is no matter of how much.
+    """
+    if status in (PASS, NOT_REQUIRED):
+        return NO_EFFECT
+    if status == FAIL or (absent and unclear == REFUSE):
+        return REFUSE
+    return WARN if unclear == WARN else INCONCLUSIVE
+
+
+def within(
+    interval: Interval, low: float | None = None, high: float | None = None
+) -> tuple[Status, str]:
+    """Where an interval lies: within the bounds, outside them, or neither is shown; and in words.
+
+    Comparisons are written so that NaN never passes.
+    """
+    if low is not None and not interval.lower >= low:
+        if interval.upper >= low:
+            return INCONCLUSIVE, f"lower bound {interval.lower:.3f} is below the floor {low:g}"
+        return FAIL, f"upper bound {interval.upper:.3f} is below the floor {low:g}"
+    if high is not None and not interval.upper <= high:
+        if interval.lower <= high:
+            return INCONCLUSIVE, f"upper bound {interval.upper:.3f} is above the ceiling {high:g}"
+        return FAIL, f"lower bound {interval.lower:.3f} is above the ceiling {high:g}"
+    if high is None:
+        return PASS, f"lower bound {interval.lower:.3f} is at least {low:g}"
+    if low is None:
+        return PASS, f"upper bound {interval.upper:.3f} is at most {high:g}"
+    return PASS, f"the interval lies within {low:g} to {high:g}"
+
+
+def plain(name: str, status: str, message: str, effect_of: str | None = None) -> Rule:
+    """The outcome of a rule without a metric; what is not a pass refuses."""
+    return _rule(name, "", "", (None, None, None), None, status, message, effect_of)
 
 
 def not_asked(name: str, where: str, metric: str, interval: Interval | None, why: str) -> Rule:
@@ -56,19 +135,20 @@ def result(
     threshold: float | None,
     status: str,
     message: str,
+    effect_of: str | None = None,
 ) -> Rule:
-    """The outcome of a rule on a metric."""
+    """The outcome of a rule on a metric; what is not a pass refuses unless it says otherwise."""
     bounds: Bounds = (None, None, None)
     if interval is not None:
         bounds = (interval.value, interval.lower, interval.upper)
-    return _rule(name, where, metric, bounds, threshold, status, message)
+    return _rule(name, where, metric, bounds, threshold, status, message, effect_of)
 
 
 def served(
     name: str, unit: str, value: float | None, ceiling: float, status: str, message: str
 ) -> Rule:
     """The outcome of a ceiling on what serving costs."""
-    return _rule(name, "", unit, (value, None, None), ceiling, status, message)
+    return _rule(name, "", unit, (value, None, None), ceiling, status, message, None)
 
 
 def _rule(
@@ -79,6 +159,7 @@ def _rule(
     threshold: float | None,
     status: str,
     message: str,
+    effect_of: str | None,
 ) -> Rule:
     value, lower, upper = bounds
     return Rule(
@@ -90,6 +171,7 @@ def _rule(
         upper=upper,
         threshold=threshold,
         status=status,
+        effect=effect_of or (NO_EFFECT if status in (PASS, NOT_REQUIRED) else REFUSE),
         message=message,
     )
 

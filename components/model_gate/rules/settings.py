@@ -9,11 +9,32 @@ from pydantic import Field, model_validator
 from schemas import features
 from trainer_modules.settings import Settings
 
-METRICS = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece")
+METRICS = (
+    "auc",
+    "auc_by_patient",
+    "sensitivity",
+    "sensitivity_by_patient",
+    "specificity",
+    "specificity_by_patient",
+    "ppv",
+    "npv",
+    "balanced_accuracy",
+    "accuracy",
+    "brier",
+    "calibration_slope",
+    "calibration_intercept",
+    "calibration_error",
+)
+Unclear = Literal["refuse", "warn"]
+Range = tuple[float, float]
 
 
 class DomainRules(Settings):
-    """Floors on the lower bounds of patient-clustered intervals, and a calibration ceiling."""
+    """Floors under the lower bounds of patient-clustered intervals, and what calibration must be.
+
+    Floors hold by image and by patient: neither many images of few patients nor many patients of
+    few images carry the others.
+    """
 
     required: bool = Field(
         True, description="false: a domain without data does not refuse the model"
@@ -25,23 +46,42 @@ class DomainRules(Settings):
     min_specificity: float = Field(
         0.0, ge=0, le=1, description="floor of the specificity's lower bound; 0: none"
     )
-    max_ece: float = Field(1.0, ge=0, le=1, description="ceiling of the calibration error; 1: none")
+    calibration_slope: Range | None = Field(
+        None, description="range of the calibration slope (1: calibrated, less: overconfident)"
+    )
+    calibration_intercept: Range | None = Field(
+        None, description="range of the calibration intercept, in log odds (0: calibrated)"
+    )
+    max_calibration_error: float = Field(
+        1.0, ge=0, le=1, description="ceiling of the debiased calibration error; 1: none"
+    )
     min_patients: int = Field(
         20, ge=2, description="least patients; fewer are not enough data to judge"
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("calibration_slope", "calibration_intercept"):
+            bounds = getattr(self, name)
+            if bounds is not None and not bounds[0] <= bounds[1]:
+                raise ValueError(f"{name} {list(bounds)} is not a range from low to high")
+        return self
 
 
 class SubgroupRules(Settings):
     """Floor for each value of each subgroup and site, within each domain."""
 
-    min_auc: float = Field(0.5, ge=0, le=1, description="floor of a group's AUC")
+    min_auc: float = Field(0.5, ge=0, le=1, description="floor of a group's AUC interval")
+    required_groups: tuple[str, ...] = Field(
+        (), description="COLUMN or COLUMN=VALUE of groups that must be shown to reach it"
+    )
     min_patients: int = Field(20, ge=2, description="smaller groups are listed, not judged")
     max_regression: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="non-inferiority margin in AUC to the last pushed model within each group, "
-        "Holm-corrected over the groups; 1: none",
+        description="non-inferiority margin in AUC to the last pushed model within each group; "
+        "1: none",
     )
 
 
@@ -55,9 +95,7 @@ class SliceRule(Settings):
     metric: str = Field(description="one of the gate's metrics; NAME/FINDING: of one finding")
     group: str = Field("", description="COLUMN=VALUE within the domain; empty: the whole domain")
     at_least: float | None = Field(None, description="floor of the interval's lower bound")
-    at_most: float | None = Field(
-        None, description="ceiling of its upper bound (for ece, of the value)"
-    )
+    at_most: float | None = Field(None, description="ceiling of the interval's upper bound")
     min_patients: int = Field(
         20, ge=2, description="least patients; fewer are not enough data to judge"
     )
@@ -89,6 +127,14 @@ class SliceRule(Settings):
         return self.group.partition("=")[2]
 
 
+class InconclusiveRules(Settings):
+    """What the gate does where the data show neither that a bound is met nor that it is missed."""
+
+    domains: Unclear = Field("refuse", description="of floors, gap, slices and regression")
+    groups: Unclear = Field("warn", description="of groups that are not in required_groups")
+    calibration: Unclear = Field("warn", description="of slope, intercept and calibration error")
+
+
 class GateSettings(Settings):
     """The rules of the verdict."""
 
@@ -105,15 +151,24 @@ class GateSettings(Settings):
     )
     subgroups: SubgroupRules = SubgroupRules()
     slices: tuple[SliceRule, ...] = Field((), description="bounds on further metrics and slices")
+    min_patients_per_class: int = Field(
+        10,
+        ge=2,
+        description="least patients with a positive, and with a negative image; fewer are not "
+        "judged",
+    )
+    inconclusive: InconclusiveRules = InconclusiveRules()
+    unit: Literal["image", "patient", "study", "slide"] = Field(
+        "image", description="what counts once; domains must pass by patient as well"
+    )
     require_evaluator: bool = Field(True, description="TFMA's own thresholds must pass too")
     require_serving: bool = Field(
         True, description="the exported model must pass the load-and-call check"
     )
-    resamples: int = Field(1000, ge=200, description="draws of patients for the intervals")
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
-    interval: Literal["percentile", "bca"] = Field(
-        "percentile", description="bca: corrected for bias and skewness"
+    resamples: int = Field(
+        1000, ge=200, description="draws for the interval of the calibration error"
     )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
     serving_examples: int = Field(16, ge=1, description="images of the load-and-call check")
     serving_max_ms: float | None = Field(
         None, gt=0, description="ceiling of the median time of a call with one image"

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.outcomes import (
-    FAIL,
     NOT_ENOUGH_DATA,
-    PASS,
-    lacking_reason,
+    REFUSE,
+    Lack,
+    Least,
+    effect,
+    lack,
     numbers,
     result,
+    within,
 )
 from components.model_gate.rules.settings import GateSettings, SliceRule
 from components.statistics.intervals import Interval
@@ -21,7 +24,7 @@ from schemas.documents.gate import Rule
 def judged(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
     """One outcome per rule; a missing slice or metric counts as lacking data."""
     for rule in settings.slices:
-        yield _judged(_metrics(evidence, rule), rule)
+        yield _judged(_metrics(evidence, rule), rule, settings)
 
 
 def _metrics(evidence: Evidence, rule: SliceRule) -> Mapping[str, Interval]:
@@ -34,30 +37,24 @@ def _metrics(evidence: Evidence, rule: SliceRule) -> Mapping[str, Interval]:
     return {}
 
 
-def _judged(metrics: Mapping[str, Interval], rule: SliceRule) -> Rule:
-    floor = rule.at_least is not None
-    name = "slice floor" if floor else "slice ceiling"
-    threshold = rule.threshold
+def _judged(metrics: Mapping[str, Interval], rule: SliceRule, settings: GateSettings) -> Rule:
+    name = "slice floor" if rule.at_least is not None else "slice ceiling"
     where = f"{rule.domain}, {rule.group}" if rule.group else rule.domain
     interval = metrics.get(rule.metric)
-    lacking = lacking_reason(metrics, rule.metric, rule.min_patients)
+    least = Least(rule.min_patients, settings.min_patients_per_class)
+    lacking = lack(metrics, rule.metric, least)
     if metrics and interval is None:
-        lacking = f"there is no such metric; there are {', '.join(metrics)}"
-    if interval is None or lacking:
-        message = f"{where} {rule.metric}: {lacking}"
-        return result(name, where, rule.metric, interval, threshold, NOT_ENOUGH_DATA, message)
-    if floor:
-        what, bound, passed = "lower bound", interval.lower, interval.lower >= threshold
-        relation = "at least" if passed else "below the floor"
-    else:
-        # Resampling inflates the calibration error, so its value is judged, as in a domain.
-        exact = rule.metric.partition("/")[0] == "ece"
-        what, bound = ("value", interval.value) if exact else ("upper bound", interval.upper)
-        passed = bound <= threshold
-        relation = "at most" if passed else "above the ceiling"
-    message = (
-        f"{where} {rule.metric}: {what} {bound:.3f} is {relation} {threshold:g} "
-        f"({numbers(interval)})"
-    )
-    status = PASS if passed else FAIL
-    return result(name, where, rule.metric, interval, threshold, status, message)
+        lacking = Lack(f"there is no such metric; there are {', '.join(metrics)}", absent=True)
+    # A slice is named because it matters: it is judged like a domain, never with a warning.
+    unclear = settings.inconclusive.domains if lacking is None else REFUSE
+    if interval is None or lacking is not None:
+        lacking = lacking or Lack("undefined", absent=True)
+        message = f"{where} {rule.metric}: {lacking.reason}"
+        done = effect(NOT_ENOUGH_DATA, unclear, lacking.absent)
+        return result(
+            name, where, rule.metric, interval, rule.threshold, NOT_ENOUGH_DATA, message, done
+        )
+    status, relation = within(interval, rule.at_least, rule.at_most)
+    message = f"{where} {rule.metric}: {relation} ({numbers(interval)})"
+    done = effect(status, unclear)
+    return result(name, where, rule.metric, interval, rule.threshold, status, message, done)

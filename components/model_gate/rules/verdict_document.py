@@ -8,11 +8,10 @@ from typing import Any
 from components.model_gate.rules.domain_rules import Verdict
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.groups import JUDGED, Group
-from components.model_gate.rules.outcomes import FAIL, PASS
 from components.model_gate.rules.settings import GateSettings
 from components.statistics.intervals import Interval
 from schemas import features
-from schemas.documents.gate import Baseline, Bounds, GateVerdict, Metric, Serving, Subgroup
+from schemas.documents.gate import Baseline, Bounds, GateVerdict, JudgedMetric, Serving, Subgroup
 
 NOT_TRIED = Serving(ok=False, message="not tried")
 
@@ -23,6 +22,8 @@ def verdict_document(
     """Everything that was measured and decided; nothing was measured without evidence."""
     return GateVerdict(
         blessed=verdict.blessed,
+        outcome=verdict.outcome,
+        warnings=tuple(verdict.warnings),
         reasons=tuple(verdict.reasons),
         rules=tuple(verdict.rules),
         settings=settings.model_dump(mode="json"),
@@ -80,25 +81,26 @@ def _group(group: Group, settings: GateSettings) -> Subgroup:
         upper=group.auc.upper,
         patients=group.auc.patients,
         examples=group.auc.examples,
-        status=_group_status(group.status, group.auc.value, settings),
+        by_patient=group.metrics["auc_by_patient"].value
+        if "auc_by_patient" in group.metrics
+        else None,
+        status=group.against(settings.subgroups.min_auc)[0]
+        if group.status == JUDGED
+        else group.status,
     )
-
-
-def _group_status(status: str, value: float, settings: GateSettings) -> str:
-    if status != JUDGED:
-        return status
-    return PASS if value >= settings.subgroups.min_auc else FAIL
 
 
 def _bounds(one: Interval) -> Bounds:
     return Bounds(value=one.value, lower=one.lower, upper=one.upper)
 
 
-def _metric(one: Interval) -> Metric:
-    return Metric(
+def _metric(one: Interval) -> JudgedMetric:
+    return JudgedMetric(
         value=one.value,
         lower=one.lower,
         upper=one.upper,
         patients=one.patients,
         examples=one.examples,
+        by_class=dict(one.by_class),
+        effective=one.effective,
     )

@@ -14,8 +14,13 @@ from schemas.documents.gate import JudgedModel, JudgedTable, StandaloneVerdict
 from schemas.errors import InputError
 from trainer_modules.training.tensorflow_start import import_tensorflow
 
-BLESSED = 0
-REFUSED = 4
+# Exit statuses, by the verdict's outcome.
+STATUSES = {"blessed": 0, "refused": 4, "inconclusive": 5}
+_SAID = {
+    "blessed": "blessed",
+    "refused": "NOT blessed",
+    "inconclusive": "NOT blessed: inconclusive, there are too few data",
+}
 
 
 def judge_predictions(
@@ -115,6 +120,8 @@ def announce(document: StandaloneVerdict, output: str) -> int:
         print(f"{rule.status:<15} {rule.name}: {rule.message}", file=sys.stderr)
     for column in document.judged.ignored_columns:
         print(f"note: column '{column}' has too many values for a subgroup", file=sys.stderr)
-    print("blessed" if document.blessed else "NOT blessed", file=sys.stderr)
+    for warning in document.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(_SAID[document.outcome], file=sys.stderr)
     print(document.to_json(), end="")
-    return BLESSED if document.blessed else REFUSED
+    return STATUSES[document.outcome]

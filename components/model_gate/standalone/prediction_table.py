@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LABEL, SCORE, SPLIT, BASELINE = "label", "score", "split", "baseline_score"
 REQUIRED = (features.PATIENT_ID, features.DOMAIN, LABEL, SCORE)
-OPTIONAL = (features.SITE, SPLIT, BASELINE)
+OPTIONAL = (features.SITE, SPLIT, BASELINE, features.STUDY_ID, features.SLIDE_ID)
 TASK = TaskSettings(kind="binary", labels=(LABEL,))
 DEFAULT_THRESHOLD = 0.5
 
@@ -189,6 +189,7 @@ def _judged_columns(
 
     known = np.isfinite(labels)
     site = raw[features.SITE].replace("", _UNKNOWN) if features.SITE in raw else _UNKNOWN
+    units = {name: raw[name] for name in (features.STUDY_ID, features.SLIDE_ID) if name in raw}
     return pd.DataFrame(
         {
             features.IMAGE_ID: [str(number) for number in range(len(raw))],
@@ -199,6 +200,7 @@ def _judged_columns(
             features.label_weight(LABEL): known.astype(np.float64),
             features.prediction(LABEL): scores,
             features.decision(LABEL): np.where(np.isnan(scores), np.nan, scores >= threshold),
+            **units,
         },
         index=raw.index,
     )

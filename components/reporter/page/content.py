@@ -214,7 +214,7 @@ def judge(
         return "evaluated", gate.reasons
     if gate.blessed:
         return "evaluated", (*gate.reasons, "The model was blessed; no pusher ran.")
-    return "not_blessed", gate.reasons
+    return ("inconclusive" if gate.outcome == "inconclusive" else "not_blessed"), gate.reasons
 
 
 def hide_data_paths(text: str, run_settings: Mapping[str, Any]) -> str:

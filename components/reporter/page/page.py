@@ -85,7 +85,6 @@ def _variables(content: Content) -> dict[str, Any]:
         "verdict_title": wording.VERDICT_TITLES[content.verdict],
         "synthetic": bool(content.ingest and content.ingest.synthetic),
         "confidence": round(100 * gate["confidence"]) if gate else None,
-        "resamples": gate["resamples"] if gate else None,
         "group_floor": _group_floor(content),
         "domains": wording.DOMAIN_TITLES,
         "statuses": wording.STATUS_WORDS,

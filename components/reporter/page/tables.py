@@ -12,7 +12,22 @@ from schemas import features
 from schemas.documents.data_gate import Distance
 from schemas.documents.gate import SUBGROUP_FLOOR, Metric, Rule
 
-HEADLINE = ("auc", "sensitivity", "specificity", "ppv", "accuracy", "brier", "ece")
+HEADLINE = (
+    "auc",
+    "auc_by_patient",
+    "sensitivity",
+    "sensitivity_by_patient",
+    "specificity",
+    "specificity_by_patient",
+    "ppv",
+    "npv",
+    "balanced_accuracy",
+    "accuracy",
+    "brier",
+    "calibration_error",
+    "calibration_slope",
+    "calibration_intercept",
+)
 # TFMA's figures on the page, in this order; its others are in the Evaluator's artifact.
 SLICE_METRICS = (
     "auc",
@@ -37,7 +52,7 @@ class HeadlineRow(NamedTuple):
 
     name: str
     target: str
-    figures: dict[features.Domain, Metric | None]
+    figures: Mapping[features.Domain, Metric | None]
 
 
 def headline(content: Content) -> list[HeadlineRow]:

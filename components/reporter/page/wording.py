@@ -15,6 +15,7 @@ VERDICT_TITLES: dict[Verdict, str] = {
     "pushed": "Pushed",
     "evaluated": "Evaluated, not pushed",
     "not_blessed": "Not blessed, nothing pushed",
+    "inconclusive": "Not enough data to judge, nothing pushed",
     "stopped_by_data_gate": "Stopped by the data gate before training",
     "failed": "The run failed",
 }
@@ -32,6 +33,7 @@ METRIC_NAMES = {
     "neighbour_auc": "nearest neighbors' AUC on validation",
     "contrastive_top1": "contrastive top-1 accuracy",
     "ppv": "positive predictive value",
+    "npv": "negative predictive value",
     "brier": "Brier score",
     "ece": "calibration error (ECE)",
     "weighted_example_count": "images",
@@ -42,9 +44,15 @@ METRIC_NAMES = {
     "kolmogorov-smirnov": "Kolmogorov-Smirnov distance",
 }
 _ACRONYMS = {"auc": "AUC", "ece": "ECE", "tfma": "TFMA", "ppv": "PPV"}
+# Metrics that the gate's sentences name, but for those that are words already.
+_METRICS = re.compile(
+    r"\b(auc|ece|ppv|npv|brier|balanced_accuracy|calibration_(slope|intercept|error)"
+    r"|(auc|sensitivity|specificity)_by_patient)\b"
+)
 STATUS_WORDS = {
     "pass": "pass",
     "fail": "fail",
+    "inconclusive": "inconclusive",
     "not_enough_data": "not enough data",
     "not_required": "not required",
     "": MISSING,
@@ -116,4 +124,4 @@ def words(text: str) -> str:
     text = text.removeprefix(f"{features.DOMAIN} = ").replace(features.subgroup(""), "")
     text = text.replace(f"{features.IN_DISTRIBUTION} - ", f"{features.IN_DISTRIBUTION} {MINUS} ")
     text = text.replace(features.IN_DISTRIBUTION, "in distribution")
-    return re.sub(r"\b(auc|ece)\b", lambda match: match.group().upper(), text)
+    return _METRICS.sub(lambda match: term(match.group()), text)

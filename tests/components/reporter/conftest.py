@@ -32,7 +32,7 @@ def metrics(auc: float, patients: int) -> dict[str, Interval]:
         "specificity": 0.812,
         "ppv": 0.7,
         "brier": 0.11,
-        "ece": 0.034,
+        "calibration_error": 0.034,
     }
     return {name: made_documents.interval(value, 0.02, patients) for name, value in values.items()}
 

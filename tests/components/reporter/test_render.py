@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from components.model_gate.rules.outcomes import result
 from components.reporter.page.content import Content
 from components.reporter.page.page import render_page
 from components.reporter.page.report_inputs import ReportInputs
@@ -28,7 +29,7 @@ from schemas.documents.shift import (
 )
 from schemas.errors import InputError
 from tests.components.reporter.conftest import ingest_report
-from tests.made_documents import gate_verdict, history, run_settings
+from tests.made_documents import gate_verdict, history, interval, run_settings
 from tests.made_documents import ingest_report as ingested
 
 HOSTILE = "<script>alert('x')</script>$a$"
@@ -156,7 +157,7 @@ def test_verdict_charts_and_views_are_there(rendered: tuple[Path, RunReport]) ->
     labels = [attrs.get("aria-label") for tag, attrs in page.tags if tag == "svg"]
     assert len(labels) == 6  # two histories, ROC, reliability, forest, histograms
     assert html.count("data:image/png;base64,") == 2  # views and a thumbnail
-    assert "draws patients, not images" in page.text
+    assert "intervals by patient: several images of one patient count together" in page.text
     assert "not enough data, 7 patients" in page.text
 
 
@@ -285,6 +286,33 @@ def test_unreadable_parts_are_named_not_fatal(run: dict, tmp_path: Path) -> None
         assert name in text
 
 
+def test_an_inconclusive_verdict_and_its_warnings(run: dict, tmp_path: Path) -> None:
+    reason = "shifted auc_by_patient: lower bound 0.600 is below the floor 0.65"
+    warning = f"shifted, site={HOSTILE} auc: lower bound 0.500 is below the floor 0.6"
+    rules = [
+        result(name, where, "auc", interval(0.7), 0.65, "inconclusive", message, effect)
+        for name, where, message, effect in (
+            ("auc floor by patient", "shifted", reason, "inconclusive"),
+            ("subgroup floor", f"shifted, site={HOSTILE}", warning, "warn"),
+        )
+    ]
+    verdict = gate_verdict(False, [reason], rules).model_copy(
+        update={"outcome": "inconclusive", "warnings": (warning,)}
+    )
+    parts = run | {"gate_report": verdict, "pushed_classifier": None, "pushed_encoder": None}
+    report = render_report(tmp_path, ReportInputs(**parts))
+    assert (report.verdict, report.reasons, report.blessed) == ("inconclusive", (reason,), False)
+    html, page = read(tmp_path)
+    assert "Not enough data to judge, nothing pushed" in page.text
+    assert "shifted AUC by patient: lower bound 0.600 is below the floor 0.65" in page.text
+    assert page.row("AUC floor by patient")[-1] == "inconclusive"
+    assert page.row("Subgroup floor")[-1] == "inconclusivewarning only"
+    assert f"shifted, site={HOSTILE} AUC: lower bound 0.500" in page.text
+    assert HOSTILE not in html
+    card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    assert "Warning of the gate: shifted, site=\\<script" in card
+
+
 DOCUMENTS = {
     "ingest_report": IngestReport,
     "data_gate_report": DataGateReport,
@@ -305,7 +333,7 @@ def test_a_document_of_other_fields_is_refused(run: dict, part: str, change: str
     changed = {
         "unknown": content | {"added_later": 1},
         "missing": {name: value for name, value in content.items() if name != field},
-        "version": content | {"version": 2},
+        "version": content | {"version": 99},
     }[change]
     path = tmp_path / kind.FILE
     path.parent.mkdir(exist_ok=True)
@@ -315,7 +343,7 @@ def test_a_document_of_other_fields_is_refused(run: dict, part: str, change: str
     told = {
         "unknown": "unknown field 'added_later'",
         "missing": f"missing field '{field}'",
-        "version": "version 2 of a",
+        "version": "version 99 of a",
     }[change]
     assert str(refusal.value).startswith(str(path))
     assert told in str(refusal.value)

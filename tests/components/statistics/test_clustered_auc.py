@@ -114,7 +114,21 @@ def test_a_constant_score_has_an_interval_around_a_half():
     label = np.arange(100) % 4 == 0
     found = ClusteredAuc.of(records_of(label, np.full(100, 0.3), np.arange(100))).interval(0.95)
     assert found.value == 0.5
-    assert 0.3 < found.lower < 0.45 < 0.55 < found.upper < 0.7
+    # No error can be seen: that of a share of 25 patients, at a half.
+    assert found.lower == pytest.approx(stats.beta(12.5, 13.5).ppf(0.025))
+    assert found.upper == pytest.approx(stats.beta(13.5, 12.5).ppf(0.975))
+
+
+def test_one_hard_image_among_perfect_ones_is_no_catastrophe():
+    """Without its patient all would be told apart: the jackknife alone sees no end of error."""
+    label = np.arange(60) < 20
+    score = label + 0.001 * np.arange(60)
+    score[0] = 0.045  # below the scores of a few negative patients
+    found = ClusteredAuc.of(records_of(label, score, np.arange(60)))
+    assert 0.98 < found.value < 1
+    exact = stats.beta(20 * found.value, 20 * (1 - found.value) + 1).ppf(0.025)
+    assert found.interval(0.95).lower == pytest.approx(exact, abs=1e-6)
+    assert found._log_odds.bounds(2.1)[0] < 0.5 < exact
 
 
 def test_repeating_every_image_changes_nothing():

@@ -130,7 +130,8 @@ def _alternatives(kind, value):
     elif kind is str:
         yield from ("other", "/other/place")
     elif origin is tuple and inner[-1] is not Ellipsis:
-        yield [value[0] * 0.9, value[1]] if inner[0] is float else [value[0], value[1] + 1]
+        low, high = value or (1, 2)
+        yield [low * 0.9, high] if inner[0] is float else [low, high + 1]
     elif origin is tuple:
         yield value[:-1]
         yield [*value, *itertools.islice(_alternatives(inner[0], None), 1)]

@@ -32,12 +32,15 @@ def test_sections_inside_a_section_that_is_given_in_part():
             "name": "x",
             "task": {"labels": ["a"]},
             "upstream": {"augment": {"stain": 0.1}},
-            "gate": {"shifted": {"max_ece": 0.3}},
+            "gate": {"shifted": {"max_calibration_error": 0.3}},
         }
     )
     assert settings.upstream.augment.crop_area == (0.05, 1.0)
     assert settings.upstream.augment.stain == 0.1
-    assert (settings.gate.shifted.max_ece, settings.gate.shifted.min_auc) == (0.3, 0.6)
+    assert (settings.gate.shifted.max_calibration_error, settings.gate.shifted.min_auc) == (
+        0.3,
+        0.6,
+    )
 
 
 def test_a_section_as_an_object_is_taken_whole():

@@ -21,8 +21,8 @@ SERVING = Serving(ok=True, message="serving check: fine", latency_ms=5.0, size_b
 NAN = float("nan")
 
 
-def interval(value=0.9, lower=0.85, upper=0.95, patients=100, excluded=0.0) -> Interval:
-    return Interval(value, lower, upper, patients, 2 * patients, excluded)
+def interval(value=0.9, lower=0.85, upper=0.95, patients=100, by_class=None) -> Interval:
+    return Interval(value, lower, upper, patients, 2 * patients, by_class=by_class or {})
 
 
 def evidence(**changes) -> Evidence:
@@ -30,7 +30,7 @@ def evidence(**changes) -> Evidence:
         "auc": interval(),
         "sensitivity": interval(),
         "specificity": interval(),
-        "ece": interval(0.05, 0.04, 0.08),
+        "calibration_error": interval(0.05, 0.04, 0.08),
     }
     good = Evidence(
         metrics={"in_distribution": metrics, "shifted": dict(metrics)},
@@ -65,7 +65,9 @@ def test_good_model_is_blessed_without_reasons():
 
 
 STRICT = GateSettings(
-    in_distribution=DomainRules(min_sensitivity=0.7, min_specificity=0.7, max_ece=0.1),
+    in_distribution=DomainRules(
+        min_sensitivity=0.7, min_specificity=0.7, max_calibration_error=0.1
+    ),
     shifted=DomainRules(min_auc=0.6),
 )
 
@@ -76,31 +78,43 @@ STRICT = GateSettings(
         (
             replaced("in_distribution", "auc", interval(0.75, 0.69, 0.8)),
             "auc floor",
-            "fail",
+            "inconclusive",
             "in_distribution auc: lower bound 0.690 is below the floor 0.7",
+        ),
+        (
+            replaced("in_distribution", "auc", interval(0.65, 0.6, 0.69)),
+            "auc floor",
+            "fail",
+            "in_distribution auc: upper bound 0.690 is below the floor 0.7",
+        ),
+        (
+            replaced("in_distribution", "auc_by_patient", interval(0.65, 0.6, 0.69)),
+            "auc floor by patient",
+            "fail",
+            "in_distribution auc_by_patient: upper bound 0.690 is below the floor 0.7",
         ),
         (
             replaced("in_distribution", "sensitivity", interval(0.75, 0.69, 0.8)),
             "sensitivity floor",
-            "fail",
+            "inconclusive",
             "in_distribution sensitivity: lower bound 0.690 is below the floor 0.7",
         ),
         (
             replaced("in_distribution", "specificity", interval(0.75, 0.69, 0.8)),
             "specificity floor",
-            "fail",
+            "inconclusive",
             "specificity",
         ),
         (
-            replaced("in_distribution", "ece", interval(0.11, 0.05, 0.2)),
-            "ece ceiling",
+            replaced("in_distribution", "calibration_error", interval(0.15, 0.11, 0.2)),
+            "calibration error ceiling",
             "fail",
-            "value 0.110 is above the ceiling 0.1",
+            "lower bound 0.110 is above the ceiling 0.1",
         ),
         (
             replaced("shifted", "auc", interval(0.62, 0.59, 0.7)),
             "auc floor",
-            "fail",
+            "inconclusive",
             "shifted auc: lower bound 0.590",
         ),
         (
@@ -110,10 +124,10 @@ STRICT = GateSettings(
             "shifted auc: undefined",
         ),
         (
-            replaced("shifted", "auc", interval(0.9, NAN, NAN, excluded=0.3)),
+            replaced("shifted", "auc", interval(by_class={"positive": 9, "negative": 91})),
             "auc floor",
             "not_enough_data",
-            "undefined on 30% of the resamples",
+            "9 patients with positive images are fewer than the required 10",
         ),
         (
             replaced("shifted", "auc", interval(patients=19)),
@@ -130,7 +144,7 @@ STRICT = GateSettings(
         (
             evidence(gap=interval(0.2, 0.1, 0.26)),
             "gap ceiling",
-            "fail",
+            "inconclusive",
             "upper bound 0.260 of the AUC lost under shift is above the ceiling 0.25",
         ),
         (evidence(gap=None), "gap ceiling", "not_enough_data", "gap between the domains"),
@@ -141,13 +155,19 @@ STRICT = GateSettings(
             "gap between the domains: undefined",
         ),
         (
-            evidence(groups=[Group("shifted", "site", "b", interval(0.45), JUDGED)]),
-            "subgroup floor",
+            evidence(gap=interval(0.3, 0.26, 0.35)),
+            "gap ceiling",
             "fail",
-            "shifted, site=b auc: 0.450 is below 0.5",
+            "lower bound 0.260 of the AUC lost under shift is above the ceiling 0.25",
         ),
         (
-            evidence(groups=[Group("shifted", "site", "b", interval(NAN), JUDGED)]),
+            evidence(groups=[Group("shifted", "site", "b", interval(0.45, 0.4, 0.49), JUDGED)]),
+            "subgroup floor",
+            "fail",
+            "shifted, site=b auc: upper bound 0.490 is below the floor 0.5",
+        ),
+        (
+            evidence(groups=[Group("shifted", "site", "b", interval(NAN, NAN, NAN), JUDGED)]),
             "subgroup floor",
             "fail",
             "shifted, site=b",
@@ -185,8 +205,8 @@ STRICT = GateSettings(
                 )
             ),
             "non-inferiority",
-            "fail",
-            "shifted AUC minus that of pushed model 7: lower bound -0.060 is below -0.05",
+            "inconclusive",
+            "shifted AUC minus that of pushed model 7: lower bound -0.060 is below the floor -0.05",
         ),
         (
             evidence(baseline=Baseline("7", differences={"in_distribution": interval()})),
@@ -200,6 +220,8 @@ def test_planted_faults_are_refused_for_the_right_reason(planted, rule, status, 
     verdict = domain_rules.judge(planted, STRICT)
     assert not verdict.blessed
     assert status in statuses(verdict, rule)
+    undecided = status == "inconclusive" or "fewer than the required" in reason
+    assert verdict.outcome == ("inconclusive" if undecided else "refused")
     assert any(reason in line for line in verdict.reasons), verdict.reasons
 
 
@@ -251,14 +273,17 @@ def judged(table, settings=None, task=TASK, **more) -> tuple[domain_rules.Verdic
 
 @pytest.fixture(scope="module")
 def good(make_table) -> pd.DataFrame:
-    tables = [make_table("in_distribution", seed=1), make_table("shifted", strength=1.6, seed=2)]
+    tables = [
+        make_table("in_distribution", patients=120, seed=1),
+        make_table("shifted", patients=120, strength=1.6, seed=2),
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
 def test_good_table_is_blessed(good):
     verdict, found = judged(good)
     assert verdict.blessed, verdict.reasons
-    assert found.metrics["shifted"]["auc"].patients == 60
+    assert found.metrics["shifted"]["auc"].patients == 120
     assert {(one.domain, one.column) for one in found.groups} == {
         (domain, column)
         for domain in ("in_distribution", "shifted")
@@ -270,7 +295,7 @@ def test_labels_shuffled(good):
     bad = good.copy()
     bad["prediction/edema"] = np.random.default_rng(0).permutation(bad["prediction/edema"])
     verdict, _ = judged(bad)
-    assert any("in_distribution auc: lower bound" in line for line in verdict.reasons)
+    assert any("in_distribution auc: upper bound" in line for line in verdict.reasons)
 
 
 def test_good_in_distribution_and_broken_under_shift(good):
@@ -287,10 +312,12 @@ def test_good_in_distribution_and_broken_under_shift(good):
 def test_miscalibrated(good):
     bad = good.copy()
     bad["prediction/edema"] = bad["prediction/edema"] ** 0.2  # the order, and the AUC, stay
-    settings = GateSettings(resamples=200, in_distribution=DomainRules(max_ece=0.3))
+    settings = GateSettings(resamples=200, in_distribution=DomainRules(max_calibration_error=0.3))
     assert judged(good, settings)[0].blessed
     verdict, _ = judged(bad, settings)
-    assert [rule.name for rule in verdict.rules if rule.status == "fail"] == ["ece ceiling"]
+    assert [rule.name for rule in verdict.rules if rule.status == "fail"] == [
+        "calibration error ceiling"
+    ]
 
 
 def test_one_failing_subgroup(good):
@@ -313,7 +340,7 @@ def test_nan_predictions_are_refused_and_shown_as_null(good):
     bad = good.copy()
     bad.loc[0, "prediction/edema"] = NAN
     verdict, found = judged(bad)
-    assert any("1 of 240 predictions are NaN" in line for line in verdict.reasons)
+    assert any("1 of 480 predictions are NaN" in line for line in verdict.reasons)
     assert math.isnan(found.metrics["in_distribution"]["auc"].value)
     document = verdict_document.verdict_document(verdict, found, GateSettings())
     assert document.metrics["in_distribution"]["auc"].value is None
@@ -341,7 +368,7 @@ def test_group_without_a_class_is_listed_and_not_judged(good):
 def test_worse_than_the_pushed_model(good):
     random = np.random.default_rng(0)
     worse = good.copy()
-    noise = random.normal(size=len(good)) * 1.5
+    noise = random.normal(size=len(good)) * 3
     logit = np.log(good["prediction/edema"] / (1 - good["prediction/edema"]))
     worse["prediction/edema"] = 1 / (1 + np.exp(-(logit + noise)))
     lenient = GateSettings(
@@ -364,7 +391,7 @@ def test_worse_than_the_pushed_model(good):
 
 def test_baseline_predictions_for_other_images(good):
     verdict, _ = judged(good, baseline=Baseline("17"), baseline_table=good.iloc[:-3])
-    assert any("lack 3 of 240 images" in line for line in verdict.reasons)
+    assert any("lack 3 of 480 images" in line for line in verdict.reasons)
 
 
 def test_several_targets_report_each_and_the_mean(make_table):
@@ -375,7 +402,7 @@ def test_several_targets_report_each_and_the_mean(make_table):
     metrics = found.metrics["shifted"]
     values = [metrics[f"auc/{target}"].value for target in targets]
     assert metrics["auc"].value == pytest.approx(np.mean(values))
-    assert {"sensitivity/edema", "specificity", "ppv", "brier", "ece"} <= set(metrics)
+    assert {"sensitivity/edema", "specificity", "ppv", "brier", "calibration_error"} <= set(metrics)
 
 
 def test_target_without_a_class_is_named(make_table):

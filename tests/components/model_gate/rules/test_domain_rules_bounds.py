@@ -6,7 +6,12 @@ import pytest
 
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, Evidence
-from components.model_gate.rules.groups import JUDGED, Group, GroupDifference
+from components.model_gate.rules.groups import (
+    JUDGED,
+    NOT_ENOUGH_DATA,
+    Group,
+    GroupDifference,
+)
 from components.model_gate.rules.settings import (
     DomainRules,
     GateSettings,
@@ -20,10 +25,22 @@ from schemas.documents.gate import Serving
 # bound that is met is met exactly.
 SETTINGS = GateSettings(
     in_distribution=DomainRules(
-        min_auc=0.75, min_sensitivity=0.625, min_specificity=0.6875, max_ece=0.125, min_patients=40
+        min_auc=0.75,
+        min_sensitivity=0.625,
+        min_specificity=0.6875,
+        calibration_slope=(0.5, 2.0),
+        calibration_intercept=(-0.875, 0.75),
+        max_calibration_error=0.125,
+        min_patients=40,
     ),
     shifted=DomainRules(
-        min_auc=0.5625, min_sensitivity=0.375, min_specificity=0.4375, max_ece=0.25, min_patients=30
+        min_auc=0.5625,
+        min_sensitivity=0.375,
+        min_specificity=0.4375,
+        calibration_slope=(0.25, 4.0),
+        calibration_intercept=(-1.5, 1.25),
+        max_calibration_error=0.25,
+        min_patients=30,
     ),
     max_gap=0.3125,
     max_regression=0.0625,
@@ -31,7 +48,7 @@ SETTINGS = GateSettings(
     slices=(
         SliceRule(domain="shifted", metric="auc", group="sex=F", at_least=0.515625),
         SliceRule(domain="in_distribution", metric="brier", at_most=0.15625),
-        SliceRule(domain="in_distribution", metric="ece/edema", at_most=0.109375),
+        SliceRule(domain="in_distribution", metric="calibration_error/edema", at_most=0.109375),
     ),
     confidence=0.9375,
     serving_max_ms=8.0,
@@ -52,8 +69,13 @@ def with_metric(domain, metric, interval):
             "auc": GOOD,
             "sensitivity": GOOD,
             "specificity": GOOD,
-            "ece": LOW,
-            "ece/edema": LOW,
+            "auc_by_patient": GOOD,
+            "sensitivity_by_patient": GOOD,
+            "specificity_by_patient": GOOD,
+            "calibration_slope": GOOD,
+            "calibration_intercept": LOW,
+            "calibration_error": LOW,
+            "calibration_error/edema": LOW,
             "brier": LOW,
         }
         for name in DOMAINS
@@ -84,13 +106,14 @@ def upper(value):
     return dataclasses.replace(WIDE, upper=value)
 
 
-def exactly(value):
-    return dataclasses.replace(WIDE, value=value)
-
-
 def group(value):
-    one = Group("shifted", "site", "b", exactly(value), JUDGED, {"auc": exactly(value)})
+    one = Group("shifted", "site", "b", lower(value), JUDGED, {"auc": lower(value)})
     return replaced(groups=[WOMEN, one])
+
+
+def group_by_patient(value):
+    metrics = {"auc": GOOD, "auc_by_patient": lower(value)}
+    return replaced(groups=[WOMEN, Group("shifted", "site", "b", GOOD, JUDGED, metrics)])
 
 
 def against(domain, value):
@@ -113,38 +136,54 @@ def served(**changes):
     return replaced(serving=Serving(**({"ok": True, "message": "fine"} | changes)))
 
 
-# Rule, slice, the bound of SETTINGS, evidence with a value there, and on which side it passes.
-CASES = [
+# Rule, slice, the bound of SETTINGS, and evidence whose interval has a bound there.
+FLOORS = [
     *(
         (
-            f"{metric} floor",
+            f"{metric} floor{' by patient' * by_patient}",
             domain,
             bound,
-            lambda v, d=domain, m=metric: with_metric(d, m, lower(v)),
+            lambda v, d=domain, m=metric + "_by_patient" * by_patient: with_metric(d, m, lower(v)),
         )
         for domain, bounds in (
             ("in_distribution", (0.75, 0.625, 0.6875)),
             ("shifted", (0.5625, 0.375, 0.4375)),
         )
         for metric, bound in zip(("auc", "sensitivity", "specificity"), bounds, strict=True)
+        for by_patient in (False, True)
+    ),
+    *(
+        (f"calibration {name} range", domain, low, lambda v, d=domain, n=name: calibrated(d, n, v))
+        for domain, lows in (("in_distribution", (0.5, -0.875)), ("shifted", (0.25, -1.5)))
+        for name, low in zip(("slope", "intercept"), lows, strict=True)
     ),
     ("subgroup floor", "shifted, site=b", 0.53125, group),
+    ("subgroup floor", "shifted, site=b", 0.53125, group_by_patient),
     ("non-inferiority", "in_distribution", -0.0625, lambda v: against("in_distribution", v)),
     ("non-inferiority", "shifted", -0.0625, lambda v: against("shifted", v)),
     ("slice floor", "shifted, sex=F", 0.515625, in_slice),
 ]
 CEILINGS = [
     *(
-        ("ece ceiling", domain, bound, lambda v, d=domain: with_metric(d, "ece", exactly(v)))
+        (
+            "calibration error ceiling",
+            domain,
+            bound,
+            lambda v, d=domain: with_metric(d, "calibration_error", upper(v)),
+        )
         for domain, bound in (("in_distribution", 0.125), ("shifted", 0.25))
     ),
-    (
-        "gap ceiling",
-        "in_distribution - shifted",
-        0.3125,
-        lambda v: replaced(gap=upper(v)),
+    *(
+        (
+            f"calibration {name} range",
+            domain,
+            high,
+            lambda v, d=domain, n=name: with_metric(d, f"calibration_{n}", within(v)),
+        )
+        for domain, highs in (("in_distribution", (2.0, 0.75)), ("shifted", (4.0, 1.25)))
+        for name, high in zip(("slope", "intercept"), highs, strict=True)
     ),
-    ("subgroup non-inferiority", "shifted, site=b", 0.03125, difference),
+    ("gap ceiling", "in_distribution - shifted", 0.3125, lambda v: replaced(gap=upper(v))),
     (
         "slice ceiling",
         "in_distribution",
@@ -155,30 +194,142 @@ CEILINGS = [
         "slice ceiling",
         "in_distribution",
         0.109375,
-        lambda v: with_metric("in_distribution", "ece/edema", exactly(v)),
+        lambda v: with_metric("in_distribution", "calibration_error/edema", upper(v)),
     ),
-    ("latency ceiling", "", 8.0, lambda v: served(latency_ms=v, size_bytes=1)),
-    ("size ceiling", "", 2.0, lambda v: served(latency_ms=1.0, size_bytes=v * 1e6)),
+]
+SERVED = [
+    ("latency ceiling", 8.0, lambda v: served(latency_ms=v, size_bytes=1)),
+    ("size ceiling", 2.0, lambda v: served(latency_ms=1.0, size_bytes=v * 1e6)),
 ]
 
 
-def failures(evidence):
+def within(value):
+    return Interval(0.75, 0.6875, value, 100, 200)
+
+
+def calibrated(domain, name, value):
+    return with_metric(domain, f"calibration_{name}", Interval(0.7, value, 0.72, 100, 200))
+
+
+def missed(evidence):
+    """Rules that are not met, with their status and effect; the verdict's outcome."""
     verdict = domain_rules.judge(evidence, SETTINGS)
-    failed = [(rule.name, rule.slice) for rule in verdict.rules if rule.status == "fail"]
-    assert verdict.blessed == (not failed)
-    return failed
+    found = {
+        (rule.name, rule.slice): (rule.status, rule.effect)
+        for rule in verdict.rules
+        if rule.status not in ("pass", "not_required")
+    }
+    return found, verdict.outcome
 
 
-@pytest.mark.parametrize(("rule", "where", "floor", "planted"), CASES)
-def test_a_floor_that_is_met_passes_and_a_hair_less_fails(rule, where, floor, planted):
-    assert failures(planted(floor)) == []
-    assert failures(planted(floor - STEP)) == [(rule, where)]
+WARNED = ("calibration", "subgroup")
+
+
+@pytest.mark.parametrize(("rule", "where", "floor", "planted"), FLOORS)
+def test_a_floor_that_is_met_passes_and_a_hair_less_is_inconclusive(rule, where, floor, planted):
+    assert missed(planted(floor)) == ({}, "blessed")
+    found, outcome = missed(planted(floor - STEP))
+    warned = rule.startswith(WARNED)
+    assert found == {(rule, where): ("inconclusive", "warn" if warned else "inconclusive")}
+    assert outcome == ("blessed" if warned else "inconclusive")
 
 
 @pytest.mark.parametrize(("rule", "where", "ceiling", "planted"), CEILINGS)
-def test_a_ceiling_that_is_met_passes_and_a_hair_more_fails(rule, where, ceiling, planted):
-    assert failures(planted(ceiling)) == []
-    assert failures(planted(ceiling + STEP)) == [(rule, where)]
+def test_a_ceiling_that_is_met_passes_and_a_hair_more_is_inconclusive(
+    rule, where, ceiling, planted
+):
+    assert missed(planted(ceiling)) == ({}, "blessed")
+    found, outcome = missed(planted(ceiling + STEP))
+    warned = rule.startswith(WARNED)
+    assert found == {(rule, where): ("inconclusive", "warn" if warned else "inconclusive")}
+    assert outcome == ("blessed" if warned else "inconclusive")
+
+
+@pytest.mark.parametrize(
+    ("rule", "where", "floor", "planted"),
+    FLOORS,
+)
+def test_an_interval_all_of_which_misses_the_floor_is_refused(
+    rule, where, floor, planted, monkeypatch
+):
+    def below(value):
+        return Interval(value - 0.1, value - 0.2, value, 100, 200)
+
+    monkeypatch.setattr(f"{__name__}.lower", below)
+    monkeypatch.setattr(
+        f"{__name__}.calibrated", lambda d, n, v: with_metric(d, f"calibration_{n}", below(v))
+    )
+    found, outcome = missed(planted(floor - STEP))
+    assert found[rule, where] == ("fail", "refuse")
+    assert outcome == "refused"
+
+
+@pytest.mark.parametrize(("rule", "ceiling", "planted"), SERVED)
+def test_serving_is_measured_not_estimated(rule, ceiling, planted):
+    assert missed(planted(ceiling)) == ({}, "blessed")
+    assert missed(planted(ceiling + STEP)) == ({(rule, ""): ("fail", "refuse")}, "refused")
+
+
+@pytest.mark.parametrize(
+    ("p_value", "status", "outcome"),
+    [
+        (0.03125, None, "blessed"),
+        (0.03125 + STEP, ("inconclusive", "warn"), "blessed"),
+        (0.96875 - STEP, ("inconclusive", "warn"), "blessed"),
+        (0.96875, ("fail", "refuse"), "refused"),
+    ],
+)
+def test_regression_of_a_group_is_judged_at_the_level_of_one_bound(p_value, status, outcome):
+    found, given = missed(difference(p_value))
+    assert found.get(("subgroup non-inferiority", "shifted, site=b")) == status
+    assert given == outcome
+
+
+def test_many_groups_are_each_judged_at_that_level():
+    """An intersection-union test: no correction, whatever their number."""
+    differences = dict.fromkeys(DOMAINS, lower(0.0))
+    groups = [GroupDifference("shifted", "site", str(n), WIDE, 0.03) for n in range(50)]
+    baseline = Baseline("7", differences=differences, groups=groups)
+    assert missed(replaced(baseline=baseline)) == ({}, "blessed")
+
+
+@pytest.mark.parametrize("named", ["sex", "sex=F"])
+def test_required_groups_must_be_shown(named):
+    women = Group("shifted", "subgroup/sex", "F", WIDE, JUDGED, {"auc": WIDE})
+    few = Group("shifted", "subgroup/sex", "F", WIDE, NOT_ENOUGH_DATA, {"auc": WIDE})
+    for required, group_, outcome in (
+        ((), women, "blessed"),
+        ((), few, "blessed"),
+        ((named,), women, "inconclusive"),
+        ((named,), few, "inconclusive"),
+        (("site",), women, "blessed"),
+    ):
+        rules = SubgroupRules(min_auc=0.53125, required_groups=required)
+        settings = SETTINGS.model_copy(update={"subgroups": rules, "slices": ()})
+        assert domain_rules.judge(replaced(groups=[group_]), settings).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("by_class", "status"),
+    [
+        ({"positive": 10, "negative": 10}, "pass"),
+        ({"positive": 9, "negative": 91}, "not_enough_data"),
+        ({"positive": 91, "negative": 9}, "not_enough_data"),
+    ],
+)
+def test_fewer_than_ten_patients_of_a_class_are_not_judged(by_class, status):
+    planted = with_metric("shifted", "auc", dataclasses.replace(GOOD, by_class=by_class))
+    verdict = domain_rules.judge(planted, SETTINGS)
+    found = {(one.name, one.slice): one for one in verdict.rules}
+    assert found["auc floor", "shifted"].status == status
+    assert verdict.outcome == ("blessed" if status == "pass" else "inconclusive")
+    if status != "pass":
+        assert "9 patients with" in found["auc floor", "shifted"].message
+
+
+def test_a_class_that_is_not_there_is_no_matter_of_how_many():
+    absent = dataclasses.replace(GOOD, by_class={"positive": 0, "negative": 100})
+    assert missed(with_metric("shifted", "auc", absent))[1] == "refused"
 
 
 @pytest.mark.parametrize(("domain", "fewest"), [("in_distribution", 40), ("shifted", 30)])
@@ -201,8 +352,11 @@ def test_as_many_patients_as_asked_for_are_enough(domain, fewest):
         ({"min_sensitivity": 0.001}, "sensitivity floor", False),
         ({"min_specificity": 0.0}, "specificity floor", True),
         ({"min_specificity": 0.001}, "specificity floor", False),
-        ({"max_ece": 1.0}, "ece ceiling", True),
-        ({"max_ece": 0.999}, "ece ceiling", False),
+        ({"max_calibration_error": 1.0}, "calibration error ceiling", True),
+        ({"max_calibration_error": 0.999}, "calibration error ceiling", False),
+        ({"calibration_slope": None}, "calibration slope range", True),
+        ({"calibration_intercept": None}, "calibration intercept range", True),
+        ({"calibration_slope": (0.0, 9.0)}, "calibration slope range", False),
         ({"min_auc": 0.0}, "auc floor", False),  # always judged
     ],
 )

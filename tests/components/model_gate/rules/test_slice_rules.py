@@ -8,7 +8,12 @@ import pytest
 
 from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import Evidence, collect
-from components.model_gate.rules.settings import GateSettings, SliceRule
+from components.model_gate.rules.settings import (
+    DomainRules,
+    GateSettings,
+    InconclusiveRules,
+    SliceRule,
+)
 from schemas.documents.gate import Serving
 from trainer_modules.settings import TaskSettings
 
@@ -36,13 +41,15 @@ def outcome(found, **rule) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("rule", "status", "words"),
     [
-        ({"metric": "auc/edema", "at_least": 0.9}, "pass", "shifted auc/edema: lower bound"),
+        ({"metric": "auc/edema", "at_least": 0.7}, "pass", "shifted auc/edema: lower bound"),
+        ({"metric": "auc/edema", "at_least": 0.95}, "inconclusive", "below the floor 0.95"),
         ({"metric": "auc/effusion", "at_least": 0.9}, "fail", "below the floor 0.9"),
-        ({"metric": "auc/edema", "group": "sex=F", "at_least": 0.9}, "pass", "shifted, sex=F"),
+        ({"metric": "auc/edema", "group": "sex=F", "at_least": 0.4}, "pass", "shifted, sex=F"),
         ({"metric": "auc/effusion", "group": "sex=F", "at_least": 0.5}, "fail", "below the floor"),
-        ({"metric": "auc/effusion", "group": "sex=M", "at_least": 0.9}, "pass", "at least 0.9"),
-        ({"metric": "brier/effusion", "group": "site=a", "at_most": 0.1}, "fail", "upper bound"),
-        ({"metric": "ece/edema", "at_most": 0.5}, "pass", "ece/edema: value"),
+        ({"metric": "auc/effusion", "group": "sex=M", "at_least": 0.6}, "pass", "at least 0.6"),
+        ({"metric": "brier/effusion", "group": "site=a", "at_most": 0.1}, "fail", "lower bound"),
+        ({"metric": "brier/effusion", "group": "site=a", "at_most": 0.3}, "inconclusive", "above"),
+        ({"metric": "calibration_error/edema", "at_most": 0.5}, "pass", "upper bound"),
         ({"metric": "auc", "group": "sex=X", "at_least": 0}, "not_enough_data", "no labeled"),
         ({"metric": "auc", "group": "age=5", "at_least": 0}, "not_enough_data", "no labeled"),
         ({"metric": "auc/oedema", "at_least": 0}, "not_enough_data", "no such metric; there are"),
@@ -60,11 +67,29 @@ def test_slice_rules(found, rule, status, words):
 
 
 def test_a_named_slice_without_data_refuses_the_model(found):
-    assert domain_rules.judge(found, LENIENT.model_copy(update={"max_gap": 1.0})).blessed is False
+    lenient = LENIENT.model_copy(update={"max_gap": 1.0})
+    assert domain_rules.judge(found, lenient).blessed
     rule = SliceRule(domain="shifted", metric="auc", group="sex=X", at_least=0)
-    settings = LENIENT.model_copy(update={"slices": (rule,)})
-    reasons = domain_rules.judge(found, settings).reasons
-    assert "shifted, sex=X auc: there are no labeled images" in reasons
+    verdict = domain_rules.judge(found, lenient.model_copy(update={"slices": (rule,)}))
+    assert verdict.reasons == ["shifted, sex=X auc: there are no labeled images"]
+    assert verdict.outcome == "refused"
+
+
+@pytest.mark.parametrize(("unclear", "outcome"), [("refuse", "inconclusive"), ("warn", "blessed")])
+def test_what_the_policy_does_where_a_slice_is_inconclusive(found, unclear, outcome):
+    rule = SliceRule(domain="shifted", metric="auc/edema", at_least=0.95)
+    settings = LENIENT.model_copy(
+        update={
+            "max_gap": 1.0,
+            "slices": (rule,),
+            "inconclusive": InconclusiveRules(domains=unclear),
+            "shifted": DomainRules(min_auc=0.5),
+        }
+    )
+    verdict = domain_rules.judge(found, settings)
+    assert verdict.outcome == outcome
+    told = verdict.warnings if unclear == "warn" else verdict.reasons
+    assert any("below the floor 0.95" in line for line in told)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def blind_for_women(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def worse_than_the_baseline(table: pd.DataFrame) -> pd.DataFrame:
-    noise = np.random.default_rng(3).normal(size=len(table)) * 0.3
+    noise = np.random.default_rng(3).normal(size=len(table)) * 0.7
     worse = (table["score"] + noise).clip(0, 1)
     return table.assign(score=worse, baseline_score=table["score"])
 
@@ -129,7 +129,7 @@ def worse_than_the_baseline(table: pd.DataFrame) -> pd.DataFrame:
         (shuffled, ("auc floor", "in_distribution")),
         (broken_under_shift, ("auc floor", "shifted")),
         (broken_under_shift, ("gap ceiling", "in_distribution - shifted")),
-        (overconfident, ("ece ceiling", "in_distribution")),
+        (overconfident, ("calibration error ceiling", "in_distribution")),
         (with_nan, ("probabilities", "")),
         (with_nan_where_the_threshold_is_chosen, ("probabilities", "")),
         (blind_for_women, ("subgroup floor", "in_distribution, subgroup/sex=F")),
@@ -137,7 +137,7 @@ def worse_than_the_baseline(table: pd.DataFrame) -> pd.DataFrame:
     ],
 )
 def test_planted_bad_model_is_refused_for_its_reason(run, predictions, damage, rule):
-    policy = FAST + "in_distribution: {max_ece: 0.1}\nsubgroups: {min_auc: 0.6}\n"
+    policy = FAST + "in_distribution: {max_calibration_error: 0.1}\nsubgroups: {min_auc: 0.6}\n"
     status, verdict, lines = run(damage(predictions), policy=policy)
     assert (status, verdict["blessed"]) == (4, False)
     assert rule in failed(verdict)
@@ -146,9 +146,9 @@ def test_planted_bad_model_is_refused_for_its_reason(run, predictions, damage, r
 
 
 def test_only_the_calibration_speaks_against_the_overconfident_model(run, predictions):
-    policy = FAST + "in_distribution: {max_ece: 0.1}\n"
+    policy = FAST + "in_distribution: {max_calibration_error: 0.1}\n"
     assert failed(run(overconfident(predictions), policy=policy)[1]) == {
-        ("ece ceiling", "in_distribution")
+        ("calibration error ceiling", "in_distribution")
     }
 
 
@@ -159,14 +159,32 @@ def test_model_worse_than_the_baseline_in_a_subgroup_only(run, predictions):
     assert (status, verdict["reasons"]) == (0, [])
     assert sum(rule["name"] == "subgroup non-inferiority" for rule in verdict["rules"]) == 8
 
-    noise = np.random.default_rng(4).normal(size=len(equal)) * 0.3
-    worse = equal["score"].where(equal["sex"] == "M", (equal["score"] + noise).clip(0, 1))
-    status, verdict, _ = run(equal.assign(score=worse), policy=policy)
-    assert status == 4
-    assert failed(verdict) == {
+    women = {
         ("subgroup non-inferiority", "in_distribution, subgroup/sex=F"),
         ("subgroup non-inferiority", "shifted, subgroup/sex=F"),
     }
+
+    def with_noise(share: float) -> pd.DataFrame:
+        noise = share * np.random.default_rng(4).normal(size=len(equal))
+        worse = equal["score"].where(equal["sex"] == "M", (equal["score"] + noise).clip(0, 1))
+        return equal.assign(score=worse)
+
+    status, verdict, _ = run(with_noise(1.5), policy=policy)
+    assert status == 4
+    assert failed(verdict) == women
+
+    # A little worse: neither shown nor excluded. A warning, unless women are named.
+    status, verdict, lines = run(with_noise(0.33), policy=policy)
+    unclear = {
+        (rule["name"], rule["slice"]) for rule in verdict["rules"] if rule["effect"] == "warn"
+    }
+    assert (status, verdict["outcome"], verdict["reasons"]) == (0, "blessed", [])
+    assert unclear == women
+    assert "warning: in_distribution, subgroup/sex=F AUC minus that of model" in lines
+    named = policy.replace("subgroups: {", "subgroups: {required_groups: [sex], ")
+    status, verdict, lines = run(with_noise(0.33), policy=named)
+    assert (status, verdict["outcome"], len(verdict["reasons"])) == (5, "inconclusive", 2)
+    assert lines.endswith("NOT blessed: inconclusive, there are too few data\n")
 
 
 @pytest.mark.parametrize(
@@ -275,7 +293,8 @@ def test_default_policy_is_stricter_than_the_settings_without_one():
     assert default.in_distribution.min_auc > default.shifted.min_auc > default.subgroups.min_auc
     assert default.in_distribution.required
     assert default.shifted.required
-    assert default.in_distribution.max_ece < 1
+    assert default.in_distribution.max_calibration_error < 1
+    assert default.in_distribution.calibration_slope == (0.5, 2.0)
 
 
 def test_groups_of_few_patients_are_not_named(run, predictions):
@@ -358,7 +377,13 @@ def test_the_page_tells_the_default_policy_and_its_example_loads(tmp_path):
     assert cells["`in_distribution.min_auc`, `shifted.min_auc`"] == ", ".join(
         f"{rules.min_auc:g}" for rules in told
     )
-    assert cells["`*.max_ece`"] == ", ".join(f"{rules.max_ece:g}" for rules in told)
+    assert cells["`*.max_calibration_error`"] == ", ".join(
+        f"{rules.max_calibration_error:g}" for rules in told
+    )
+    for name in ("calibration_slope", "calibration_intercept"):
+        ranges = [getattr(rules, name) for rules in told]
+        assert cells[f"`*.{name}`"] == ", ".join(f"{low:g} to {high:g}" for low, high in ranges)
+    assert cells["`min_patients_per_class`"] == f"{default.min_patients_per_class}"
     assert {f"{rules.min_patients}" for rules in told} == {cells["`*.min_patients`"]}
     assert cells["`max_gap`"] == f"{default.max_gap:g}"
     assert cells["`max_regression`"] == f"{default.max_regression:g}"

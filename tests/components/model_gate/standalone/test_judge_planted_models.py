@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 PATIENTS = 150
 POLICY = """
 resamples: 300
-in_distribution: {min_auc: 0.75, max_ece: 0.2}
-shifted: {min_auc: 0.65, max_ece: 0.25}
+in_distribution: {min_auc: 0.75, max_calibration_error: 0.2}
+shifted: {min_auc: 0.65, max_calibration_error: 0.25}
 max_gap: 0.2
 max_regression: 0.25
 subgroups: {min_auc: 0.5, max_regression: 0.15}
@@ -184,7 +184,13 @@ def test_planted_faults(judge, fault, because, never):
 @pytest.mark.parametrize(
     ("fault", "because"),
     [
-        ("miscalibrated", {("ece ceiling", "in_distribution"), ("ece ceiling", "shifted")}),
+        (
+            "miscalibrated",
+            {
+                ("calibration error ceiling", "in_distribution"),
+                ("calibration error ceiling", "shifted"),
+            },
+        ),
         (
             "worse for women",
             {

@@ -32,6 +32,7 @@ def group(domain: str, column: str, value: str, auc: float, status: str = "pass"
         upper=auc + 0.1,
         patients=20,
         examples=40,
+        by_patient=auc,
         status=status,
     )
 
