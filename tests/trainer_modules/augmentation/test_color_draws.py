@@ -158,7 +158,8 @@ def switches():
         "blur": beside > 0,
     }
     # A Gaussian's value one pixel from its top is exp(-1 / (2 sigma^2)) of it.
-    return drawn, np.sqrt(-0.5 / np.log(beside[drawn["blur"]])), luma[drawn["jitter"]]
+    sigma = np.sqrt(-0.5 / np.log(np.where(drawn["blur"], beside, 0.5)))
+    return drawn, sigma, luma
 
 
 def test_every_operation_is_switched_by_its_own_draw(switches):
@@ -168,10 +169,14 @@ def test_every_operation_is_switched_by_its_own_draw(switches):
     assert_unrelated(drawn)
 
 
-def test_what_is_switched_on_is_drawn_apart_from_the_switch(switches):
-    _, sigma, brightness = switches
-    assert_uniform(sigma, 0.5, 1.5)
-    assert_uniform(brightness, 0.6, 1.4)
+@pytest.mark.parametrize(("name", "low", "high"), [("blur", 0.5, 1.5), ("jitter", 0.6, 1.4)])
+def test_what_is_switched_on_is_drawn_apart_from_all_switches(switches, name, low, high):
+    drawn, sigma, brightness = switches
+    on = drawn[name]
+    values = (sigma if name == "blur" else brightness)[on]
+    assert_uniform(values, low, high)
+    for other in set(SWITCHES) - {name}:
+        assert abs(np.corrcoef(values, drawn[other][on])[0, 1]) < 4 / np.sqrt(on.sum()), other
 
 
 def test_stains_change_uniformly_on_both_sides_and_apart():
