@@ -31,19 +31,25 @@ def main() -> int:
 
 
 def _area(name: str, size: int, jobs: int, seconds: float | None) -> dict[str, survivors.Module]:
-    """Tries what is not known yet; mutants that were alive once more where tests changed."""
+    """Tries what is not known yet; mutants that were alive once more where tests changed.
+
+    What ran out of time does so a second time before it counts as killed: the machine may have been
+    busy.
+    """
     mutants = Mutants(name)
     mutants.prepare()
     again = mutants.tests_changed()
-    pending = [
-        mutant.name
-        for source in mutants.sources
-        for mutant in mutants.sample(source, size)
-        if not mutant.tried or (again and mutant.alive)
-    ]
-    print(f"{name}: {len(pending)} mutants to try", flush=True)
-    if pending:
-        mutants.run(pending, jobs, seconds)
+    end = None if seconds is None else time.monotonic() + seconds
+    for pending in (lambda m: not m.tried or (again and m.alive), lambda m: m.timed_out):
+        names = [
+            mutant.name
+            for source in mutants.sources
+            for mutant in mutants.sample(source, size)
+            if pending(mutant)
+        ]
+        print(f"{name}: {len(names)} mutants to try", flush=True)
+        if names:
+            mutants.run(names, jobs, end and max(0, end - time.monotonic()))
     found = {}
     for source in filter(mutants.names().get, mutants.sources):
         tried = [mutant for mutant in mutants.sample(source, size) if mutant.tried]

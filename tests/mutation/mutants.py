@@ -50,8 +50,8 @@ SETTINGS = {
     "use_git_change_detection": False,
     "on_dependency_change": "ignore",
 }
-SURVIVED, NO_TESTS, INTERRUPTED = 0, (5, 33), 2
-"""Exit codes of mutmut's workers; any other one is a kill, by a failed test, a crash or a hang."""
+SURVIVED, NO_TESTS, INTERRUPTED, TIMED_OUT = 0, (5, 33), 2, (-24, 24, 36, 152, 255)
+"""Exit codes of mutmut's workers; any other one is a kill, by a failed test or a crash."""
 
 
 class Mutant(NamedTuple):
@@ -63,6 +63,10 @@ class Mutant(NamedTuple):
     @property
     def tried(self) -> bool:
         return self.exit_code not in (None, INTERRUPTED)
+
+    @property
+    def timed_out(self) -> bool:
+        return self.exit_code in TIMED_OUT
 
     @property
     def alive(self) -> bool:
