@@ -1,0 +1,67 @@
+"""What is tried, and what of it again, before it counts."""
+
+import pytest
+
+from tests.mutation import __main__ as command
+from tests.mutation.mutants import INTERRUPTED, Mutant
+
+KILLED, SURVIVED, TIMED_OUT = 1, 0, -24
+
+
+class Area:
+    """Four mutants of one module; `outcomes` holds the exit codes of a mutant's next trials."""
+
+    sources = ("a.py",)
+
+    def __init__(self, known, outcomes, changed):
+        self.known, self.outcomes, self._changed = known, outcomes, changed
+        self.trials = []
+
+    def prepare(self):
+        pass
+
+    def tests_changed(self):
+        return self._changed
+
+    def names(self):
+        return {"a.py": list(self.known)}
+
+    def sample(self, source, size):
+        return [Mutant(name, code) for name, code in self.known.items()]
+
+    def run(self, names, jobs, seconds):
+        self.trials.append(names)
+        for name in names:
+            self.known[name] = self.outcomes[name].pop(0)
+
+    def change(self, source, name):
+        return "f", name
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    def run(known, outcomes, changed=False):
+        area = Area(known, outcomes, changed)
+        monkeypatch.setattr(command, "Mutants", lambda name: area)
+        found = command._area("losses", 0, 1, None)["a.py"]
+        return area.trials, found.killed, {one.change for one in found.survivors}
+
+    return run
+
+
+def test_a_mutant_that_runs_out_of_time_is_killed_only_if_it_does_so_twice(tried):
+    new = dict.fromkeys("abcd")
+    outcomes = {
+        "a": [KILLED],
+        "b": [SURVIVED],
+        "c": [TIMED_OUT, SURVIVED],
+        "d": [TIMED_OUT, TIMED_OUT],
+    }
+    assert tried(new, outcomes) == ([list("abcd"), ["c", "d"]], 2, {"b", "c"})
+
+
+def test_verdicts_stand_until_tests_change(tried):
+    known = {"a": KILLED, "b": SURVIVED, "c": INTERRUPTED}
+    assert tried(known, {"c": [KILLED]}) == ([["c"]], 2, {"b"})
+    known = {"a": KILLED, "b": SURVIVED, "c": KILLED}
+    assert tried(known, {"b": [KILLED]}, changed=True) == ([["b"]], 3, set())
