@@ -127,7 +127,7 @@ def export(export_classifier, folder: Path, scale: float, **more) -> Path:
 SETTINGS = GateSettings(
     resamples=300,
     serving_examples=4,
-    in_distribution=DomainRules(min_auc=0.9),
+    in_distribution=DomainRules(min_auc=0.85),
     shifted=DomainRules(min_auc=0.6),
 )
 

@@ -33,7 +33,7 @@ PLANTED = {
     "reads the burnt-in marker": {"signal": 1.0, "marker": 6.0},
     "broken under shift": {"by_scanner": 1.0},
     "miscalibrated": {"signal": 6.0, "bias": 2.5},
-    "worse for women": {"by_sex": 0.45},
+    "worse for women": {"by_sex": 0.6},
 }
 
 
@@ -138,7 +138,7 @@ def judge(monkeypatch, tmp_path, capsys, examples, pushed):
         refused = {
             (rule["name"], rule["slice"])
             for rule in verdict["rules"]
-            if rule["status"] not in ("pass", "not_required")
+            if rule["effect"] in ("refuse", "inconclusive")
         }
         return status, refused, verdict["reasons"]
 
