@@ -16,7 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from schemas import features, model_files
-from schemas.documents.cards import ClassifierCard, EncoderCard, EncoderTraining, TargetNames
+from schemas.documents.cards import (
+    ClassifierCard,
+    EncoderCard,
+    EncoderTraining,
+    Ingestion,
+    TargetNames,
+)
 from trainer_modules.backbones import registry
 from trainer_modules.backbones.frozen_saved_model import FrozenModule
 from trainer_modules.decisions.calibration import Calibration
@@ -160,7 +166,10 @@ def serving_network(trained: keras.Model, model: ModelSettings) -> keras.Model:
 
 
 def encoder_card(
-    network: keras.Model, model: ModelSettings, trained_on: EncoderTraining
+    network: keras.Model,
+    model: ModelSettings,
+    trained_on: EncoderTraining,
+    ingestion: Ingestion | None = None,
 ) -> EncoderCard:
     """The card of an encoder: its network, and what it was trained on."""
     return EncoderCard(
@@ -168,6 +177,7 @@ def encoder_card(
         feature_dim=network.output_shape[-1],
         image_size=model.image_size,
         trained_on=trained_on,
+        ingestion=ingestion,
     )
 
 

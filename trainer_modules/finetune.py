@@ -166,4 +166,6 @@ def _card(
             operating_point=work.settings.operating_point.model_dump(mode="json"),
             seed=work.seed,
         ),
+        task=work.task.model_dump(mode="json"),
+        ingestion=work.ingestion,
     )

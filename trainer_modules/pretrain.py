@@ -97,7 +97,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         network = export.serving_network(model.encoder, work.model)
         trained_on = _trained_on(work, source.count, pairs, initialized, history)
-        card = export.encoder_card(network, work.model, trained_on)
+        card = export.encoder_card(network, work.model, trained_on, work.ingestion)
         export.export_encoder(network, work.serving_model_dir, card)
         store.delete()
 
@@ -107,7 +107,7 @@ def _pass_on(work: stage.Stage) -> None:
     network = registry.build_backbone(work.model)
     progress(f"pretraining is skipped: model.family={work.model.family} is never trained")
     trained_on = NotTrained(initialised=initialization.describe(work.model.init))
-    card = export.encoder_card(network, work.model, trained_on)
+    card = export.encoder_card(network, work.model, trained_on, work.ingestion)
     export.export_encoder(network, work.serving_model_dir, card)
     work.model_run_dir.mkdir(parents=True, exist_ok=True)
     loop.History("pretrain", 0).write(work.model_run_dir)

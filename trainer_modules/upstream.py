@@ -53,7 +53,7 @@ def run_fn(fn_args: stage.FnArgs) -> None:
         history = loop.fit(model, batches, plan, store, work.model_run_dir, measure)
         network = export.serving_network(model.encoder, work.model)
         trained_on = _trained_on(work, index, initialized, history)
-        card = export.encoder_card(network, work.model, trained_on)
+        card = export.encoder_card(network, work.model, trained_on, work.ingestion)
         export.export_encoder(network, work.serving_model_dir, card)
         store.delete()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from components.image_example_gen.settings import DataSettings
 from pipeline.config.config import RunConfig
 from pipeline.graph.code_digest import code_digest
+from schemas.documents.cards import GrayLevels, Ingestion
 
 UPSTREAM = "trainer_modules.upstream.run_fn"
 PRETRAIN = "trainer_modules.pretrain.run_fn"
@@ -26,8 +29,10 @@ def trainer_config(config: RunConfig, function: str, checkpoint_root: str) -> di
     stage = _STAGES[function]
     if stage == "upstream":
         task, stage_settings = config.upstream.given_task, config.upstream.training
+        data = config.upstream.data
     else:
         task, stage_settings = config.task, getattr(config, stage)
+        data = config.data
     settings = {
         "task": task.model_dump(mode="json"),
         "model": config.model.model_dump(mode="json"),
@@ -38,5 +43,21 @@ def trainer_config(config: RunConfig, function: str, checkpoint_root: str) -> di
         "settings": settings,
         "code_digest": code_digest(function),
         "checkpoint_root": checkpoint_root,
+        "ingestion": ingestion_of(data).model_dump(mode="json"),
         "distribution": config.distribution.model_dump(mode="json"),
     }
+
+
+def ingestion_of(data: DataSettings) -> Ingestion:
+    """What an exported model must know of ingestion; without folders, which may tell names."""
+    given = [part.intensity for part in data.parts if part.role != "unlabeled"]
+    policies = {json.dumps(one.model_dump(mode="json")) for one in given or [data.intensity]}
+    folders: dict[str, Any] = {"root": True, "id_key_file": True, "id_mapping": True}
+    return Ingestion(
+        intensity=GrayLevels.model_validate_json(policies.pop()) if len(policies) == 1 else None,
+        stored_size=data.stored_size,
+        encoding=data.encoding,
+        jpeg_quality=data.jpeg_quality,
+        max_pixels=data.max_pixels,
+        data=data.model_dump(mode="json", exclude=folders | {"parts": {"__all__": {"root": True}}}),
+    )

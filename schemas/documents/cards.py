@@ -64,8 +64,39 @@ class NotTrained(Part):
 EncoderTraining = NaturalImages | Contrastive | NotTrained
 
 
+class GrayLevels(Sparse):
+    """`data.intensity`: how values of more than 8 bits became 256 gray levels."""
+
+    rule: Literal["auto", "declared", "window", "minmax", "percentile", "fixed"] = "auto"
+    low: float | None = None
+    high: float | None = None
+
+
+class Ingestion(Part):
+    """How files became the images that a model was trained on, and has to be given.
+
+    Attributes:
+        intensity: The policy; None if the data sets of the run have several.
+        stored_size: Longest side of the stored images; 0: as in the file.
+        encoding: Format of the stored images.
+        jpeg_quality: Their quality, if that is JPEG.
+        max_pixels: Larger images are refused.
+        data: All settings of the data, without folders.
+    """
+
+    intensity: GrayLevels | None
+    stored_size: int
+    encoding: Literal["png", "jpeg"]
+    jpeg_quality: int
+    max_pixels: int
+    data: dict[str, Any]
+
+
 class EncoderCard(Document):
-    """An encoder: its network (`model` holds its settings) and its training data."""
+    """An encoder: its network (`model` holds its settings) and its training data.
+
+    Cards written by earlier versions lack `ingestion`.
+    """
 
     FILE: ClassVar[str] = model_files.CARD
     READS_UNVERSIONED: ClassVar[bool] = True
@@ -79,6 +110,7 @@ class EncoderCard(Document):
     feature_dim: int
     image_size: int
     trained_on: Annotated[EncoderTraining, Field(discriminator="method")]
+    ingestion: Ingestion | None = None
 
 
 class CalibrationMetrics(Part):
@@ -123,7 +155,11 @@ class Finetuning(Part):
 
 
 class ClassifierCard(Document):
-    """A classifier: its decisions, its network (`model`) and its training data."""
+    """A classifier: its decisions, its network (`model`) and its training data.
+
+    `task` holds the settings of the task. Cards written by earlier versions lack it and
+    `ingestion`.
+    """
 
     FILE: ClassVar[str] = model_files.CARD
     READS_UNVERSIONED: ClassVar[bool] = True
@@ -138,6 +174,8 @@ class ClassifierCard(Document):
     feature_dim: int
     image_size: int
     trained_on: Finetuning
+    task: dict[str, Any] | None = None
+    ingestion: Ingestion | None = None
 
 
 class TargetNames(Document):

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trainer_modules.settings import TaskSettings
+
 
 @pytest.fixture(scope="session")
 def export_classifier() -> Callable[..., str]:
@@ -129,3 +131,31 @@ def make_table() -> Callable[..., pd.DataFrame]:
         return table
 
     return make
+
+
+@pytest.fixture(scope="session")
+def push_classifier(export_classifier) -> Callable[..., Path]:
+    """Writes a version folder with the card that a run's Finetuner writes."""
+    from components.image_example_gen.settings import DataSettings
+    from pipeline.graph.trainer_config import ingestion_of
+    from tests.made_documents import classifier_card
+
+    def push(
+        folder: Path, task: Mapping[str, Any], data: Mapping[str, Any], scale: float = 6.0
+    ) -> Path:
+        """Probability of a target is sigmoid(scale * (mean brightness - 0.5)).
+
+        Args:
+            folder: The version.
+            task: Settings of the task.
+            data: Settings of the data, without a folder.
+            scale: Of every target.
+        """
+        settings = TaskSettings(**task)
+        export_classifier(folder, dict.fromkeys(settings.targets, scale))
+        read = ingestion_of(DataSettings(**({"source": "manifest", "root": "/gone"} | dict(data))))
+        more = {"task": settings.model_dump(mode="json"), "ingestion": read}
+        classifier_card(settings.targets).model_copy(update=more).write(folder)
+        return folder
+
+    return push

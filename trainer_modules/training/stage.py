@@ -18,6 +18,7 @@ from absl import logging
 from pydantic import ValidationError
 
 from schemas import model_files
+from schemas.documents.cards import Ingestion
 from schemas.errors import InputError
 from trainer_modules.settings import (
     DistributionSettings,
@@ -56,6 +57,8 @@ class FnArgs(Protocol):
 class Stage:
     """The work of one Trainer; `_SETTINGS` maps `name` to the type of `settings`.
 
+    `ingestion` is only for the card of the exported model: it affects no training.
+
     If several processes train together, only the chief writes to TFX's folders and keeps
     checkpoints; `serving_model_dir` and `model_run_dir` of the others are temporary.
     """
@@ -74,6 +77,7 @@ class Stage:
     custom_config: dict[str, Any]
     distribution: DistributionSettings
     chief: bool
+    ingestion: Ingestion | None = None
 
     def checkpoints(self) -> checkpoint.CheckpointStore:
         """The checkpoint store of these settings, this code and these input files."""
@@ -129,6 +133,7 @@ def read(fn_args: FnArgs, name: str) -> Stage:
             custom_config=config,
             distribution=DistributionSettings.model_validate(config.get("distribution", {})),
             chief=chief,
+            ingestion=_ingestion(config),
         )
     except KeyError as error:
         raise InputError(
@@ -143,6 +148,11 @@ def read(fn_args: FnArgs, name: str) -> Stage:
     return dataclasses.replace(
         stage, serving_model_dir=folder / "model", model_run_dir=folder / "run"
     )
+
+
+def _ingestion(config: dict[str, Any]) -> Ingestion | None:
+    told = config.get("ingestion")
+    return None if told is None else Ingestion.model_validate(told)
 
 
 @contextlib.contextmanager

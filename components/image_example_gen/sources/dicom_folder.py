@@ -155,13 +155,9 @@ class DicomSource(FileSource):
             known = self._known(path, found.tags)
             self._files += 1
             self._without_row += known is None
-            for frame in self._frames(found.frames):
+            for frame in found.chosen_frames(self._data.dicom.frames):
                 number += 1
                 yield self._row(number, path, frame, found.tags, known)
-
-    def _frames(self, count: int) -> range:
-        chosen = {"first": range(1), "middle": range(count // 2, count // 2 + 1)}
-        return chosen.get(self._data.dicom.frames, range(max(1, count)))
 
     def _known(self, path: str, tags: Dataset | None) -> Annotation | None:
         """What the table says of a file."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.model_gate.rules.groups import MAX_GROUPS, without_small_groups
-from components.model_gate.serving.baseline import PushedModel, last_pushed
+from components.model_gate.serving.baseline import last_pushed
+from components.predictor.originals.pushed import PushedModel
 from schemas import features
 from schemas.documents.cards import ClassifierCard
 from schemas.errors import InputError

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from components.model_gate.rules.evidence import Baseline
 from components.model_gate.rules.settings import GateSettings
-from components.model_gate.serving.baseline import PushedModel, last_pushed
+from components.model_gate.serving.baseline import last_pushed
 from components.model_gate.serving.serving_check import check_serving
+from components.predictor.originals.pushed import PushedModel
 from schemas import features
 from schemas.documents.gate import Serving
 from schemas.errors import InputError

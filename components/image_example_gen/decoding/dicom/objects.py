@@ -44,6 +44,12 @@ class Found:
     tags: Dataset | None = None
     frames: int = 1
 
+    def chosen_frames(self, which: str) -> range:
+        """Those that `data.dicom.frames` names: all, first or middle."""
+        middle = self.frames // 2
+        chosen = {"first": range(1), "middle": range(middle, middle + 1)}
+        return chosen.get(which, range(max(1, self.frames)))
+
 
 def examine(path: str, names: tuple[str, ...]) -> Found:
     """Says what a file is, and reads the named tags of an image."""

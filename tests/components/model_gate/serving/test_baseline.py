@@ -2,7 +2,8 @@
 
 import pytest
 
-from components.model_gate.serving.baseline import folder_size, last_pushed, model_digest
+from components.model_gate.serving.baseline import folder_size, last_pushed
+from components.predictor.originals.pushed import model_digest
 
 
 def saved_model(folder, graph=b"graph", variables=b"variables"):

@@ -1,0 +1,1 @@
+"""Original files for `predict`: which model, which images, where the answers go. No TensorFlow."""

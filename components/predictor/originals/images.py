@@ -1,0 +1,188 @@
+"""The images to predict: those of a folder, a manifest or a single file, one after the other.
+
+A folder may mix DICOM with other formats, and may hold files that are no images.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from components.image_example_gen.decoding import images
+from components.image_example_gen.decoding.dicom.objects import NOT_DICOM, examine
+from components.image_example_gen.rows.row import Row
+from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.sources.file_source import files_below
+from components.image_example_gen.sources.manifest import ManifestSource
+from components.image_example_gen.tables.columns import UNKNOWN
+from schemas import features
+from schemas.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from components.image_example_gen.pixels.picture import Picture
+
+_TABLES = (".csv", ".csv.gz", ".parquet")
+_IDENTITY = ("PatientID", "StudyInstanceUID")
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """An image to predict.
+
+    Attributes:
+        row: What is known of it.
+        path: The file.
+        frame: Of a DICOM file; None for other files.
+        left_out: Why it is not decoded at all; empty for an image.
+    """
+
+    row: Row
+    path: str
+    frame: int | None = None
+    left_out: str = ""
+
+    def stamp(self) -> str:
+        """Changes when the file does."""
+        try:
+            info = os.stat(self.path)
+        except (OSError, ValueError):
+            return "missing"
+        return f"{info.st_size},{info.st_mtime_ns}"
+
+
+class Images(Protocol):
+    """Images in a fixed order.
+
+    Attributes:
+        labels: Task with the labels that are known; None if none is.
+        subgroups: Columns that are passed on.
+        has_split: Whether the split is passed on.
+    """
+
+    labels: TaskSettings | None
+    subgroups: tuple[str, ...]
+    has_split: bool
+
+    def count(self) -> int:
+        """Number of files."""
+
+    def items(self) -> Iterator[Item]:
+        """Every image, and every file that is none."""
+
+
+def open_images(place: str, task: TaskSettings, data: DataSettings) -> Images:
+    """Opens what a user names.
+
+    Args:
+        place: A folder, a manifest (CSV or Parquet), or an image.
+        task: The model's.
+        data: The settings of the model's run.
+
+    Raises:
+        InputError: There is no such file or folder, or the manifest is not acceptable.
+    """
+    if os.path.isdir(place):
+        return _Folder(place, "", data)
+    if not os.path.isfile(place):
+        raise InputError(
+            f"images '{place}': there is no such file or folder; accepted are a folder, a manifest "
+            f"({', '.join(_TABLES)}) or an image"
+        )
+    folder, name = os.path.split(os.path.abspath(place))
+    if name.endswith(_TABLES):
+        return _Manifest(folder, name, task, data)
+    return _Folder(folder, name, data)
+
+
+def decode(item: Item, data: DataSettings) -> Picture:
+    """Decodes an image as ingestion does.
+
+    Raises:
+        images.Rejected: It can't be used.
+    """
+    return images.read_file(item.path, data.max_pixels, item.frame, data.intensity)
+
+
+class _Folder:
+    """Every file at any depth, or one; of DICOM, the frames that the run used."""
+
+    labels: TaskSettings | None = None
+    subgroups: tuple[str, ...] = ()
+    has_split = False
+
+    def __init__(self, root: str, name: str, data: DataSettings):
+        self._root = root
+        self._name = name
+        self._frames = data.dicom.frames
+
+    def count(self) -> int:
+        return sum(1 for _ in self._paths())
+
+    def items(self) -> Iterator[Item]:
+        for number, name in enumerate(self._paths(), start=1):
+            path = os.path.join(self._root, name)
+            found = examine(path, (*_IDENTITY, "NumberOfFrames"))
+            if found.skipped and found.skipped != NOT_DICOM:
+                yield Item(_row(number, name, None), path, left_out=found.skipped)
+            elif found.tags is None:
+                yield Item(_row(number, name, None), path)
+            else:
+                for frame in found.chosen_frames(self._frames):
+                    shown = f"{name}#{frame}" if found.frames > 1 else name
+                    yield Item(_row(number, shown, found.tags), path, frame)
+
+    def _paths(self) -> Iterator[str]:
+        return iter([self._name]) if self._name else files_below(self._root, "")
+
+
+class _Manifest:
+    """The rows of a manifest as a run reads it; labels and subgroups that it lacks are left out."""
+
+    def __init__(self, folder: str, name: str, task: TaskSettings, data: DataSettings):
+        self.labels: TaskSettings | None = None
+        own: dict[str, Any] = {"root": folder, "manifest": name, "official_split": True}
+        plain = data.model_copy(update=own)
+        offered = ManifestSource(plain, task).offers()
+        labels = tuple(n for n in task.labels if offered.labels is None or n in offered.labels)
+        columns = offered.subgroups or ()
+        self.subgroups: tuple[str, ...] = tuple(n for n in data.subgroups if n in columns)
+        self.has_split = "split" in columns
+        bins = {k: v for k, v in data.subgroup_bins.items() if k in self.subgroups}
+        policies = {k: v for k, v in task.uncertain_by_label.items() if k in labels}
+        # A copy, because a task of its own needs a label.
+        known = task.model_copy(update={"labels": labels, "uncertain_by_label": policies})
+        if labels:
+            self.labels = known
+        self._root = folder
+        self._shifted = frozenset(data.shifted_sites)
+        more = {"subgroups": self.subgroups, "subgroup_bins": bins}
+        self._source = ManifestSource(plain.model_copy(update=more), known)
+        self._source.check()
+
+    def count(self) -> int:
+        return sum(1 for _ in self._source.rows())
+
+    def items(self) -> Iterator[Item]:
+        for row in self._source.rows():
+            if row.site in self._shifted:
+                row = dataclasses.replace(row, domain=features.SHIFTED, split=None)
+            yield Item(row, os.path.join(self._root, row.image))
+
+
+def _row(number: int, image: str, tags: Dataset | None) -> Row:
+    known = {name: str(tags.get(name) or "").strip() if tags else "" for name in _IDENTITY}
+    return Row(
+        number=number,
+        image=image,
+        patient_id=known["PatientID"] or known["StudyInstanceUID"] or image,
+        site=UNKNOWN,
+        domain=features.IN_DISTRIBUTION,
+        split=None,
+        labels=(),
+        subgroups=(),
+    )

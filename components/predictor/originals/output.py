@@ -1,0 +1,232 @@
+"""The table that `predict` writes, one row per image; columns as the stand-alone gate reads them.
+
+Rows are appended to a file beside the output, so that a run that was killed goes on after its last
+row. The table itself appears only when it is complete.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from components.predictor.originals.images import Images, Item
+from schemas import features
+from schemas.atomic_write import replacing
+from schemas.errors import InputError
+from trainer_modules.settings import TaskSettings
+
+FORMATS = (".csv", ".parquet")
+LEFT_OUT = "left_out"
+_TEXTS = ("image", features.PATIENT_ID, features.DOMAIN, features.SITE)
+_ROWS_PER_GROUP = 4096
+
+Row = list[Any]
+
+
+class Columns:
+    """Names of the columns, and the values of an image for them.
+
+    A single finding has `label`, `score` and `decision`; of several, each has `label/NAME` and so
+    on. `left_out` says why an image has no score.
+    """
+
+    def __init__(self, task: TaskSettings, images: Images):
+        self._task = task
+        self._labels = images.labels
+        self._has_split = images.has_split
+        suffixes = [""] if len(task.targets) == 1 else [f"/{name}" for name in task.targets]
+        known = self._known_targets()
+        labels = [
+            f"label{suffix}"
+            for suffix, name in zip(suffixes, task.targets, strict=True)
+            if name in known
+        ]
+        values = [f"{kind}{suffix}" for kind in ("score", "decision") for suffix in suffixes]
+        self.texts = (*_TEXTS, *(("split",) if images.has_split else ()), *images.subgroups)
+        self.numbers = (*labels, *values)
+        self.names = (*self.texts, *self.numbers, LEFT_OUT)
+
+    def row(self, item: Item, predicted: Mapping[str, float] | None, left_out: str = "") -> Row:
+        """Values of an image; None is an unknown one."""
+        known, targets = item.row, self._task.targets
+        split = [self._split(item)] if self._has_split else []
+        values: Row = [None] * (2 * len(targets))
+        if predicted is not None:
+            values = [predicted[features.prediction(name)] for name in targets]
+            values += [predicted[features.decision(name)] for name in targets]
+        texts = [known.image, known.patient_id, known.domain, known.site, *split, *known.subgroups]
+        # File names need not be UTF-8.
+        texts = [text.encode(errors="replace").decode() for text in texts]
+        return [*texts, *self._label_values(item), *values, left_out]
+
+    def _known_targets(self) -> tuple[str, ...]:
+        return self._labels.targets if self._labels else ()
+
+    def _label_values(self, item: Item) -> Row:
+        if self._labels is None:
+            return []
+        values = item.row.labels
+        if not self._task.classes:
+            return list(values)
+        (place,) = values
+        return [
+            None if place is None else float(place == n) for n in range(len(self._task.classes))
+        ]
+
+    def _split(self, item: Item) -> str:
+        shifted = item.row.domain == features.SHIFTED
+        return features.SHIFTED if shifted else item.row.split or features.TEST
+
+
+class UnfinishedRows:
+    """Rows of a run under way, on disk after each batch.
+
+    Another model, other settings or another input begin anew; a file that changed since, or a row
+    cut short, and all rows after it, are predicted again.
+    """
+
+    def __init__(self, output: Path, request: Mapping[str, Any]):
+        """Opens the rows.
+
+        Args:
+            output: The table.
+            request: What the rows answer.
+
+        Raises:
+            InputError: Another process is writing them.
+        """
+        self.path = output.with_name(f"{output.name}.unfinished")
+        self._file = open(self.path, "a+b")  # noqa: SIM115
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise InputError(f"--output '{output}': another predict is writing it") from None
+        header = json.dumps(dict(request), sort_keys=True).encode() + b"\n"
+        self._start = len(header)
+        self._file.seek(0)
+        if self._file.readline() != header:
+            self._file.truncate(0)
+            self._file.write(header)
+            self._file.flush()
+
+    def resume(self, items: Iterator[Item]) -> tuple[int, Iterator[Item]]:
+        """How many items have a row that is still good, and the items that follow them.
+
+        Everything behind the last good row is cut off.
+        """
+        self._file.seek(self._start)
+        done, place = 0, self._start
+        left: Iterator[Item] = iter(())
+        for item in items:
+            entry = _parsed(self._file.readline())
+            if entry is None or entry[:2] != [item.row.image, item.stamp()]:
+                left = itertools.chain([item], items)
+                break
+            done += 1
+            place = self._file.tell()
+        self._file.truncate(place)
+        return done, left
+
+    def add(self, entries: Iterable[tuple[Item, str, Row]]) -> None:
+        """Appends the rows of items, with the stamps that their files had."""
+        for item, stamp, row in entries:
+            self._file.write(json.dumps([item.row.image, stamp, row]).encode() + b"\n")
+        self._file.flush()
+
+    def rows(self) -> Iterator[Row]:
+        """All rows."""
+        self._file.seek(self._start)
+        for line in self._file:
+            yield json.loads(line)[2]
+
+    def finish(self, output: Path, columns: Columns) -> None:
+        """Writes the table and removes the unfinished rows."""
+        with replacing(output) as partial:
+            if output.suffix == ".parquet":
+                _write_parquet(partial, columns, self.rows())
+            else:
+                with partial.open("w", encoding="utf-8", newline="") as stream:
+                    _write_csv(stream, columns, self.rows())
+        self.path.unlink()
+        self._file.close()
+
+    def close(self) -> None:
+        """Keeps the rows for the next run."""
+        self._file.close()
+
+
+def check_output(output: str) -> Path:
+    """The path of a table.
+
+    Raises:
+        InputError: Its name or its folder is not acceptable.
+    """
+    path = Path(output).expanduser()
+    if path.suffix not in FORMATS:
+        raise InputError(f"--output '{output}': the name must end in {' or '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise InputError(f"--output '{output}': there is no folder '{path.parent}'")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"--output '{output}': no permission to write to '{path.parent}'")
+    if path.is_dir():
+        raise InputError(f"--output '{output}' is a folder; give a file")
+    return path
+
+
+def _parsed(line: bytes) -> Any:
+    """An appended entry; None for one that is cut short."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _write_csv(stream: TextIO, columns: Columns, rows: Iterable[Row]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns.names)
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
+
+
+def _cell(value: object) -> str:
+    """Text of a value; nine digits give back each 32-bit float."""
+    if value is None:
+        return ""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def _write_parquet(path: Path, columns: Columns, rows: Iterable[Row]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbers = set(columns.numbers)
+    schema = pa.schema(
+        [(name, pa.float32() if name in numbers else pa.string()) for name in columns.names]
+    )
+    with pq.ParquetWriter(path, schema) as writer:
+        for block in _blocks(rows):
+            arrays = [
+                pa.array(values, field.type)
+                for values, field in zip(zip(*block, strict=True), schema, strict=True)
+            ]
+            writer.write_table(pa.table(arrays, schema=schema))
+
+
+def _blocks(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
+    block: list[Row] = []
+    for row in rows:
+        block.append(row)
+        if len(block) == _ROWS_PER_GROUP:
+            yield block
+            block = []
+    if block:
+        yield block
