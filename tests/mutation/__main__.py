@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 
 from tests.mutation import survivors
 from tests.mutation.areas import AREAS
@@ -16,18 +17,27 @@ REQUIRED = 0.85
 def main() -> int:
     arguments = _arguments()
     end = time.monotonic() + 60 * arguments.minutes if arguments.minutes else None
-    found: dict[str, survivors.Module] = {}
+    found: dict[str, dict[str, survivors.Module]] = {}
     for name in arguments.areas or AREAS:
         left = None if end is None else end - time.monotonic()
         if left is not None and left <= 0:
             print(f"{name}: no time left; the same command goes on from here")
             break
-        found |= _area(name, arguments.sample, arguments.jobs, left)
-    tried = sum(module.tried for module in found.values())
-    killed = sum(module.killed for module in found.values())
-    survivors.write(found, {source for area in AREAS for source in Mutants(area).sources})
-    print(f"{killed} of {tried} mutants killed; those alive are in {survivors.FILE.name}")
-    return 0 if tried and killed >= REQUIRED * tried else 1
+        found[name] = _area(name, arguments.sample, arguments.jobs, left)
+    survivors.write(
+        {source: module for area in found.values() for source, module in area.items()},
+        {area: Mutants(area).sources for area in AREAS},
+    )
+    print(f"Those alive are in {survivors.FILE.name}.")
+    enough = [_enough(name, area.values()) for name, area in found.items()]
+    return 0 if enough and all(enough) else 1
+
+
+def _enough(area: str, modules: Iterable[survivors.Module]) -> bool:
+    """Says how many mutants of an area were killed, and whether they are as many as required."""
+    outcome = survivors.together(modules)
+    print(f"{area}: {outcome.killed} of {outcome.tried} mutants killed")
+    return outcome.tried > 0 and outcome.killed >= REQUIRED * outcome.tried
 
 
 def _area(name: str, size: int, jobs: int, seconds: float | None) -> dict[str, survivors.Module]:

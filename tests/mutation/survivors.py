@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ column and stays while the function and the change stay the same. Where fewer ar
 are, they are a sample drawn by chance, the same one every time.
 
 """
-_COUNTS = "| Module | Mutants | Tried | Killed | Alive | Killed % |\n|---|--:|--:|--:|--:|--:|\n"
+_COUNTS = "| {} | Mutants | Tried | Killed | Alive | Killed % |\n|---|--:|--:|--:|--:|--:|\n"
 _ALIVE = "| Function | Change | Reason |\n|---|---|---|\n"
 _ROW = re.compile(r"(?<!\\)\|")
 
@@ -41,6 +41,16 @@ class Module(NamedTuple):
         return self.tried - len(self.survivors)
 
 
+def together(modules: Iterable[Module]) -> Module:
+    """The outcome of several modules."""
+    modules = list(modules)
+    return Module(
+        sum(module.mutants for module in modules),
+        sum(module.tried for module in modules),
+        tuple(one for module in modules for one in module.survivors),
+    )
+
+
 def read() -> dict[str, Module]:
     """The modules that the file lists, by path."""
     modules: dict[str, Module] = {}
@@ -58,12 +68,12 @@ def read() -> dict[str, Module]:
     return modules
 
 
-def write(found: dict[str, Module], sources: Collection[str]) -> None:
+def write(found: Mapping[str, Module], areas: Mapping[str, Collection[str]]) -> None:
     """Replaces what the file says of these modules, and keeps the reasons that still apply.
 
     Args:
         found: Outcomes.
-        sources: All modules of all areas; the file forgets others.
+        areas: The modules of every area; the file forgets others.
     """
     known = read()
     reasons = {
@@ -77,22 +87,22 @@ def write(found: dict[str, Module], sources: Collection[str]) -> None:
             for one in module.survivors
         )
         known[source] = module._replace(survivors=tuple(explained))
-    known = {source: module for source, module in known.items() if source in sources}
-    counts = [_counts(f"`{source}`", module) for source, module in sorted(known.items())]
-    whole = Module(
-        sum(module.mutants for module in known.values()),
-        sum(module.tried for module in known.values()),
-        tuple(one for module in known.values() for one in module.survivors),
-    )
-    tables = [
+    by_area = {
+        area: together(known[source] for source in sources if source in known)
+        for area, sources in areas.items()
+    }
+    sources = {source for area in areas.values() for source in area}
+    known = {source: module for source, module in sorted(known.items()) if source in sources}
+    text = [_HEAD, _COUNTS.format("Area")]
+    text += [_counts(area, module) for area, module in by_area.items() if module.mutants]
+    text += [_counts("Together", together(known.values())), "\n", _COUNTS.format("Module")]
+    text += [_counts(f"`{source}`", module) for source, module in known.items()]
+    text += [
         f"\n## `{source}`\n\n{_ALIVE}" + "".join(map(_alive, module.survivors))
-        for source, module in sorted(known.items())
+        for source, module in known.items()
         if module.survivors
     ]
-    FILE.write_text(
-        _HEAD + _COUNTS + "".join(counts) + _counts("Together", whole) + "".join(tables)
-    )
-    return known
+    FILE.write_text("".join(text))
 
 
 def _counts(name: str, module: Module) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.mutation import __main__ as command
+from tests.mutation import survivors
 from tests.mutation.mutants import INTERRUPTED, Mutant
 
 KILLED, SURVIVED, TIMED_OUT = 1, 0, -24
@@ -65,3 +66,28 @@ def test_verdicts_stand_until_tests_change(tried):
     assert tried(known, {"c": [KILLED]}) == ([["c"]], 2, {"b"})
     known = {"a": KILLED, "b": SURVIVED, "c": KILLED}
     assert tried(known, {"b": [KILLED]}, changed=True) == ([["b"]], 3, set())
+
+
+@pytest.mark.parametrize(
+    ("killed", "status"),
+    [({"losses": 17, "splits": 20}, 0), ({"losses": 16, "splits": 20}, 1), ({"losses": 0}, 1)],
+)
+def test_every_area_must_reach_the_rate(killed, status, monkeypatch):
+    def area(name, *_):
+        alive = (survivors.Survivor("f", "change"),) * (20 - killed[name])
+        return {f"{name}.py": survivors.Module(40, 20, alive)}
+
+    written = {}
+    monkeypatch.setattr("sys.argv", ["mutation", *killed])
+    monkeypatch.setattr(command, "_area", area)
+    monkeypatch.setattr(command, "Mutants", lambda name: Area({}, {}, False))
+    monkeypatch.setattr(survivors, "write", lambda found, areas: written.update(found))
+    assert command.main() == status
+    assert set(written) == {f"{name}.py" for name in killed}
+
+
+def test_without_time_nothing_is_proven(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["mutation", "--minutes", "-1"])
+    monkeypatch.setattr(command, "Mutants", lambda name: Area({}, {}, False))
+    monkeypatch.setattr(survivors, "write", lambda found, areas: None)
+    assert command.main() == 1

@@ -91,6 +91,12 @@ def test_logits_are_a_dense_layer_on_the_encoder_in_its_mode(training):
     np.testing.assert_allclose(np.array(model(images, **given)), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_weights_can_be_counted_and_loaded_before_the_first_batch():
+    model, _ = network(MULTILABEL)
+    # BatchNorm of four, dense to five, head to three.
+    assert model.count_params() == 4 * 4 + (4 * 5 + 5) + (5 * 3 + 3)
+
+
 def test_a_new_head_starts_at_zero_in_full_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
