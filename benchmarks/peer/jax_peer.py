@@ -98,8 +98,8 @@ def _apply(backbone: keras.Model, weights: list[jax.Array], images: jax.Array) -
     return backbone.stateless_call(weights, [], images, training=True)[0]
 
 
-def main() -> None:
-    """Parses the command line."""
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("features")
@@ -114,9 +114,9 @@ def main() -> None:
         each.add_argument("--depth", type=int, default=50)
         each.add_argument("--width", type=int, default=1)
         each.set_defaults(run=run)
-    args = parser.parse_args()
-    args.run(args)
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    arguments = parser().parse_args()
+    arguments.run(arguments)

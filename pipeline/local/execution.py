@@ -131,7 +131,7 @@ def _reuse_last_run(connection: metadata.ConnectionConfigType, ir: pipeline_pb2.
         == pipeline_pb2.NodeExecutionOptions.Skip.REQUIRED
     }
     with metadata.Metadata(connection) as handle:
-        base = _newest_run_with(handle, required)
+        base = _newest_run_with(handle, ir.pipeline_info.id, required)
         if base is None and not required:
             return  # a node that is neither requested nor needed has not run yet
         if base is None:
@@ -142,13 +142,17 @@ def _reuse_last_run(connection: metadata.ConnectionConfigType, ir: pipeline_pb2.
         partial_run_utils.snapshot(handle, ir, base)
 
 
-def _newest_run_with(handle: metadata.Metadata, nodes: set[str]) -> str | None:
-    """Id of the newest run in which all these nodes succeeded.
+def _newest_run_with(handle: metadata.Metadata, pipeline: str, nodes: set[str]) -> str | None:
+    """Id of the newest run of the pipeline in which all these nodes succeeded.
 
     TFX itself uses the newest run, even a partial one, which would hide a complete one.
     """
     store = handle.store
-    runs = store.get_contexts_by_type(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME)
+    own = store.get_context_by_type_and_name(constants.PIPELINE_CONTEXT_TYPE_NAME, pipeline)
+    if own is None:
+        return None
+    run_type = store.get_context_type(constants.PIPELINE_RUN_CONTEXT_TYPE_NAME).id
+    runs = [c for c in store.get_children_contexts_by_context(own.id) if c.type_id == run_type]
     for run in sorted(runs, key=lambda context: context.create_time_since_epoch, reverse=True):
         succeeded = {
             context.name.rpartition(".")[2]

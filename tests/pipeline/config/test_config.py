@@ -1,8 +1,12 @@
 """Presets, overrides, and the messages that a wrong setting gets."""
 
+import re
+import shlex
+
 import pytest
 
-from pipeline.config.config import dump_config, load_config, preset_names, setting_names
+import local_runner
+from pipeline.config.config import PRESETS, dump_config, load_config, preset_names, setting_names
 from schemas.errors import InputError
 from trainer_modules.settings import UpstreamTraining
 
@@ -23,12 +27,21 @@ def test_every_preset_loads_and_round_trips(preset, tmp_path):
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_every_preset_says_what_it_reproduces_costs_and_how_to_run_it(preset):
-    from pipeline.config.config import PRESETS
-
     header = (PRESETS / f"{preset}.yaml").read_text().split("name:")[0]
     assert "Reproduces:" in header
     assert "Cost:" in header
     assert "Command:" in header
+
+
+@pytest.mark.parametrize("preset", [name for name in preset_names() if name != "demo"])
+def test_every_presets_own_command_is_a_valid_configuration(preset):
+    header = (PRESETS / f"{preset}.yaml").read_text().split("\nname:")[0]
+    command = re.search(r"Command: +(.*)", header, re.DOTALL)[1].replace("\n#", " ")
+    arguments = local_runner._parser().parse_args(shlex.split(command)[2:])
+    assert arguments.preset == preset
+    assert arguments.output
+    config = load_config(preset=preset, overrides=arguments.set)
+    assert config.data.root
 
 
 def test_remedis_settings():

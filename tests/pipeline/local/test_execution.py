@@ -13,10 +13,10 @@ def run(tmp_path):
     from pipeline.local.execution import run_nodes
     from tests.pipeline.local.three_nodes import three_nodes
 
-    def partly(**nodes):
+    def partly(name="three", **nodes):
         states = []
         run_nodes(
-            three_nodes(tmp_path),
+            three_nodes(tmp_path, name),
             started=lambda name: None,
             ended=lambda result: states.append(result.state),
             **nodes,
@@ -31,6 +31,12 @@ def test_up_to_a_node_in_a_fresh_folder(run):
     assert run(to_nodes=["Ingest"]) == ["skipped", "ran", "skipped"]
     # The first run made what the second one needs; the schema still has not run.
     assert run(to_nodes=["Train"]) == ["skipped", "cached", "ran"]
+    assert run(from_nodes=["Train"]) == ["skipped", "skipped", "cached"]
+
+
+def test_another_pipeline_in_the_folder_is_none_of_ours(run):
+    assert run(to_nodes=["Train"]) == ["skipped", "ran", "ran"]
+    assert run("others", to_nodes=["Ingest"]) == ["skipped", "ran", "skipped"]
     assert run(from_nodes=["Train"]) == ["skipped", "skipped", "cached"]
 
 

@@ -30,12 +30,12 @@ def Train(
     (Path(model.uri) / "model.txt").write_text(text)
 
 
-def three_nodes(folder: Path) -> tfx.dsl.Pipeline:
+def three_nodes(folder: Path, name: str) -> tfx.dsl.Pipeline:
     """The pipeline, cached, with its metadata in a folder."""
     ingest = Ingest()
     return tfx.dsl.Pipeline(
-        pipeline_name="three",
-        pipeline_root=str(folder / "artifacts"),
+        pipeline_name=name,
+        pipeline_root=str(folder / name),
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(folder / "metadata.sqlite")
         ),

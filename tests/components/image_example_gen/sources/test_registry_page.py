@@ -45,7 +45,8 @@ def test_the_readme_has_a_valid_command_for_every_source():
     rows = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| `([^`]+)` \|$", README, re.MULTILINE))
     assert sorted(rows) == sorted(set(SOURCES) - {"combined"})
     for source, options in rows.items():
-        assert _settings(options).data.source == source, source
+        # A bar in a table is escaped, in code too.
+        assert _settings(options.replace(r"\|", "|")).data.source == source, source
 
 
 def test_the_combination_is_a_valid_configuration():
