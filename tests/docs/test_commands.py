@@ -34,6 +34,7 @@ def test_make_targets(one):
     subprocess.run(["make", "--dry-run", *one.words[1:]], cwd=ROOT, check=True, capture_output=True)
 
 
+@slow
 @pytest.mark.parametrize(
     "one", [one for one in COMMANDS if elsewhere(one.text)], ids=lambda one: one.text[:60]
 )
