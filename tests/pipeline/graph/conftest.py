@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -67,3 +68,22 @@ def sources_of():
         }
 
     return sources
+
+
+@pytest.fixture(scope="module")
+def built(graph_of):
+    return graph_of(*UPSTREAM)
+
+
+@pytest.fixture(scope="module")
+def nodes(built):
+    return built[0]
+
+
+@pytest.fixture(scope="module")
+def config(built):
+    return built[1]
+
+
+def settings_in(node, name):
+    return json.loads(node.exec_properties[name])

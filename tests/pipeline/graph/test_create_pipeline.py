@@ -1,35 +1,14 @@
 """Which settings, places and channels reach the nodes that judge, push and report."""
 
-import json
-
 import pytest
 
-from tests.pipeline.graph.conftest import UPSTREAM
+from tests.pipeline.graph.conftest import settings_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.tfx]
 
 MODEL = ("Finetuner", "model")
 EXAMPLES = ("ImageExampleGen", "examples")
 PREDICTIONS = ("Predictor", "predictions")
-
-
-@pytest.fixture(scope="module")
-def built(graph_of):
-    return graph_of(*UPSTREAM)
-
-
-@pytest.fixture(scope="module")
-def nodes(built):
-    return built[0]
-
-
-@pytest.fixture(scope="module")
-def config(built):
-    return built[1]
-
-
-def settings_in(node, name):
-    return json.loads(node.exec_properties[name])
 
 
 def test_every_node_is_in_the_graph(nodes):
