@@ -1,1 +1,1 @@
-"""Stops the run before training when the data is not fit for it."""
+"""Stops the run before training if the data are not fit for it."""

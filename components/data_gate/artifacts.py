@@ -1,4 +1,4 @@
-"""Reads what the earlier stages left: anomalies, statistics, schema and the records' features."""
+"""Reads the output of earlier stages: anomalies, statistics, schema and record features."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_anomalies(folder: str, splits: Sequence[str]) -> list[Anomaly]:
 
 
 def _feature_name(key: str, info: anomalies_pb2.AnomalyInfo) -> str:
-    """The feature's own name: TFDV quotes the keys of names that hold other signs."""
+    """The feature's own name; TFDV quotes names with special characters."""
     return info.path.step[0] if info.path.step else key.strip("'")
 
 
@@ -52,7 +52,7 @@ def read_schema(folder: str) -> schema_pb2.Schema:
 
 
 def statistics_file(folder: str, split: str) -> str:
-    """Where StatisticsGen puts the statistics of a split."""
+    """Path of a split's statistics in StatisticsGen's output."""
     return os.path.join(folder, f"Split-{split}", "FeatureStats.pb")
 
 
@@ -74,7 +74,7 @@ def read_statistics_features(folder: str, splits: Sequence[str]) -> set[str]:
 
 
 def read_record_features(folder: str, splits: Sequence[str]) -> set[str]:
-    """Features of the first records of every split (statistics leave some out)."""
+    """Features of the first records of every split, because statistics omit some."""
     names: set[str] = set()
     for split in splits:
         paths = sorted(glob.glob(os.path.join(glob.escape(folder), f"Split-{split}", "*")))

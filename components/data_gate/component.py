@@ -1,4 +1,4 @@
-"""TFX component: stops the run before training when the data are not fit for it."""
+"""TFX component: stops the run before training if the data are not fit for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer_modules.settings import TaskSettings
 
 
 class DataGateSpec(types.ComponentSpec):
-    """Settings travel as JSON, so that TFX's cache key sees every one of them."""
+    """Settings are passed as JSON, so that TFX's cache key covers all of them."""
 
     PARAMETERS: ClassVar[dict[str, Any]] = {
         "settings": component_spec.ExecutionParameter(type=str),
@@ -36,7 +36,7 @@ class DataGateSpec(types.ComponentSpec):
 
 
 class DataGate(base_component.BaseComponent):
-    """Fails its execution, with reasons, unless every check that stops has passed."""
+    """Fails its execution, with reasons, unless every check that can stop the run passes."""
 
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

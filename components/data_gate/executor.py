@@ -12,7 +12,7 @@ from components.artifact_types import Artifacts
 
 
 class Executor(base_executor.BaseExecutor):
-    """Gathers what the checks need, writes their report, and stops the run if one asks for it."""
+    """Collects the checks' inputs, writes their report, and stops the run if a check says so."""
 
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]

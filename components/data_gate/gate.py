@@ -1,4 +1,4 @@
-"""Applies every check to the artifacts of the stages before."""
+"""Applies every check to the artifacts of the earlier stages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from schemas.documents.data_gate import Check, DataGateReport, Distance, Shortcu
 from schemas.documents.ingest import IngestReport
 from trainer_modules.settings import TaskSettings
 
-# Shifted data have another domain by definition and another site as a rule.
+# Shifted data have another domain by definition, and usually another site.
 _SHIFTED_BY_DESIGN = (features.DOMAIN, features.SITE)
 
 
@@ -62,7 +62,7 @@ class Judge:
         self._labels = {split: counts.labels for split, counts in splits.items()}
 
     def report(self) -> DataGateReport:
-        """Returns the outcome of every check, and what is shown beside them."""
+        """Returns the outcome of every check, and details to show."""
         settings = self._settings
         made = {
             "anomalies": self._anomalies,
@@ -103,7 +103,7 @@ class Judge:
         return outcomes.to_report(found, self._shown(found))
 
     def keep_passed(self) -> None:
-        """Leaves the statistics for the next run to be compared with."""
+        """Stores the statistics for comparison by the next run."""
         if self._passed:
             self._passed.keep(self._inputs.statistics, self._inputs.splits, self._labels)
 
@@ -151,7 +151,7 @@ class Judge:
 
     @functools.cached_property
     def _domain_distances(self) -> list[Distance] | None:
-        """Distances of the shifted split from the one that is trained on."""
+        """Distances of the shifted split from the training split."""
         if not self._examples.get(features.SHIFTED) or not self._examples.get(features.TRAIN):
             return None
         statistics, train = (

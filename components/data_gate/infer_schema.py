@@ -1,4 +1,4 @@
-"""Writes a first schema from statistics of a user's own data, to be looked over and narrowed.
+"""Writes a first schema from statistics of a user's own data, for review and refinement.
 
 python -m components.data_gate.infer_schema --statistics FOLDER --output schema.pbtxt
 """
@@ -32,20 +32,20 @@ def infer_schema(statistics: str, split: str, output: str) -> None:
             "of a run's StatisticsGen/statistics, and a --split that it has"
         )
     if os.path.exists(output):
-        raise InputError(f"--output {output} is there; give a path that is not, or move the file")
+        raise InputError(f"--output {output} exists already; give another path, or move the file")
     import tensorflow_data_validation as tfdv
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     schema = tfdv.infer_schema(tfdv.load_stats_binary(path), infer_feature_shape=False)
     for feature in schema.feature:
-        # Values of one data set are no list of those that may come.
+        # The values of one data set do not list all possible ones.
         if feature.name in (features.IMAGE_ID, features.PATIENT_ID):
             domain = feature.domain
             feature.ClearField("domain_info")
             kept = [entry for entry in schema.string_domain if entry.name != domain]
             del schema.string_domain[:]
             schema.string_domain.extend(kept)
-    # Statistics leave raw bytes out.
+    # Statistics omit raw bytes.
     if features.IMAGE_ENCODED not in {feature.name for feature in schema.feature}:
         schema.feature.add(name=features.IMAGE_ENCODED, type=schema_pb2.BYTES)
     tfdv.write_schema_text(schema, output)
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"Wrote {given.output}: look it over, and narrow what it leaves open.")
+    print(f"Wrote {given.output}: review it, and refine what it leaves open.")
     return 0
 
 

@@ -1,6 +1,6 @@
 """Statistics of the last run whose data passed, kept in a folder for the next run.
 
-No Resolver finds them: the folder is the truth, so that the same graph runs on Kubeflow.
+It uses a folder instead of a Resolver, so that the same graph runs on Kubeflow.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _LAST = "last"
 
 
 class PassedData:
-    """The folder; it need not be there yet."""
+    """The folder, which need not exist yet."""
 
     def __init__(self, folder: str):
         self._folder = folder
         self._last = os.path.join(folder, _LAST)
 
     def statistics(self, split: str) -> statistics_pb2.DatasetFeatureStatisticsList | None:
-        """Statistics of a split of the last passed run, None where there is none."""
+        """Statistics of a split of the last passed run, or None."""
         if not os.path.isfile(statistics_file(self._last, split)):
             return None
         return read_statistics(self._last, split)
 
     def label_counts(self) -> Mapping[str, LabelCounts] | None:
-        """Split -> label -> class -> examples of the last passed run, None where there is none."""
+        """Split -> label -> class -> examples of the last passed run, or None."""
         try:
             return PassedLabels.read(self._last).splits
         except FileNotFoundError:
@@ -51,7 +51,7 @@ class PassedData:
     def keep(
         self, statistics: str, splits: Sequence[str], label_counts: Mapping[str, LabelCounts]
     ) -> None:
-        """Puts the statistics of this run in the place of the last one's, whole or not at all."""
+        """Replaces the statistics of the last run by those of this one, atomically."""
         try:
             os.makedirs(self._folder, exist_ok=True)
             fresh = tempfile.mkdtemp(prefix=".fresh-", dir=self._folder)

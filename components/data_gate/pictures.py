@@ -1,4 +1,4 @@
-"""Thumbnails of pictures that are named in findings, by their pseudonyms."""
+"""Thumbnails of images named in findings, by their pseudonyms."""
 
 from __future__ import annotations
 

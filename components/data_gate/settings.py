@@ -11,7 +11,7 @@ from trainer_modules.settings import Settings
 
 
 class DataGateSettings(Settings):
-    """What stops a run before training, what is only reported, and what nobody looks for."""
+    """What stops a run before training, what is only reported, and what is ignored."""
 
     anomalies: Severity = Field(
         "stop", description="what ExampleValidator found against the curated schema"
@@ -30,8 +30,8 @@ class DataGateSettings(Settings):
     duplicates: Severity = Field("stop", description="the same pixels in two splits")
     near_duplicates: Severity = Field(
         "report",
-        description="pictures of two splits that look alike. Reported, because among very many "
-        "chest films two of different patients can; `stop` suits other pictures and up to some "
+        description="images of two splits that look alike. Reported, because among very many "
+        "chest films two of different patients can; `stop` suits other images and up to some "
         "ten thousand films",
     )
     near_duplicate_bits: int = Field(
@@ -99,7 +99,7 @@ class DataGateSettings(Settings):
         for name in value:
             if name not in known:
                 near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
-                raise ValueError(f"'{name}' is no kind of anomaly; the nearest is {near[0]}")
+                raise ValueError(f"'{name}' is not a kind of anomaly; the nearest is {near[0]}")
         return value
 
     @field_validator("passed_data")

@@ -1,4 +1,4 @@
-"""Reporter: one self-contained page, a model card and the run's figures for programs."""
+"""Reporter: one self-contained page, a model card and the run's metrics for programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components.reporter.executor import Executor
 
 
 class ReporterSpec(component_spec.ComponentSpec):
-    """Only the data's reports are required: without pushers the run is an evaluation."""
+    """Interface of the Reporter; only the data's reports are required."""
 
     PARAMETERS: ClassVar = {
         "run_settings": component_spec.ExecutionParameter(type=str),
@@ -76,9 +76,9 @@ class Reporter(tfx.types.BaseComponent):
           data_gate_report: DataGateReport of DataGate.
           run_settings: JSON of the whole resolved configuration, shown on the page.
           code_digest: Digest of the code of this component, for TFX's cache.
-          upstream_ingest_report: IngestReport of UpstreamExampleGen, where there is one.
-          upstream_run: ModelRun of the Upstream Trainer, where there is one.
-          pretrain_run: ModelRun of the Pretrainer (curves, contact sheet of views).
+          upstream_ingest_report: IngestReport of UpstreamExampleGen, if there is one.
+          upstream_run: ModelRun of the Upstream Trainer, if there is one.
+          pretrain_run: ModelRun of the Pretrainer (curves, augmentation grid).
           finetune_run: ModelRun of the Finetuner.
           model: Model of the Finetuner (thresholds, temperature).
           evaluation: ModelEvaluation of TFMA's Evaluator (slices).

@@ -1,4 +1,4 @@
-"""TFX plumbing of the Reporter: finds the artifacts' folders and hands them to `render_report`."""
+"""TFX plumbing of the Reporter: finds the artifacts' folders for `render_report`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Executor(base_executor.BaseExecutor):
 
 
 def pushed_path(artifacts: list[artifact.Artifact] | None) -> str | None:
-    """Where TFX's Pusher put the model, None when it did not push."""
+    """Where TFX's Pusher put the model; None if it did not push."""
     if not artifacts or artifacts[0].get_int_custom_property("pushed") != 1:
         return None
     return artifacts[0].get_string_custom_property("pushed_destination") or artifacts[0].uri

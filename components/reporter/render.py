@@ -1,4 +1,4 @@
-"""The report of a run, from its artifacts' folders: for the executor, and for runs that stop."""
+"""Renders the report of a run from its artifacts' folders, for the executor and stopped runs."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ PACKAGES = (
 
 
 def render_report(out_dir: str | Path, sources: ReportInputs) -> RunReport:
-    """Writes `index.html`, `model_card.md` and `report.json` from whatever the run has made.
+    """Writes `index.html`, `model_card.md` and `report.json` from the outputs of the run.
 
-    `shift.json` holds the analysis under shift for programs, where there are predictions.
+    `shift.json` holds the analysis under shift for programs, if there are predictions.
 
     Args:
-      out_dir: Folder to write to, made if need be.
-      sources: Where the parts of the report lie.
+      out_dir: Folder to write to, created if missing.
+      sources: The inputs of the report.
 
     Returns:
       What was written to `report.json`.
 
     Raises:
-      InputError: A part is of another version of this code, or has other fields.
+      InputError: Another version of this code wrote a part, or it has other fields.
     """
     content = read_content(sources, installed_versions())
     report = report_of(content)
@@ -52,7 +52,7 @@ def render_report(out_dir: str | Path, sources: ReportInputs) -> RunReport:
 
 
 def report_of(content: Content) -> RunReport:
-    """What the runner merges into summary.json."""
+    """The entries that the runner merges into summary.json."""
     return RunReport(
         verdict=content.verdict,
         reasons=content.reasons,
@@ -76,7 +76,7 @@ def _metrics(content: Content) -> dict[Domain, dict[str, Metric]]:
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a result; nothing is imported."""
+    """Versions of Python and of packages that affect results, without importing them."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

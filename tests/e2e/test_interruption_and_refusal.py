@@ -87,7 +87,7 @@ class TestRefusals:
             "validation (rows 7, 9, 10)",
             "1 slide is in more than one split: train and validation (rows 13, 15)",
             "1 image is in more than one split: train and validation (rows 19, 21)",
-            "1 pair of pictures looks alike across splits: train (row 25) and validation (row 27)",
+            "1 pair of images looks alike across splits: train (row 25) and validation (row 27)",
         ):
             assert any(words in reason for reason in outcome.summary["reasons"]), words
             assert words in page

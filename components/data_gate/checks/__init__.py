@@ -1,1 +1,1 @@
-"""What is looked for in the data, and what follows from it. Imports schemas and task settings."""
+"""Checks of the data and their outcomes. Imports schemas and task settings."""

@@ -19,7 +19,7 @@ _BINS = 256
 
 
 class _Column:
-    """Running moments of a column, and a histogram where its range is known."""
+    """Running moments of a column, and a histogram if its range is known."""
 
     def __init__(self, high: float | None):
         self.count = 0
@@ -45,7 +45,7 @@ class _Column:
 
 
 def drift(index: Index, task: TaskSettings) -> list[Drift]:
-    """Compares image figures and label prevalence of the two domains.
+    """Compares image statistics and label prevalence of the two domains.
 
     Returns:
         For images the two means, their difference in
@@ -90,14 +90,15 @@ def _values(batch: pa.RecordBatch, name: str) -> np.ndarray:
 def _compare(name: str, near: _Column, far: _Column) -> list[Drift]:
     pooled = math.sqrt((near.variance + far.variance) / 2)
     difference = far.mean - near.mean
-    figures = {"mean in_distribution": near.mean, "mean shifted": far.mean}
+    statistics = {"mean in_distribution": near.mean, "mean shifted": far.mean}
     if pooled > 0:
-        figures["standardized difference"] = difference / pooled
+        statistics["standardized difference"] = difference / pooled
     if _range(name):
         gaps = np.cumsum(near.histogram) / near.count - np.cumsum(far.histogram) / far.count
-        figures["kolmogorov-smirnov"] = float(np.abs(gaps).max())
+        statistics["kolmogorov-smirnov"] = float(np.abs(gaps).max())
     return [
-        Drift(feature=f"image/{name}", statistic=key, value=value) for key, value in figures.items()
+        Drift(feature=f"image/{name}", statistic=key, value=value)
+        for key, value in statistics.items()
     ]
 
 
@@ -106,12 +107,12 @@ def _prevalence(
 ) -> list[Drift]:
     if not near.sum() or not far.sum():
         return []
-    shares = near / near.sum(), far / far.sum()
+    fractions = near / near.sum(), far / far.sum()
     wanted = list(enumerate(classes)) if classes else [(1, "")]
     entries = []
     for place, class_name in wanted:
         feature = f"{name}={class_name}" if class_name else name
-        here, there = float(shares[0][place]), float(shares[1][place])
+        here, there = float(fractions[0][place]), float(fractions[1][place])
         for statistic, value in (
             ("prevalence in_distribution", here),
             ("prevalence shifted", there),

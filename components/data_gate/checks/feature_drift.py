@@ -1,7 +1,7 @@
-"""How far apart two sets of statistics are: TFDV's comparators, and the shares of labels.
+"""How far apart two sets of statistics are: TFDV's comparators, and label fractions.
 
-Labels are compared by their counts in the ingest reports: in the statistics a label that is not
-known is a 0 (of weight 0), which no comparator could tell from a real one.
+Labels are compared by their counts in the ingest reports, because in the statistics an unknown
+label is a 0 (with weight 0), which no comparator can tell from a known one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def feature_distances(
     threshold: float,
     left_out: Collection[str] = (),
 ) -> list[Distance]:
-    """Distance of every feature that both have, but ids and labels.
+    """Distance of every feature that both have, except ids and labels.
 
     Args:
         split: that the statistics are of.
@@ -73,7 +73,7 @@ def feature_distances(
 def label_distances(
     split: str, counts: LabelCounts, baseline: LabelCounts, threshold: float
 ) -> list[Distance]:
-    """L-infinity distance of the shares of each label's classes, among images that have it."""
+    """L-infinity distance of the class fractions of each label, among images that have it."""
     found = []
     for label in counts.keys() & baseline.keys():
         here, there = _shares(counts[label]), _shares(baseline[label])
@@ -115,7 +115,7 @@ def _with_comparators(
     compared: Collection[str],
     threshold: float,
 ) -> schema_pb2.Schema:
-    """A schema of the compared features alone, every one with a comparator."""
+    """A schema of only the compared features, each with a comparator."""
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     own = {feature.name: feature for feature in schema.feature}

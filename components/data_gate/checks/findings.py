@@ -18,7 +18,7 @@ class Anomaly:
 
 @dataclasses.dataclass(frozen=True)
 class Shared:
-    """A patient or picture that is in several splits: how often, and in which rows (the first).
+    """A patient or image in several splits: how often, and in which rows (the first).
 
     `images` are the pseudonyms of the images in these rows.
     """
@@ -31,7 +31,7 @@ class Shared:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """Images of one split with the same perceptual hash: how many, the first rows and images."""
+    """Images of one split with the same perceptual hash: number, first rows and images."""
 
     split: str
     count: int
@@ -41,7 +41,7 @@ class Look:
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Two looks of different splits, and how many bits tell them apart."""
+    """Two looks of different splits, and the number of bits that differ."""
 
     bits: int
     looks: tuple[Look, Look]
@@ -49,7 +49,7 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class NearDuplicates:
-    """How many pairs there are (up to the limit of a search), and the closest of them."""
+    """Number of pairs (up to the limit of a search), and the closest of them."""
 
     count: int
     pairs: tuple[Pair, ...] = ()

@@ -1,6 +1,6 @@
-"""Reads ingestion's index as a stream: what is shared by splits, and how the domains differ.
+"""Streams ingestion's index: what splits share, and how the domains differ.
 
-A pass holds some bytes an image (hashes and split numbers), never the index itself.
+A pass holds some bytes per image (hashes and split numbers), never the index itself.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Index:
         return [name.removeprefix(prefix) for name in self._names if name.startswith(prefix)]
 
     def files_of(self, images: Collection[str]) -> Iterator[tuple[str, set[str]]]:
-        """Yields the index files that hold some of the images, and which of them."""
+        """Yields the index files that contain some of the images, and these images."""
         wanted = set(images)
         for path in self._paths:
             if not wanted:
@@ -57,7 +57,7 @@ class Index:
     def shared(self, column: str) -> list[Shared]:
         """Values of a hex column that are in more than one split, the first thousand.
 
-        An empty value, of an image whose source does not know, is none.
+        Empty values (unknown to the source) do not count.
         """
         suspects = self._suspects(column)
         if not suspects:
@@ -120,7 +120,7 @@ def _in_order(counts: Counter[str]) -> dict[str, int]:
 
 
 def _key(value: str) -> int:
-    """64 bits of a hex digest; of other text, a hash (`raw_identities` tells of such)."""
+    """64 bits of a hex digest, or a hash of other text (which `raw_identities` reports)."""
     try:
         return int(value[:16], 16)
     except ValueError:

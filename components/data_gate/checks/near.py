@@ -1,7 +1,7 @@
-"""Finds pictures of different splits that look alike, by the perceptual hashes of the index.
+"""Finds images of different splits that look alike, by the perceptual hashes of the index.
 
 Two hashes of at most `bits` different bits agree in at least one of `bits + 1` bands (pigeonhole),
-so only hashes that share a band are compared. Memory grows with the number of images alone.
+so only hashes that share a band are compared. Memory grows only with the number of images.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from components.data_gate.checks.index import Index
 from schemas import features
 
 _LISTED = 1000
-# A search ends here: with so many, the splits or the number of bits are at fault, not pictures.
+# A search ends here: with so many pairs, the splits or the number of bits are wrong.
 _MOST = 100_000
 _ROWS = 3
 _WORDS = 4
 
 
 def near_duplicates(index: Index, bits: int) -> NearDuplicates:
-    """Pairs of images that look alike without being the same pixels, over all pairs of splits."""
+    """Pairs of images that look alike but have different pixels, over all pairs of splits."""
     hashes, splits, digests = _looks(index)
     found: dict[tuple[int, int], int] = {}
     for first, second, distances in candidates(hashes, bits):
@@ -50,10 +50,10 @@ def candidates(
 
     Args:
         hashes: uint64, [hashes, words].
-        bits: a pair that shares several bands comes several times.
+        bits: A pair that shares several bands is yielded several times.
     """
     columns = np.unpackbits(hashes.view(np.uint8), axis=1)
-    # Neighboring coefficients are alike; taking every n-th bit makes bands that tell more apart.
+    # Neighboring coefficients are similar; bands of every n-th bit discriminate better.
     for band in range(bits + 1):
         keys = _numbers(columns[:, band :: bits + 1])
         order = np.argsort(keys, kind="stable")
@@ -82,7 +82,7 @@ def _numbers(bits: np.ndarray) -> np.ndarray:
 
 
 def _looks(index: Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct (hash, split): hashes, split numbers, and the digest where all images share it."""
+    """Distinct (hash, split): hashes, split numbers, and the digest if all images share it."""
     parts = [np.empty((0, _WORDS + 2), np.uint64)]
     for batch in index.batches(["phash", "split", "digest"]):
         texts, names, digests = (column.to_pylist() for column in batch.columns)
@@ -107,7 +107,7 @@ def _words(texts: list[str]) -> np.ndarray:
 def _rows(
     index: Index, wanted: set[int], hashes: np.ndarray, splits: np.ndarray
 ) -> Mapping[int, Look]:
-    """Looks at their places, with their manifest rows, from one more pass over the index."""
+    """The looks at some places with their manifest rows, from another pass over the index."""
     if not wanted:
         return {}
     names = {

@@ -1,4 +1,4 @@
-"""From findings to outcomes: functions of plain values that say whether the run must stop."""
+"""Outcomes of findings: functions of plain values that decide whether the run must stop."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SEVEREST: tuple[Severity, ...] = ("stop", "report", "ignore")
 
 
 def looked_for(name: str, severity: Severity, check: Callable[[], Check]) -> Check:
-    """Outcome of a check, which is not even made where its severity is `ignore`."""
+    """Outcome of a check, which is skipped if its severity is `ignore`."""
     if severity == "ignore":
-        return _outcome(name, True, severity, f"not looked at: data_gate.{name} is ignore")
+        return _outcome(name, True, severity, f"skipped: data_gate.{name} is ignore")
     return check()
 
 
@@ -37,9 +37,9 @@ def anomalies(
     severity: Severity,
     by_kind: Mapping[str, Severity],
 ) -> Check:
-    """Schema anomalies, but for two kinds that say nothing against the data.
+    """Schema anomalies, except two kinds that are no evidence against the data.
 
-    A label or subgroup of the task that the curated schema does not name is new to it by design,
+    A label or subgroup of the task that the curated schema does not name is new by design,
     and a split without examples misses every column.
 
     Args:
@@ -56,7 +56,7 @@ def anomalies(
         and not (anomaly.feature in task_features and set(anomaly.types) == {NEW_COLUMN})
     ]
     counted = [(action, anomaly) for action, anomaly in judged if action != "ignore"]
-    # What stops the run is named first.
+    # Names first what stops the run.
     counted.sort(key=lambda pair: _SEVEREST.index(pair[0]))
     details = tuple(
         {
@@ -100,16 +100,16 @@ def duplicates(shared: Sequence[Shared], action: Severity) -> Check:
 
 
 def near_duplicates(found: NearDuplicates, action: Severity) -> Check:
-    """Pictures of two splits that look alike: resized, compressed anew, brighter."""
+    """Images of two splits that look alike: resized, recompressed, brighter."""
     name = "near_duplicates"
     if not found.count:
-        return _outcome(name, True, action, "no picture looks like one of another split")
+        return _outcome(name, True, action, "no image looks like one of another split")
     details = tuple(
         {"bits": pair.bits, "looks": [dataclasses.asdict(look) for look in pair.looks]}
         for pair in found.pairs
     )
     shown = _listed([_alike(pair) for pair in found.pairs], total=found.count)
-    count = "1 pair of pictures looks" if found.count == 1 else f"{found.count} pairs look"
+    count = "1 pair of images looks" if found.count == 1 else f"{found.count} pairs look"
     return _outcome(name, False, action, f"{count} alike across splits: {shown}", details)
 
 
@@ -143,7 +143,7 @@ def class_counts(
     min_per_class: int,
     action: Severity,
 ) -> Check:
-    """Examples of every class in each split that is trained on or judged.
+    """Examples of every class in each split for training or evaluation.
 
     Args:
         counts: split -> label -> class -> examples, with `unknown` among the classes.
@@ -178,7 +178,7 @@ def class_counts(
 def subgroup_counts(
     counts: Mapping[tuple[str, str, str], int], min_per_subgroup: int, action: Severity
 ) -> Check:
-    """Examples of every value of a subgroup where models are judged.
+    """Examples of every value of a subgroup in each split for evaluation.
 
     Args:
         counts: (split, subgroup, value) -> examples; splits that do not judge are left out of it.
@@ -206,7 +206,7 @@ def identifying_metadata(
     raw_identities: Mapping[str, int],
     action: Severity,
 ) -> Check:
-    """Features that nobody curated, and ids that are not pseudonyms.
+    """Features outside contract and schema, and ids that are not pseudonyms.
 
     Args:
         names: features found in the records.
@@ -224,12 +224,12 @@ def identifying_metadata(
         reasons.append(f"features outside the contract and the schema: {_listed(unknown)}")
     if raw:
         reasons.append(f"values that are not keyed hashes in {', '.join(raw)}")
-    message = "; ".join(reasons) or "records hold nothing but the contract's features"
+    message = "; ".join(reasons) or "records hold only the features of the contract"
     return _outcome("identifying_metadata", not details, action, message, details)
 
 
 def shortcuts(found: Sequence[Shortcut], auc: float, action: Severity) -> Check:
-    """Sites, domains and labels that figures of the pictures alone give away.
+    """Sites, domains and labels that image statistics alone predict.
 
     Args:
         found: entries of `shortcuts.shortcuts`.
@@ -238,16 +238,16 @@ def shortcuts(found: Sequence[Shortcut], auc: float, action: Severity) -> Check:
     """
     over = [entry for entry in found if entry.auc >= auc]
     if not over:
-        message = f"no column can be told from figures of the pictures with an AUC of {auc:g}"
+        message = f"no column can be predicted from image statistics alone with an AUC of {auc:g}"
         return _outcome("shortcuts", True, action, message)
     shown = _listed([f"{e.target} by {e.figures} (AUC {e.auc:.3f})" for e in over])
-    count = "1 column gives itself away" if len(over) == 1 else f"{len(over)} give themselves away"
+    count = "1 column is predictable" if len(over) == 1 else f"{len(over)} columns are predictable"
     details = tuple(entry.model_dump() for entry in over)
     return _outcome("shortcuts", False, action, f"{count}: {shown}", details)
 
 
 def drift(name: str, distances: Sequence[Distance] | None, against: str, action: Severity) -> Check:
-    """Features that lie further apart than their thresholds.
+    """Features whose distance exceeds the threshold.
 
     Args:
         name: of the check.
@@ -256,7 +256,7 @@ def drift(name: str, distances: Sequence[Distance] | None, against: str, action:
         action: what drift does.
     """
     if distances is None:
-        return _outcome(name, True, action, f"not compared with {against}: nothing is there")
+        return _outcome(name, True, action, f"not compared with {against}: there are no such data")
     over = sorted((d for d in distances if d.beyond), key=lambda d: d.value or 0.0, reverse=True)
     if not over:
         message = f"no feature is far from {against}; {len(distances)} distances measured"
@@ -274,7 +274,7 @@ def to_report(checks: Sequence[Check], shown: Mapping[str, Any]) -> DataGateRepo
 
 
 def reasons(checks: Sequence[Check]) -> list[str]:
-    """Why the run stops; empty when it may go on."""
+    """Why the run stops; empty if it may continue."""
     return [f"{check.name}: {check.message}" for check in checks if check.stops]
 
 

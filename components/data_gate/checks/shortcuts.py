@@ -1,8 +1,8 @@
-"""What size, gray values, the border or the labels alone give away.
+"""What size, gray values, the border or the labels alone predict.
 
-A network that finds a site, or the finding itself, in the size, the exposure or the frame of a
-picture has no need of the anatomy. A logistic regression on two figures of each
-picture says how far that goes.
+A network that recognizes a site, or the finding itself, by the size, the exposure or the frame of
+an image does not need the anatomy. A logistic regression on two statistics of each image measures
+how far this goes.
 """
 
 from __future__ import annotations
@@ -16,28 +16,27 @@ from trainer_modules.decisions.auc import mean_auc
 from trainer_modules.probes.logistic import fit_folds
 from trainer_modules.settings import TaskSettings
 
-_FIGURES = {
+_STATISTICS = {
     "image size": ("height", "width"),
     "gray values": ("mean", "std"),
     "image border": ("border_mean", "border_std"),
 }
 _IMAGES = 20_000
 _MIN_IMAGES = 20
-# Fewer might all fall into one fold, and leave none to learn from.
+# Fewer might all be in one fold, and leave none for fitting.
 _MIN_PATIENTS = 10
 _MAX_CLASSES = 20
 
 
 def shortcuts(index: Index, task: TaskSettings) -> list[Shortcut]:
-    """How well figures of the pictures predict site, domain and labels, and labels the first two.
+    """How well image statistics predict site, domain and labels, and labels the first two.
 
     Returns:
-        The cross-validated area under the ROC curve
-        (one against the rest where there are several classes), 0.5 where nothing is given away. A
-        target with fewer than two classes of 20 images, or with a class of fewer than
-        10 patients, has no entry; labels are looked at within
-        the in-distribution data, so that they do not stand for the domain. "labels" are no
-        figures of the pictures: a site that they give away has another prevalence.
+        The cross-validated area under the ROC curve (one against the rest if there are several
+        classes); 0.5 is chance. A target with fewer than two classes of 20 images, or with a class
+        of fewer than 10 patients, has no entry. Labels are predicted within the in-distribution
+        data, so that they do not represent the domain. "labels" are not image statistics: a site
+        that they predict has another prevalence.
     """
     columns = _columns(index, task)
     inside = columns["domain"] == features.IN_DISTRIBUTION
@@ -49,24 +48,24 @@ def shortcuts(index: Index, task: TaskSettings) -> list[Shortcut]:
     tried = [
         (target, title, np.stack([columns[name] for name in names], 1), values)
         for target, values in targets.items()
-        for title, names in _FIGURES.items()
+        for title, names in _STATISTICS.items()
     ]
     indicators, known = _label_indicators(columns, task)
     for target in ("site", "domain"):
         tried.append((target, "labels", indicators, np.where(known, targets[target], "")))
     return [
         Shortcut(target=target, figures=title, auc=predicted[0], images=predicted[1])
-        for target, title, figures, values in tried
-        if (predicted := _predicted(figures, values, columns))
+        for target, title, statistics, values in tried
+        if (predicted := _predicted(statistics, values, columns))
     ]
 
 
 def _label_indicators(
     columns: dict[str, np.ndarray], task: TaskSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A column for each label or class, one half where unknown; and which rows have any label.
+    """A column for each label or class, one half if unknown; and which rows have any label.
 
-    Rows without one are left out: the unlabeled split would give its domain away.
+    Rows without one are excluded: the unlabeled split would reveal its domain.
     """
     labels = np.stack([columns[features.label(name)] for name in task.labels], 1)
     known = ~np.isnan(labels).all(axis=1)
@@ -77,8 +76,8 @@ def _label_indicators(
 
 
 def _columns(index: Index, task: TaskSettings) -> dict[str, np.ndarray]:
-    """Some rows of the index, evenly spread over it."""
-    numbers = [name for names in _FIGURES.values() for name in names]
+    """Some evenly spread rows of the index."""
+    numbers = [name for names in _STATISTICS.values() for name in names]
     numbers += [features.label(name) for name in task.labels]
     names = [*numbers, "site", "domain", features.PATIENT_ID]
     total = sum(batch.num_rows for batch in index.batches(["row"]))
@@ -96,9 +95,9 @@ def _columns(index: Index, task: TaskSettings) -> dict[str, np.ndarray]:
 
 
 def _predicted(
-    figures: np.ndarray, values: np.ndarray, columns: dict[str, np.ndarray]
+    statistics: np.ndarray, values: np.ndarray, columns: dict[str, np.ndarray]
 ) -> tuple[float, int] | None:
-    """The area, and of how many images; None where it can't be told."""
+    """The area and the number of images; None if it can't be estimated."""
     names, counts = np.unique(values[values != ""], return_counts=True)
     names = names[np.argsort(-counts, kind="stable")][:_MAX_CLASSES]
     names = names[[(values == name).sum() >= _MIN_IMAGES for name in names]]
@@ -108,14 +107,14 @@ def _predicted(
     if any(len(np.unique(patients[values == name])) < _MIN_PATIENTS for name in names):
         return None
     chosen = np.isin(values, names)
-    if not np.ptp(figures[chosen], axis=0).any():
+    if not np.ptp(statistics[chosen], axis=0).any():
         return None
     truth = np.searchsorted(np.sort(names), values[chosen])
     scores = np.zeros((len(truth), len(names)))
     # Whole patients are held out: their images share a size.
-    for model, held_out in fit_folds(figures[chosen], truth, patients[chosen]):
+    for model, held_out in fit_folds(statistics[chosen], truth, patients[chosen]):
         places = np.ix_(held_out, model.classes_)
-        scores[places] = model.predict_proba(figures[chosen][held_out])
+        scores[places] = model.predict_proba(statistics[chosen][held_out])
     # The two classes of a binary target have the same area.
     area = mean_auc(np.eye(len(names))[truth], np.ones((len(truth), 1)), scores)
     return area, int(chosen.sum())

@@ -1,4 +1,4 @@
-"""The files that a cell leaves beside its cell.json."""
+"""The files that a cell writes beside its cell.json."""
 
 from __future__ import annotations
 

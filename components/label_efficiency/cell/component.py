@@ -1,4 +1,4 @@
-"""StudyCell: one training of the label-efficiency study, a node of its own so that it is cached."""
+"""StudyCell: one training of the label-efficiency study, a separate node so that it is cached."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StudyCellSpec(component_spec.ComponentSpec):
 
 
 class StudyCell(tfx.types.BaseComponent):
-    """Trains on a share of the labels and scores the test split and held-out shifted patients."""
+    """Trains on a fraction of the labels; scores the test split and held-out shifted patients."""
 
     SPEC_CLASS = StudyCellSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
@@ -64,14 +64,14 @@ class StudyCell(tfx.types.BaseComponent):
           cell: Which cell.
           examples: Ingested images.
           task: What is predicted.
-          model: The backbone; its `init` gives the first weights where there is no encoder.
+          model: The backbone; its `init` gives the first weights if there is no encoder.
           finetune: Mode, augmentation, optimizer and precision of the training.
           settings: Steps, search, division of the shifted patients.
           division_seed: Seed of that division.
-          code_digest: Digest of the code, so that an edit makes cached results stale.
+          code_digest: Digest of the code, so that an edit invalidates cached results.
           encoder: Exported encoder to start from.
-          searched: CellReport whose learning rate and weight decay are taken; None: search.
-          start: CellReport whose classifier is trained on.
+          searched: CellReport whose learning rate and weight decay to use; None: search.
+          start: CellReport whose classifier to train further.
           keep_weights: Whether another cell starts from this one.
         """
         optional = {"encoder": encoder, "searched": searched, "start": start}

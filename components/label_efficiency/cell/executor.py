@@ -25,7 +25,7 @@ class Executor(base_executor.BaseExecutor):
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Reads the examples and what the cell builds on, writes its CellReport."""
+        """Reads the examples and the cell's predecessors, writes its CellReport."""
         from components.label_efficiency.cell import run_cell, training
         from trainer_modules.training import stage
 

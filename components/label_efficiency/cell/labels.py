@@ -1,4 +1,4 @@
-"""Whose labels a cell may use, and on whom it is judged."""
+"""Which patients' labels a cell may use, and on which patients it is evaluated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Part = tuple[records.Records, records.Index]
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """Labeled examples of a cell; `shortage` says why there are too few, if there are."""
+    """Labeled examples of a cell; `shortage` tells why there are too few, if so."""
 
     source: records.Records
     index: records.Index
@@ -22,7 +22,7 @@ class Drawn:
 
 
 def draw(pool: Part, fraction: float, seed: int, task: TaskSettings) -> Drawn:
-    """A share of the pool's patients, nested: the same seed's larger shares hold the smaller."""
+    """Draws a fraction of the pool's patients; a seed's larger fractions contain the smaller."""
     source, index = pool
     labeled = (index.patients, index.labels, index.weights)
     patients = label_fraction.choose_patients(*labeled, fraction, seed)
@@ -30,9 +30,9 @@ def draw(pool: Part, fraction: float, seed: int, task: TaskSettings) -> Drawn:
 
 
 def shortage(index: records.Index, fraction: float, task: TaskSettings) -> str:
-    """Names a class of which this share is no patient at all; empty when there is none.
+    """Names a class of which this fraction is less than one patient; empty if there is none.
 
-    `choose_patients` would then take one all the same, and the share would not be what it says.
+    `choose_patients` would still take one patient, so the fraction would be wrong.
     """
     known = np.broadcast_to(index.weights > 0, index.labels.shape)
     for target, name in enumerate(task.targets):
@@ -48,10 +48,10 @@ def shortage(index: records.Index, fraction: float, task: TaskSettings) -> str:
 
 
 def divide_shifted(shifted: Part, evaluation_share: float, seed: int) -> tuple[Part, Part]:
-    """The shifted patients as an adaptation part and a held-out evaluation part.
+    """Divides the shifted patients into an adaptation part and a held-out evaluation part.
 
-    By patient and stratified, as a fraction of labels is; the same for every cell of a study, so
-    that adapted and unadapted models are judged on the same patients.
+    By patient and stratified, like a fraction of labels; the same for every cell of a study, so
+    that adapted and unadapted models are evaluated on the same patients.
     """
     source, index = shifted
     labeled = (index.patients, index.labels, index.weights)

@@ -31,17 +31,17 @@ from trainer_modules.weights import initialization
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """Where a cell starts from.
+    """Inputs of a cell.
 
     Attributes:
         files: Record files of the splits train, validation, test and shifted; a missing split's
             are empty.
         encoder: Folder of an exported encoder; empty: `init` decides.
-        init: First weights where there is no encoder.
-        searched: Folder of the cell whose search this one takes over; empty: it searches.
-        start: Folder of the cell whose classifier this one trains on; empty: none.
+        init: First weights if there is no encoder.
+        searched: Folder of the cell whose search result to use; empty: this cell searches.
+        start: Folder of the cell whose classifier to train further; empty: none.
         division_seed: Of the shifted patients' division.
-        keep_weights: Whether another cell goes on from this one.
+        keep_weights: Whether another cell continues from this one.
     """
 
     files: Mapping[str, Sequence[str]]
@@ -55,7 +55,7 @@ class Inputs:
 
 @dataclasses.dataclass(frozen=True)
 class _Parts:
-    """The labeled examples that a cell may see, by what it may use them for."""
+    """The labeled examples that a cell may use, by purpose."""
 
     train: labels.Part
     validation: labels.Part
@@ -127,7 +127,7 @@ def _draw(cell: Cell, parts: _Parts, job: training.Job) -> labels.Drawn:
 
 
 def _shortage_before(inputs: Inputs) -> str:
-    """Why the cell that this one builds on has nothing to build on."""
+    """Why the preceding cell has no result."""
     for folder in (inputs.start, inputs.searched):
         if folder and (before := CellResult.read(folder)).status == NOT_ENOUGH_LABELS:
             return f"{before.cell.name}: {before.reason}"
@@ -141,7 +141,7 @@ def _trained(
     validation: labels.Part,
     strategy: tf.distribute.Strategy,
 ) -> tuple[training.Network, dict[str, Any]]:
-    """The network of the best candidate, and what cell.json says of it."""
+    """The network of the best candidate, and its entries in cell.json."""
     first = _first_weights(job, inputs)
     tried: list[Tried] = []
     best: list[np.ndarray] = []
@@ -173,7 +173,7 @@ def _candidates(inputs: Inputs, job: training.Job) -> list[Candidate]:
 
 
 def _first_weights(job: training.Job, inputs: Inputs) -> list[np.ndarray]:
-    """Weights that every candidate starts from; the random ones among them follow the seed."""
+    """The first weights of every candidate; random ones depend on the seed."""
     if inputs.start:
         with np.load(Path(inputs.start) / WEIGHTS_FILE, allow_pickle=False) as file:
             return [file[name] for name in sorted(file.files)]
@@ -194,7 +194,7 @@ def _save_weights(weights: Sequence[np.ndarray], path: Path) -> None:
 def _write_predictions(
     network: training.Network, parts: _Parts, job: training.Job, folder: Path
 ) -> None:
-    """Labels and scores on the test split and on the held-out shifted patients, as a table."""
+    """Writes a table of labels and scores on the test split and held-out shifted patients."""
     import pandas as pd
 
     tables = []

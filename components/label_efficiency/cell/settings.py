@@ -16,7 +16,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class CellSettings(Settings):
-    """How every cell is trained and measured: the part on which a cell's result depends."""
+    """How every cell is trained and evaluated: the settings on which a cell's result depends."""
 
     steps: int = Field(
         150, ge=1, description="updates of each training, independent of the fraction"
@@ -76,7 +76,7 @@ class StudySettings(CellSettings):
         for name in ("arms", "fractions", "shifted_fractions", "seeds"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
-                raise ValueError(f"study.{name} {list(values)}: every value once")
+                raise ValueError(f"study.{name} {list(values)}: give every value once")
         for name in ("fractions", "shifted_fractions"):
             values = getattr(self, name)
             if values and 1.0 not in values:
@@ -84,7 +84,7 @@ class StudySettings(CellSettings):
                     f"study.{name} {list(values)}: 1 must be among them, all are compared with it"
                 )
         if not self.fractions:
-            raise ValueError("study.fractions []: give shares of the training patients, with 1")
+            raise ValueError("study.fractions []: give fractions of the training patients, with 1")
         if REMEDIS not in self.arms or len(self.arms) < 2:
             raise ValueError(
                 f"study.arms {list(self.arms)}: 'remedis' and at least one of 'bit', 'random'"
@@ -93,5 +93,5 @@ class StudySettings(CellSettings):
 
     @property
     def cell(self) -> CellSettings:
-        """The part that the cells are made of."""
+        """The settings of the cells."""
         return CellSettings(**{name: getattr(self, name) for name in CellSettings.model_fields})

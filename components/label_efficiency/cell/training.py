@@ -1,9 +1,8 @@
-"""Trains a cell's classifier for so many steps and scores images with it.
+"""Trains a cell's classifier for a number of steps and scores images with it.
 
-No epoch is selected: the last step's weights count, so that nothing but the choice between the
-search's candidates looks at validation. Trainings that differ in data, seed and first weights alone
-share one compiled network: TensorFlow takes longer to trace a step than a small network takes for a
-hundred.
+The weights of the last step count, so only the choice between the search's candidates uses
+validation. Trainings that differ only in data, seed and first weights share one compiled network,
+because TensorFlow takes longer to trace a step than a small network takes for a hundred steps.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from trainer_modules.supervised.classifier import Classifier, choose_trained_lay
 from trainer_modules.training import optimizers, stage
 
 _SCORE_BATCH = 256
-# Kept at once: a search of a few candidates, without holding many copies of a large network.
+# Enough for a search of a few candidates, without many copies of a large network.
 _COMPILED = 3
 
 Weights = Sequence[np.ndarray]
@@ -38,7 +37,7 @@ Weights = Sequence[np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What all trainings of a cell have in common."""
+    """What all trainings of a cell share."""
 
     task: TaskSettings
     model: ModelSettings
@@ -48,7 +47,7 @@ class Job:
 
 
 class Network:
-    """A compiled classifier that can be trained again from other weights, and scores images."""
+    """A compiled classifier that can be retrained from given weights, and scores images."""
 
     def __init__(self, classifier: Classifier, image_size: int) -> None:
         self.classifier = classifier
@@ -63,7 +62,7 @@ class Network:
         )
 
     def fit(self, weights: Weights, batches: tf.data.Dataset, steps: int) -> None:
-        """Trains from these weights, with an optimizer that has seen nothing."""
+        """Trains from these weights with a fresh optimizer."""
         self.classifier.set_weights(weights)
         for variable, value in zip(self.classifier.optimizer.variables, self._fresh, strict=True):
             variable.assign(value)
@@ -79,7 +78,7 @@ class Network:
 
 
 def build(job: Job) -> Classifier:
-    """A classifier with random weights and a head of zeros."""
+    """Builds a classifier with random weights and a head of zeros."""
     encoder = registry.build_backbone(job.model, synchronized=True)
     return Classifier(encoder, job.task)
 
@@ -91,7 +90,7 @@ def train(
     job: Job,
     strategy: tf.distribute.Strategy,
 ) -> Network:
-    """Trains from these weights; a share of the labels gets as many steps as all of them."""
+    """Trains from these weights; a fraction of the labels gets as many steps as all of them."""
     steps, finetune = job.settings.steps, job.finetune
     batch_size = stage.batch_size(job.settings.batch_size, drawn.source.count, strategy)
     passes = math.ceil(steps / input_batches.steps_per_epoch(drawn.source, batch_size))
@@ -114,7 +113,7 @@ def train(
 
 
 def mean_auc(index: records.Index, probability: np.ndarray) -> float:
-    """Mean AUC over the targets; NaN after a training that diverged."""
+    """Mean AUC over the targets; NaN if the training diverged."""
     if not np.isfinite(probability).all():
         return math.nan
     return auc.mean_auc(index.labels, index.weights, probability)
@@ -130,14 +129,14 @@ class _Recipe:
     policy: str
 
     def __hash__(self) -> int:
-        # Settings hold mappings, which have no hash; equality decides.
+        # Settings contain mappings, which have no hash; equality decides.
         return hash((self.candidate, self.batch_size, self.policy))
 
 
 @functools.lru_cache(maxsize=_COMPILED)
 def _compiled(recipe: _Recipe) -> Network:
     job, finetune = recipe.job, recipe.job.finetune
-    # The Finetuner's schedule, stretched to the steps: its warm-up is the same share of them.
+    # The Finetuner's schedule, stretched to the steps: its warm-up is the same fraction of them.
     warmup = min(1.0, finetune.optimizer.warmup_epochs / finetune.epochs)
     settings = finetune.optimizer.model_copy(
         update={**recipe.candidate.model_dump(), "warmup_epochs": warmup}

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _STYLES = {REMEDIS: (ID_COLOR, "o"), BIT: (SHIFTED_COLOR, "s"), RANDOM: (MUTED, "^")}
-# Arms stand beside each other, so that their intervals do not hide one another.
+# Arms are offset, so that their intervals do not overlap.
 _OFFSET = {REMEDIS: -0.07, BIT: 0.0, RANDOM: 0.07}
 
 
 def draw_curves(curves: Sequence[Curve]) -> str | None:
-    """A panel a curve: AUC with interval against the share of labels; None without any point."""
+    """One panel per curve: AUC with interval by fraction of labels; None without any point."""
     drawn = [curve for curve in curves if any(p.status == JUDGED for p in curve.points)]
     if not drawn:
         return None
@@ -30,7 +30,7 @@ def draw_curves(curves: Sequence[Curve]) -> str | None:
             _draw(axis, curve)
         handles, labels = axes[0].get_legend_handles_labels()
         canvas.legend(handles, labels, loc="outside upper left", ncols=3)
-        return inline(canvas, "study", "AUC by share of labels, for each way of starting")
+        return inline(canvas, "study", "AUC by fraction of labels, for each arm")
 
 
 def _draw(axis: Axes, curve: Curve) -> None:
@@ -41,7 +41,7 @@ def _draw(axis: Axes, curve: Curve) -> None:
         if judged:
             _draw_arm(axis, arm, judged, places)
     for number, point in enumerate(p for p in curve.points if p.status != JUDGED):
-        # Below the curves: nothing was dropped.
+        # Shown below the curves, so that no point is silently missing.
         color = _STYLES[point.arm][0]
         place: dict[str, Any] = {
             "transform": axis.get_xaxis_transform(),

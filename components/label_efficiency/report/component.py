@@ -1,4 +1,4 @@
-"""StudyReporter: collects the cells of a study into figures and a page."""
+"""StudyReporter: collects the cells of a study into metrics and a page."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class StudyReporter(tfx.types.BaseComponent):
 
         Args:
           cells: CellReports.
-          ingest_report: IngestReport of ImageExampleGen (are the images synthetic?).
+          ingest_report: IngestReport of ImageExampleGen, which tells if the images are synthetic.
           task: What is predicted.
           settings: Margin, confidence, resamples.
           left_out: Arms that were not computed, with the reason.
           run_settings: JSON of the whole resolved configuration, shown on the page.
-          code_digest: Digest of the code, so that an edit makes cached results stale.
+          code_digest: Digest of the code, so that an edit invalidates cached results.
         """
         super().__init__(
             StudyReporterSpec(

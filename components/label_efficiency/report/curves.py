@@ -1,8 +1,8 @@
 """The study's curves: mean AUC over seeds by fraction of labels, with intervals.
 
-The interval covers patients and seeds: each resample draws patients with replacement (all cells
-the same ones, so that differences between arms are paired) and, independently, seeds. With few
-seeds the drawn seeds vary by (n - 1) / n of what new ones would; the page says how many there are.
+The interval covers patients and seeds: each resample draws patients with replacement (the same ones
+for all cells, so that differences between arms are paired) and, independently, seeds. With n seeds,
+the drawn seeds have only (n - 1) / n of the variance of new ones; the page shows their number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from components.statistics.judged_rows import JudgedRows
 from schemas import features
 from schemas.documents.study import CellResult
 
-# Which labels grow along a curve, and where it is judged.
+# Which labels increase along a curve, and where it is evaluated.
 LABELS_ID, LABELS_SHIFTED = "in_distribution", "shifted"
 ADAPTED, ADAPTED_ID = "adapted", "adapted_in_distribution"
 CURVES = (LABELS_ID, LABELS_SHIFTED, ADAPTED, ADAPTED_ID)
@@ -76,7 +76,7 @@ class Curve:
     bootstraps: Mapping[tuple[str, float], BySeed]
 
     def point(self, arm: str, fraction: float) -> Point | None:
-        """The arm's point at a fraction."""
+        """The point of an arm at a fraction."""
         found = (p for p in self.points if (p.arm, p.fraction) == (arm, fraction))
         return next(found, None)
 
@@ -146,7 +146,7 @@ def _point(
     judged_on = (0, 0)
     status, reason = NOT_ENOUGH_DATA, ""
     if missing:
-        # A mean over the seeds that happened to have labels would be another figure.
+        # A mean over only the seeds that have labels would not be comparable.
         status, reason = NOT_ENOUGH_LABELS, missing[0]
     elif by_seed:
         both = over_seeds(by_seed, sorted(by_seed))

@@ -21,7 +21,7 @@ class Executor(base_executor.BaseExecutor):
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Reads the cells and writes figures and page."""
+        """Reads the cells and writes metrics and page."""
         from components.label_efficiency.report import study_report, wording
 
         task = TaskSettings.model_validate_json(exec_properties["task"])

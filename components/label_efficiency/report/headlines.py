@@ -1,9 +1,9 @@
 """The study's headline: the fraction of labels at which REMEDIS matches the supervised baseline.
 
-The baseline is the arm without SimCLR (`bit` where there is one, else `random`) with all of the
+The baseline is the arm without SimCLR (`bit` if there is one, else `random`) with all of the
 labels. REMEDIS matches it at the smallest fraction from which on, at every larger one too, its mean
-AUC over the seeds is not below the baseline's. The stricter figure asks instead that the lower end
-of the paired interval of the difference is not below minus the margin.
+AUC over the seeds is not below the baseline's. The stricter fraction also requires that the lower
+bound of the paired interval of the difference is not below minus the margin.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The study's page: one file of HTML in the manner of the run's report."""
+"""The study's page: one HTML file in the style of the run's report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Study:
 
 
 def render_study(study: Study) -> str:
-    """The whole page as one string of HTML that refers to nothing outside itself."""
+    """Renders the page as a self-contained string of HTML."""
     environment = template_environment(autoescape=True, folders=(_TEMPLATES, TEMPLATES))
     environment.filters.update(
         percent=wording.percent,

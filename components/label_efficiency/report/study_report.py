@@ -1,4 +1,4 @@
-"""From the cells' folders to the study's files."""
+"""Writes the study's files from the folders of its cells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from schemas.documents.study import CellResult, StudyMetrics
 from trainer_modules.settings import TaskSettings
 
 PAGE_FILE = "index.html"
-# Forgetting is shown as a curve; nothing is claimed of it.
+# Forgetting is shown as a curve, without a headline.
 _ASKED = (LABELS_ID, ZERO_SHOT, ADAPTED)
 
 

@@ -1,4 +1,4 @@
-"""How arms, curves and answers read."""
+"""Wording of arms, curves and answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from components.label_efficiency.cell.settings import BIT, RANDOM, REMEDIS
 from components.label_efficiency.report import curves
 from components.label_efficiency.report.headlines import NOT_REACHED, REACHED, Headline
-from components.reporter.page.wording import figure
+from components.reporter.page.wording import decimals
 
 ARM_NAMES = {REMEDIS: "REMEDIS", BIT: "BiT only", RANDOM: "random init"}
 ARM_NOTES = {
@@ -55,8 +55,8 @@ def answer(headline: Headline) -> str:
 
 
 def shown(value: float) -> str:
-    """A figure to three decimals, or a dash when it is not known."""
-    return figure(None if math.isnan(value) else value)
+    """A metric to three decimals, or a dash if unknown."""
+    return decimals(None if math.isnan(value) else value)
 
 
 def interval(lower: float, upper: float) -> str:
@@ -65,6 +65,6 @@ def interval(lower: float, upper: float) -> str:
 
 
 def between(bounds: tuple[int, int]) -> str:
-    """One number where both are the same."""
+    """A range, or one number if both are the same."""
     least, most = bounds
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"

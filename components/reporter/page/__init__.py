@@ -1,1 +1,1 @@
-"""The page: what it says, its charts and its templates. Imports no TFX."""
+"""The page: its content, charts and templates. Imports no TFX."""

@@ -1,4 +1,4 @@
-"""The report's charts, each an inline SVG, or None when there is nothing to draw."""
+"""The report's charts: each an inline SVG, or None if there is nothing to draw."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ MAX_FOREST_ROWS = 48
 
 
 def training_curves(history: TrainingHistory) -> str | None:
-    """Each figure of a trainer's history against the epoch; train and validation share a panel."""
+    """Each metric of a trainer's history by epoch; train and validation share a panel."""
     groups = _curve_groups(history.epochs)
     if not groups:
         return None
     panels = list(groups.items())[:MAX_PANELS]
     with drawing():
         canvas, axes = grid(len(panels), columns=4 if len(panels) == 4 else 3, height=2.1)
-        for axis, (figure, curves) in zip(axes, panels, strict=True):
+        for axis, (metric, curves) in zip(axes, panels, strict=True):
             for name, color in zip(curves, (ID_COLOR, SHIFTED_COLOR), strict=False):
                 points = [
                     (epoch.epoch, value)
@@ -57,7 +57,7 @@ def training_curves(history: TrainingHistory) -> str | None:
                 marker = "o" if len(points) < 12 else ""
                 label = "validation" if name.startswith(VALIDATION) else "training"
                 axis.plot(*zip(*points, strict=True), color=color, marker=marker, label=label)
-            axis.set(title=title(figure if len(curves) > 1 else curves[0]), xlabel="epoch")
+            axis.set(title=title(metric if len(curves) > 1 else curves[0]), xlabel="epoch")
             axis.locator_params(axis="x", integer=True, nbins=6)
             if len(curves) > 1:
                 axis.legend()
@@ -65,7 +65,7 @@ def training_curves(history: TrainingHistory) -> str | None:
 
 
 def roc_curves(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None:
-    """ROC of each target in both domains, with the point at which the model decides."""
+    """ROC curve of each target in both domains, with the operating point."""
     from sklearn.metrics import roc_curve
 
     panels = [(target, _scored(predictions, target)) for target in targets[:MAX_PANELS]]
@@ -103,7 +103,7 @@ def roc_curves(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None:
 
 
 class ForestRow(NamedTuple):
-    """One line of the forest plot; a value of None means that there is not enough data."""
+    """One line of the forest plot; value None: not enough data."""
 
     domain: str
     label: str
@@ -142,10 +142,10 @@ def forest(
 def forest_rows(
     overall: Mapping[features.Domain, Metric], subgroups: Sequence[Subgroup]
 ) -> list[ForestRow]:
-    """Each domain followed by its groups, up to a number that one plot can hold."""
+    """Each domain followed by its groups, up to the number that fits one plot."""
     rows = []
-    for domain, figure in overall.items():
-        interval = (figure.value, figure.lower, figure.upper, figure.patients)
+    for domain, metric in overall.items():
+        interval = (metric.value, metric.lower, metric.upper, metric.patients)
         rows.append(ForestRow(domain, DOMAIN_NAMES.get(domain, domain), *interval, True))
         for group in subgroups:
             if group.domain == domain:
@@ -160,7 +160,7 @@ def forest_rows(
 
 
 def image_histograms(statistics: pd.DataFrame) -> str | None:
-    """Distribution of each image statistic in both domains, as shares."""
+    """Distribution of each image statistic in both domains, as fractions."""
     columns = [name for name in statistics.columns if name != "domain"]
     columns = [name for name in columns if statistics[name].dropna().nunique() > 1]
     if not columns:
@@ -173,12 +173,12 @@ def image_histograms(statistics: pd.DataFrame) -> str | None:
             for domain, color in DOMAIN_COLORS.items():
                 part = values[(statistics["domain"] == domain).to_numpy() & np.isfinite(values)]
                 if len(part):
-                    share = np.full(len(part), 1 / len(part))
-                    shared = {"bins": edges, "weights": share, "color": color}
+                    fraction = np.full(len(part), 1 / len(part))
+                    shared = {"bins": edges, "weights": fraction, "color": color}
                     axis.hist(part, alpha=0.18, histtype="stepfilled", **shared)
                     label = DOMAIN_NAMES[domain]
                     axis.hist(part, histtype="step", linewidth=1.3, label=label, **shared)
-            axis.set(title=title(f"image/{name}"), ylabel="share of images")
+            axis.set(title=title(f"image/{name}"), ylabel="fraction of images")
         handles, labels = axes[0].get_legend_handles_labels()
         canvas.legend(handles, labels, loc="outside upper left", ncols=2)
         return inline(canvas, "histograms", "Image statistics, in distribution and shifted")
@@ -188,14 +188,14 @@ def _curve_groups(epochs: Sequence[Epoch]) -> dict[str, list[str]]:
     """Names of the curves of each panel: a metric on training examples, then on validation."""
     measured = (item for epoch in epochs for item in epoch.metrics.items())
     count = Counter(name for name, value in measured if value is not None)
-    # What was measured once (the linear probe at the end) is a number, not a curve.
+    # A single measurement (the linear probe at the end) is not a curve.
     names = [name for name, points in count.items() if points > 1 or len(epochs) == 1]
     groups: dict[str, list[str]] = {}
     for name in sorted(names, key=lambda name: name == "learning_rate"):
         groups.setdefault(name.removeprefix(VALIDATION), []).append(name)
     return {
-        figure: sorted(curves, key=lambda name: name.startswith(VALIDATION))
-        for figure, curves in groups.items()
+        metric: sorted(curves, key=lambda name: name.startswith(VALIDATION))
+        for metric, curves in groups.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""What one report says: artifacts read into one typed object, every part of it optional."""
+"""The content of a report: artifacts read into one typed object of optional parts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 DocumentType = TypeVar("DocumentType", bound=Document)
 
 NOT_PUSHED = Pushed(classifier=None, encoder=None)
-# A contact sheet is shrunk to this width: enough to see the views, small enough for one page.
+# An augmentation grid is shrunk to this width: views stay visible, and the page small.
 VIEWS_WIDTH = 960
 
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """Everything the page and the model card show."""
+    """Everything that the page and the model card show."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -58,7 +58,7 @@ class Content:
 
 
 class Reader:
-    """Reads parts, and remembers which were there but could not be read."""
+    """Reads parts, and records which ones could not be read."""
 
     def __init__(self) -> None:
         self.unreadable: list[str] = []
@@ -83,7 +83,7 @@ class Reader:
             return None
 
     def views(self, folder: str | Path | None) -> bytes | None:
-        """The contact sheet of augmented views as a fresh PNG, free of the file's metadata."""
+        """The augmentation grid as a new PNG, without the file's metadata."""
         import io
 
         from PIL import Image
@@ -93,21 +93,21 @@ class Reader:
             return None
         try:
             with Image.open(path) as image:
-                sheet = image.convert("RGB")
+                image_grid = image.convert("RGB")
         except (OSError, ValueError):
             self.unreadable.append("views.png")
             return None
-        if sheet.width > VIEWS_WIDTH:
-            height = max(1, round(sheet.height * VIEWS_WIDTH / sheet.width))
-            sheet = sheet.resize((VIEWS_WIDTH, height), Image.Resampling.LANCZOS)
-        gray = sheet.convert("L")
-        same = all(band.tobytes() == gray.tobytes() for band in sheet.split())
+        if image_grid.width > VIEWS_WIDTH:
+            height = max(1, round(image_grid.height * VIEWS_WIDTH / image_grid.width))
+            image_grid = image_grid.resize((VIEWS_WIDTH, height), Image.Resampling.LANCZOS)
+        gray = image_grid.convert("L")
+        same = all(band.tobytes() == gray.tobytes() for band in image_grid.split())
         buffer = io.BytesIO()
-        (gray if same else sheet).save(buffer, format="PNG", optimize=True)
+        (gray if same else image_grid).save(buffer, format="PNG", optimize=True)
         return buffer.getvalue()
 
     def predictions(self, folder: str | Path | None) -> pd.DataFrame | None:
-        """The Predictor's table, without the columns that tell images apart."""
+        """The Predictor's table, without columns that identify images."""
         path = Path(folder) / "predictions.parquet" if folder else None
         if path is None or not path.is_file():
             return None
@@ -131,7 +131,7 @@ class Reader:
         return pd.concat(tables, ignore_index=True) if tables else None
 
     def shift(self, predictions: str | Path | None, images: Folder) -> ShiftAnalysis | None:
-        """What the tables tell of the shift, None without predictions."""
+        """The analysis under shift; None without predictions."""
         from components.shift_analysis.analysis import INDEX, PREDICTIONS, analyze
 
         if predictions is None or not (Path(predictions) / PREDICTIONS).is_file():
@@ -167,7 +167,9 @@ def read_content(sources: ReportInputs, versions: Mapping[str, str]) -> Content:
         ("pretraining", sources.pretrain_run),
         ("finetuning", sources.finetune_run),
     )
-    views = {stage: sheet for stage, run in trained if (sheet := reader.views(run)) is not None}
+    views = {
+        stage: image_grid for stage, run in trained if (image_grid := reader.views(run)) is not None
+    }
     return Content(
         verdict=verdict,
         reasons=tuple(hide_data_paths(reason, settings) for reason in reasons),
@@ -200,7 +202,7 @@ def judge(
     run_settings: Mapping[str, Any],
     failure: str | None,
 ) -> tuple[Verdict, tuple[str, ...]]:
-    """The run's verdict and its reasons in words, from the earliest thing that stopped it."""
+    """The run's verdict and its reasons in words, from the earliest stage that stopped it."""
     stopped = [check.message for check in (data_gate.checks if data_gate else ()) if check.stops]
     if data_gate is not None and not data_gate.passed:
         return "stopped_by_data_gate", tuple(stopped)

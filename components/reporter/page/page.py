@@ -1,7 +1,7 @@
 """The HTML page and the model card: Content laid out by the templates beside this module.
 
-Everything that comes from data or settings is untrusted: autoescape is on, and only this
-package's own charts and images are marked safe.
+Everything from data or settings is untrusted: autoescape is on, and only this package's own charts
+and images are marked safe.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+=*")
 
 
 def render_page(content: Content) -> str:
-    """The whole page as one string of HTML that refers to nothing outside itself."""
+    """Renders the page as a self-contained string of HTML."""
     environment = template_environment(autoescape=True)
     variables = _variables(content) | {"charts": _charts(content)}
     return environment.get_template("page.html").render(variables)
@@ -54,7 +54,7 @@ def template_environment(
         lstrip_blocks=True,
     )
     environment.filters.update(
-        figure=wording.figure,
+        decimals=wording.decimals,
         interval=wording.interval,
         value=lambda metric: None if metric is None else metric.value,
         measure=wording.measure,
@@ -106,7 +106,7 @@ def _variables(content: Content) -> dict[str, Any]:
 
 
 def targets_of(content: Content) -> list[str]:
-    """Names of the model's outputs, from the card, else from the predictions."""
+    """Names of the model's outputs, from the card or else from the predictions."""
     if content.card:
         return list(content.card.targets)
     if content.predictions is None:
@@ -127,8 +127,8 @@ def _charts(content: Content) -> dict[str, Any]:
             if history is not None
         },
         "views": {
-            stage: "data:image/png;base64," + base64.b64encode(sheet).decode("ascii")
-            for stage, sheet in content.views.items()
+            stage: "data:image/png;base64," + base64.b64encode(image_grid).decode("ascii")
+            for stage, image_grid in content.views.items()
         },
         **dict.fromkeys(("roc", "reliability", "forest", "histograms")),
     }
@@ -147,7 +147,7 @@ def _charts(content: Content) -> dict[str, Any]:
 
 
 def _thumbnails(content: Content) -> dict[str, str]:
-    """The data gate's pictures as data URIs, by pseudonym; what is no PNG is left out."""
+    """The data gate's thumbnails as data URIs, by pseudonym; skips anything but PNG."""
     found = content.data_gate.thumbnails if content.data_gate else {}
     return {
         name: f"data:image/png;base64,{data}"
@@ -162,7 +162,7 @@ def _safe(svg: str | None) -> Markup | None:
 
 
 def shown_config(run_settings: Mapping[str, Any]) -> str:
-    """The configuration as YAML, without the place of the key that hides identities."""
+    """The configuration as YAML, without the path of the pseudonyms' key."""
     shown = copy.deepcopy(dict(run_settings))
     for data in (shown["data"], shown["upstream"]["data"]):
         if data["id_key_file"]:

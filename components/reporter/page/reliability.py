@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, before and after calibration: a table and a chart."""
+"""Reliability of probabilities before and after calibration: a table and a diagram."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BINS = 10
-MIN_BIN = 5  # fewer predictions in a bin of the diagram say nothing
+MIN_BIN = 5  # fewer predictions in a bin of the diagram are not informative
 MAX_ROWS = 60
 
 
 class Set(NamedTuple):
-    """Images that are looked at together."""
+    """Images that are evaluated together."""
 
     title: str
     split: str
@@ -36,7 +36,7 @@ SETS = (
 
 
 class Row(NamedTuple):
-    """Figures of one target on one set; `before` is None for models that do not tell."""
+    """Metrics of one target on one set; `before` is None for models that do not return it."""
 
     target: str
     title: str
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 def rows(predictions: pd.DataFrame | None, targets: Sequence[str]) -> list[Row]:
-    """Each target on each set that has predictions."""
+    """The metrics of each target on each set with predictions."""
     if predictions is None:
         return []
     found = []
@@ -57,7 +57,7 @@ def rows(predictions: pd.DataFrame | None, targets: Sequence[str]) -> list[Row]:
 
 
 def diagram(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None:
-    """Observed frequency against predicted probability, targets pooled, a panel a set."""
+    """Observed frequency by predicted probability, targets pooled, one panel per set."""
     panels = []
     for one in SETS:
         parts = [
@@ -97,7 +97,7 @@ def diagram(predictions: pd.DataFrame, targets: Sequence[str]) -> str | None:
 
 
 def bins(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean prediction, observed frequency and count of each bin that holds enough predictions."""
+    """Mean prediction, observed frequency and count of each bin with enough predictions."""
     index = np.minimum((score * BINS).astype(int), BINS - 1)
     count = np.bincount(index, minlength=BINS)
     enough = count >= MIN_BIN

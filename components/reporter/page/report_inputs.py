@@ -1,4 +1,4 @@
-"""Where a report's parts lie: what the executor, and a run that stops early, hand over."""
+"""The inputs of a report, from the executor or from a run that stops early."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Folder = str | Path | None
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportInputs:
-    """Whatever the run has made; what it has not made stays None.
+    """The outputs of a run; those it did not produce are None.
 
     Attributes:
       run_settings: The whole resolved configuration.
@@ -30,11 +30,11 @@ class ReportInputs:
       evaluation: TFMA's metrics.
       predictions: Folder of the Predictor's Examples (its predictions.parquet is read).
       gate_report: Folder of the GateReport.
-      pushed_classifier: Where the classifier was pushed, None when it was not.
-      pushed_encoder: Where the encoder was pushed, None when it was not.
+      pushed_classifier: Where the classifier was pushed; None if it was not.
+      pushed_encoder: Where the encoder was pushed; None if it was not.
       code_digest: Digest of the reporter's code, shown as lineage.
-      nodes: The nodes of this run, when the runner knows them.
-      failure: Why the run failed, in plain words; None when it did not fail.
+      nodes: The nodes of this run, if the runner knows them.
+      failure: Why the run failed, in plain words; None if it did not.
     """
 
     run_settings: Mapping[str, Any]
@@ -56,5 +56,5 @@ class ReportInputs:
 
     @property
     def pushed(self) -> Pushed:
-        """Where the models went."""
+        """Where the models were pushed."""
         return Pushed(classifier=self.pushed_classifier, encoder=self.pushed_encoder)

@@ -1,4 +1,4 @@
-"""Matplotlib drawings as inline SVG whose colors are CSS variables, so they follow the theme."""
+"""Matplotlib drawings as inline SVG; colors are CSS variables, so they follow the theme."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-# Matplotlib draws with these stand-in colors; `inline` replaces each by its CSS variable.
+# Matplotlib draws with these placeholder colors; `inline` replaces each by its CSS variable.
 INK, MUTED, GRID = "#010101", "#010102", "#010103"
 ID_COLOR, SHIFTED_COLOR, PAPER = "#010104", "#010105", "#010106"
 CSS_VARIABLES = {
@@ -55,7 +55,7 @@ STYLE: dict[str, Any] = {
 
 
 def drawing() -> Any:
-    """A context in which matplotlib draws in the page's manner, without a display."""
+    """A context in which Matplotlib draws in the page's style, without a display."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -65,7 +65,7 @@ def drawing() -> Any:
 def grid(
     count: int, *, columns: int, height: float, most: float | None = None
 ) -> tuple[Canvas, list[Axes]]:
-    """A row-wise grid of panels; `most` caps the width of one, for square panels."""
+    """A row-wise grid of panels; `most` limits the width of each, for square panels."""
     from matplotlib.figure import Figure as Canvas
 
     columns = min(columns, count)
@@ -87,7 +87,7 @@ def single(*, height: float) -> tuple[Canvas, Axes]:
 
 
 def plain(text: str) -> str:
-    """A name that a chart can hold: no control characters (SVG is XML), and not endless."""
+    """A name fit for a chart: no control characters (SVG is XML), and of limited length."""
     shown = "".join(c if c.isprintable() else "\ufffd" for c in text)
     return shown if len(shown) <= MAX_NAME else shown[: MAX_NAME - 1] + "…"
 

@@ -1,4 +1,4 @@
-"""The page's tables: Content arranged into rows, without a word of HTML."""
+"""The page's tables: content arranged into rows, without HTML."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEADLINE = (
     "calibration_slope",
     "calibration_intercept",
 )
-# TFMA's figures on the page, in this order; its others are in the Evaluator's artifact.
+# TFMA's metrics on the page, in this order; the others are in the Evaluator's artifact.
 SLICE_METRICS = (
     "auc",
     "pr_auc",
@@ -52,25 +52,25 @@ class HeadlineRow(NamedTuple):
 
     name: str
     target: str
-    figures: Mapping[features.Domain, Metric | None]
+    by_domain: Mapping[features.Domain, Metric | None]
 
 
 def headline(content: Content) -> list[HeadlineRow]:
     """Each mean metric, followed by the same metric by target."""
     metrics = content.gate.metrics if content.gate else {}
-    names = list(dict.fromkeys(name for figures in metrics.values() for name in figures))
+    names = list(dict.fromkeys(name for by_name in metrics.values() for name in by_name))
     order = {name: place for place, name in enumerate(HEADLINE)}
     names.sort(key=lambda name: (order.get(name.partition("/")[0], len(order)), "/" in name))
     rows = []
     for name in names:
         base, _, target = name.partition("/")
-        figures = {domain: metrics.get(domain, {}).get(name) for domain in DOMAIN_TITLES}
-        rows.append(HeadlineRow(title(base), target, figures))
+        by_domain = {domain: metrics.get(domain, {}).get(name) for domain in DOMAIN_TITLES}
+        rows.append(HeadlineRow(title(base), target, by_domain))
     return rows
 
 
 class Rules(NamedTuple):
-    """The gate's rules as the page groups them."""
+    """The gate's rules, grouped for the page."""
 
     judged: list[Rule]
     groups_passed: int
@@ -78,7 +78,7 @@ class Rules(NamedTuple):
 
 
 def rules(content: Content) -> Rules:
-    """Puts aside what the table of groups shows anyway, and what nobody asked for."""
+    """Groups the rules: separates those shown in the table of groups, and those not required."""
     found = content.gate.rules if content.gate else ()
     groups = [rule for rule in found if rule.name == SUBGROUP_FLOOR and rule.status == "pass"]
     waived = [rule for rule in found if rule.status == "not_required"]
@@ -87,7 +87,7 @@ def rules(content: Content) -> Rules:
 
 
 class SliceTable(NamedTuple):
-    """TFMA's figures: by slice, a line for each target and a column for each metric."""
+    """TFMA's metrics: by slice, a line for each target and a column for each metric."""
 
     metrics: list[str]
     with_target: bool
@@ -113,7 +113,7 @@ def slices(content: Content) -> SliceTable:
 
 
 def _with_targets(found: tuple[SliceMetric, ...]) -> list[SliceMetric]:
-    """Leaves out TFMA's mean over targets where there is one target, which it repeats."""
+    """Omits TFMA's mean over targets if there is only one target."""
     targets = {row.output for row in found} - {""}
     return [row for row in found if row.output or len(targets) != 1]
 
@@ -191,16 +191,16 @@ def sites(content: Content) -> Sites:
 
 
 class DriftRow(NamedTuple):
-    """A quantity in both domains, and how far they are apart."""
+    """A quantity in both domains, and the distance between them."""
 
     feature: str
     quantity: str
-    figures: dict[str, float | None]
+    by_domain: dict[str, float | None]
     distances: list[tuple[str, float | None]]
 
 
 def drift(content: Content) -> list[DriftRow]:
-    """Groups the data gate's figures by feature.
+    """Groups the data gate's statistics by feature.
 
     A statistic named `QUANTITY DOMAIN` is that quantity in that domain; any other is a distance.
     """
@@ -209,7 +209,7 @@ def drift(content: Content) -> list[DriftRow]:
         row = rows.setdefault(item.feature, DriftRow(item.feature, "", {}, []))
         quantity, _, domain = item.statistic.rpartition(" ")
         if quantity and domain in DOMAIN_TITLES:
-            row.figures[domain] = item.value
+            row.by_domain[domain] = item.value
             rows[item.feature] = row._replace(quantity=quantity)
         else:
             row.distances.append((item.statistic, item.value))
@@ -228,7 +228,7 @@ def distances(content: Content) -> list[tuple[str, Distance]]:
 
 
 def training(content: Content) -> list[dict[str, Any]]:
-    """Size, speed and last figures of each stage that was trained."""
+    """Size, speed and last metrics of each trained stage."""
     stages = []
     for stage, history in (
         ("Upstream training, on natural images", content.upstream),

@@ -1,4 +1,4 @@
-"""TFMA's metrics as plain rows. Alone in importing TFMA, which takes many seconds."""
+"""TFMA's metrics as plain rows. Only this module imports TFMA, which takes many seconds."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def read_slices(folder: str) -> list[SliceMetric]:
 def rows_of(slicing_metrics: list[tuple[Any, Any]]) -> list[SliceMetric]:
     """Flattens TFMA's nesting (slice -> output -> sub key -> metric).
 
-    Plots are left out, and so are differences between slices: the gate measures the one that
-    matters, with an interval.
+    Omits plots and differences between slices: the gate measures the relevant difference, with an
+    interval.
 
     Args:
       slicing_metrics: Pairs of a slice key (pairs of column and value) and its metrics.

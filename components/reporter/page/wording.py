@@ -1,4 +1,4 @@
-"""How figures and codes read on the page: small pure functions and tables of words."""
+"""Wording of numbers and codes on the page: small pure functions and tables of words."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ STATUS_WORDS = {
 }
 
 
-def figure(value: float | None, digits: int = 3) -> str:
+def decimals(value: float | None, digits: int = 3) -> str:
     """A metric to three decimals, or a dash."""
     return MISSING if value is None else f"{value:.{digits}f}".replace("-", MINUS)
 
 
 def interval(item: Bounds | Rule | Subgroup | DomainInRange | None) -> str:
-    """`0.912 to 0.954`, or nothing when there is no interval."""
+    """`0.912 to 0.954`, or nothing without an interval."""
     if item is None or item.lower is None or item.upper is None:
         return ""
-    return f"{figure(item.lower)} to {figure(item.upper)}"
+    return f"{decimals(item.lower)} to {decimals(item.upper)}"
 
 
 def plain_number(value: float | None) -> str:
-    """A number of unknown scale: whole as it is, else four significant digits."""
+    """A number of unknown scale: whole numbers unchanged, others to four significant digits."""
     if value is None:
         return MISSING
     if float(value).is_integer() and abs(value) < 1e15:
@@ -81,9 +81,9 @@ def plain_number(value: float | None) -> str:
 
 
 def measure(value: float | None) -> str:
-    """A figure among others of its table: shares to three decimals, anything larger as it is."""
+    """A number among others in a table: fractions to three decimals, anything larger unchanged."""
     small = value is not None and 0.001 <= abs(value) < 10 and not float(value).is_integer()
-    return figure(value) if small else plain_number(value)
+    return decimals(value) if small else plain_number(value)
 
 
 def plain_count(value: int | None) -> str:
@@ -92,7 +92,7 @@ def plain_count(value: int | None) -> str:
 
 
 def plain_bytes(value: float | None) -> str:
-    """A size in the unit that reads best."""
+    """A size in a suitable unit."""
     if value is None:
         return MISSING
     size = float(value)
@@ -114,7 +114,7 @@ def term(name: str) -> str:
 
 
 def title(name: str) -> str:
-    """A term as it begins a line."""
+    """A term at the beginning of a line."""
     shown = term(name)
     return shown[:1].upper() + shown[1:]
 

@@ -137,7 +137,7 @@ def test_planted_leaks_stop_the_run_and_are_named(tmp_path):
         "slide_overlap: 2 slides are in more than one split: train and test (rows 7, 8); "
         "train and test (rows 19, 23, 24)",
         "duplicates: 1 image is in more than one split: train and validation (rows 1, 3)",
-        "near_duplicates: 1 pair of pictures looks alike across splits: "
+        "near_duplicates: 1 pair of images looks alike across splits: "
         "train (row 25) and validation (row 27)",
         "class_counts: fewer than data_gate.min_per_class 5 examples: test has 0 of finding=1",
     )

@@ -86,7 +86,7 @@ def test_what_is_ignored_is_not_even_looked_for():
     check = outcomes.looked_for("duplicates", "ignore", never)
     assert check.passed
     assert not check.stops
-    assert check.message == "not looked at: data_gate.duplicates is ignore"
+    assert check.message == "skipped: data_gate.duplicates is ignore"
     made = outcomes.looked_for("duplicates", "report", lambda: outcomes.duplicates([], "report"))
     assert made.message == "no image is in two splits"
 
@@ -98,7 +98,7 @@ def test_shortcuts_from_an_auc_on():
     ]
     check = outcomes.shortcuts(found, 0.9, "stop")
     assert check.stops
-    assert check.message == "1 column gives itself away: site by image border (AUC 0.950)"
+    assert check.message == "1 column is predictable: site by image border (AUC 0.950)"
     assert check.details == (found[0].model_dump(),)
     assert outcomes.shortcuts(found, 0.96, "stop").passed
     assert not outcomes.shortcuts(found, 0.5, "report").stops
@@ -118,7 +118,7 @@ def test_drift_beyond_its_threshold():
     assert outcomes.drift("previous_drift", [near], "it", "stop").passed
     nothing = outcomes.drift("domain_drift", None, "train", "stop")
     assert nothing.passed
-    assert nothing.message == "not compared with train: nothing is there"
+    assert nothing.message == "not compared with train: there are no such data"
 
 
 @pytest.mark.parametrize(

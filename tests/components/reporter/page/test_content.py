@@ -7,7 +7,7 @@ from components.data_gate.checks.findings import Shared
 from components.reporter.page.content import hide_data_paths, judge
 from components.reporter.page.tfma_slices import rows_of
 from components.reporter.page.wording import (
-    figure,
+    decimals,
     interval,
     measure,
     plain_bytes,
@@ -109,9 +109,9 @@ def test_tfma_rows_are_flattened_without_plots_and_differences() -> None:
 
 
 def test_wording_of_figures() -> None:
-    assert figure(0.95149) == "0.951"
-    assert figure(-0.0123) == "\u22120.012"
-    assert figure(None) == "—"
+    assert decimals(0.95149) == "0.951"
+    assert decimals(-0.0123) == "\u22120.012"
+    assert decimals(None) == "—"
     assert interval(Bounds(value=0.2, lower=0.1, upper=0.25)) == "0.100 to 0.250"
     assert interval(Bounds(value=0.2, lower=0.1, upper=float("nan"))) == ""
     assert measure(0.6) == "0.600"

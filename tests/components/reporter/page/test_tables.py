@@ -26,8 +26,8 @@ def test_headline_puts_targets_below_their_mean() -> None:
         ("Calibration error (ECE)", ""),
         ("Novel", ""),
     ]
-    assert rows[1].figures["in_distribution"] is None
-    assert rows[1].figures["shifted"].value == 0.5
+    assert rows[1].by_domain["in_distribution"] is None
+    assert rows[1].by_domain["shifted"].value == 0.5
 
 
 def test_rules_step_back_only_when_they_cannot_matter() -> None:
@@ -142,5 +142,5 @@ def test_drift_sets_domains_side_by_side() -> None:
     gate = data_gate_report([], drift=drift)
     (row,) = tables.drift(content(data_gate=gate))
     assert (row.feature, row.quantity) == ("edema", "prevalence")
-    assert row.figures == {"in_distribution": 0.2, "shifted": 0.5}
+    assert row.by_domain == {"in_distribution": 0.2, "shifted": 0.5}
     assert row.distances == [("prevalence difference", 0.3)]
