@@ -114,7 +114,7 @@ def test_synthetic_data_without_shift_pass_in_spite_of_an_empty_split(tmp_path):
     assert ingest["splits"]["shifted"]["examples"] == 0
     assert gate["passed"] is True
     assert all(check["passed"] for check in gate["checks"])
-    assert "not compared with the last passed run: nothing is there" in str(gate)
+    assert "not compared with the last passed run: there are no such data" in str(gate)
     # Other data: narrower pictures than those that passed last.
     smaller = synthetic.model_copy(update={"image_size": 40})
     _, gate = run(tmp_path, data.model_copy(update={"synthetic": smaller}))
