@@ -9,6 +9,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.artifact_types import DataGateReport, IngestReport
+from components.data_gate.checks.patients import GateNeeds
 from components.data_gate.executor import Executor
 from components.data_gate.settings import DataGateSettings
 from trainer_modules.settings import TaskSettings
@@ -20,6 +21,7 @@ class DataGateSpec(types.ComponentSpec):
     PARAMETERS: ClassVar[dict[str, Any]] = {
         "settings": component_spec.ExecutionParameter(type=str),
         "task": component_spec.ExecutionParameter(type=str),
+        "gate_needs": component_spec.ExecutionParameter(type=str),
         "passed_data": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
@@ -52,6 +54,7 @@ class DataGate(base_component.BaseComponent):
         task: TaskSettings,
         passed_data: str,
         code_digest: str,
+        gate_needs: GateNeeds | None = None,
     ):
         """Constructs the component.
 
@@ -66,6 +69,7 @@ class DataGate(base_component.BaseComponent):
             passed_data: folder of the last passed run's statistics, which this run's replace when
                 they pass; '' keeps none.
             code_digest: of the code that checks.
+            gate_needs: what the model gate requires of the data; None if none follows.
         """
         super().__init__(
             spec=DataGateSpec(
@@ -76,6 +80,7 @@ class DataGate(base_component.BaseComponent):
                 ingest_report=ingest_report,
                 settings=settings.model_dump_json(),
                 task=task.model_dump_json(),
+                gate_needs=gate_needs.model_dump_json() if gate_needs else "",
                 passed_data=passed_data,
                 code_digest=code_digest,
                 data_gate_report=types.Channel(type=DataGateReport),

@@ -23,6 +23,7 @@ class Executor(base_executor.BaseExecutor):
             DataGateStopped: the data are not fit for training.
         """
         from components.data_gate.checks.outcomes import reasons
+        from components.data_gate.checks.patients import GateNeeds
         from components.data_gate.gate import Inputs, Judge
         from components.data_gate.settings import DataGateSettings
         from schemas.documents.data_gate import DataGateStopped
@@ -30,11 +31,13 @@ class Executor(base_executor.BaseExecutor):
 
         artifacts = {n: artifact_utils.get_single_instance(a) for n, a in input_dict.items()}
         splits = artifact_utils.decode_split_names(artifacts["examples"].split_names)
+        needs = exec_properties["gate_needs"]
         judge = Judge(
             Inputs(splits=splits, **{name: a.uri for name, a in artifacts.items()}),
             DataGateSettings.model_validate_json(exec_properties["settings"]),
             TaskSettings.model_validate_json(exec_properties["task"]),
             exec_properties["passed_data"],
+            GateNeeds.model_validate_json(needs) if needs else None,
         )
         report = judge.report()
         report.write(artifact_utils.get_single_uri(output_dict["data_gate_report"]))

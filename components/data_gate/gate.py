@@ -13,6 +13,11 @@ from components.data_gate.checks.distances import drift
 from components.data_gate.checks.feature_drift import feature_distances, label_distances
 from components.data_gate.checks.index import Index
 from components.data_gate.checks.near import near_duplicates
+from components.data_gate.checks.patients import (
+    GateNeeds,
+    gate_requirements,
+    split_fractions,
+)
 from components.data_gate.checks.shortcuts import shortcuts
 from components.data_gate.passed_data import PassedData
 from components.data_gate.settings import DataGateSettings
@@ -46,10 +51,16 @@ class Judge:
         settings: what stops, what is reported, what is not looked for.
         task: labels.
         passed_data: folder of the last passed run's statistics; empty: nothing is kept.
+        needs: what the model gate requires of the data; None if none follows.
     """
 
     def __init__(
-        self, inputs: Inputs, settings: DataGateSettings, task: TaskSettings, passed_data: str
+        self,
+        inputs: Inputs,
+        settings: DataGateSettings,
+        task: TaskSettings,
+        passed_data: str,
+        needs: GateNeeds | None = None,
     ):
         self._inputs = inputs
         self._settings = settings
@@ -57,7 +68,9 @@ class Judge:
         self._index = Index(inputs.ingest_report)
         self._schema = artifacts.read_schema(inputs.schema)
         self._passed = PassedData(passed_data) if passed_data else None
-        splits = IngestReport.read(inputs.ingest_report).splits
+        self._needs = needs
+        self._ingested = IngestReport.read(inputs.ingest_report)
+        splits = self._ingested.splits
         self._examples = {split: counts.examples for split, counts in splits.items()}
         self._labels = {split: counts.labels for split, counts in splits.items()}
 
@@ -77,6 +90,10 @@ class Judge:
             "class_counts": lambda: outcomes.class_counts(
                 self._labels, self._examples, settings.min_per_class, settings.class_counts
             ),
+            "gate_requirements": lambda: gate_requirements(
+                self._ingested, self._needs, settings.gate_requirements
+            ),
+            "split_fractions": lambda: split_fractions(self._ingested, settings.split_fractions),
             "subgroup_counts": lambda: outcomes.subgroup_counts(
                 self._index.subgroup_counts((features.TEST, features.SHIFTED)),
                 settings.min_per_subgroup,

@@ -53,6 +53,15 @@ class DataGateSettings(Settings):
         ge=0,
         description="least examples of each class in train, validation, test and shifted",
     )
+    gate_requirements: Severity = Field(
+        "stop",
+        description="what the model gate requires and the data lack: images of a domain, a class "
+        "in it, patients (gate.*.min_patients, gate.min_patients_per_class)",
+    )
+    split_fractions: Severity = Field(
+        "report",
+        description="fractions of data.split that are less than one patient, in all or of a class",
+    )
     subgroup_counts: Severity = Field("report", description="subgroups below `min_per_subgroup`")
     min_per_subgroup: int = Field(
         0,

@@ -19,7 +19,7 @@ from components.image_example_gen.rows.units import Unit
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources import spans
 from components.image_example_gen.sources.registry import open_source
-from components.image_example_gen.writing import ingest_report
+from components.image_example_gen.writing import ingest_report, patient_counts
 from components.image_example_gen.writing.shards import write_shard
 from trainer_modules.settings import TaskSettings
 
@@ -55,14 +55,15 @@ def add_ingestion(
     source.check()
     os.makedirs(report, exist_ok=True)
     with mapping or contextlib.nullcontext() as table:
-        units = plan_units(source, data, seed, Pseudonyms(key), table)
+        plan = plan_units(source, data, seed, Pseudonyms(key), table)
     _ = (
         pipeline
-        | "Units" >> beam.Create(units, reshuffle=False)
+        | "Units" >> beam.Create(plan.units, reshuffle=False)
         | "Spread" >> beam.Reshuffle()
         | "WriteShards" >> beam.ParDo(_WriteShard(data, task, examples, report))
         | "Sum" >> beam.CombineGlobally(_merge)
-        | "WriteReport" >> beam.Map(_write_report, data, task, report, dict(source.counts()))
+        | "WriteReport"
+        >> beam.Map(_write_report, data, task, report, dict(source.counts()), dict(plan.fractions))
     )
 
 
@@ -95,8 +96,10 @@ def _write_report(
     task: TaskSettings,
     report: str,
     listing: dict[str, int],
+    fractions: dict[str, float],
 ) -> None:
-    patients = ingest_report.count_patients(
-        sorted(glob.glob(os.path.join(glob.escape(report), ingest_report.INDEX_PATTERN)))
-    )
-    ingest_report.build_report(summary, patients, data, task, listing).write(report)
+    paths = sorted(glob.glob(os.path.join(glob.escape(report), ingest_report.INDEX_PATTERN)))
+    patients, by_class = patient_counts.count_patients(paths, task)
+    ingest_report.build_report(
+        summary, patients, data, task, listing, by_class=by_class, fractions=fractions
+    ).write(report)

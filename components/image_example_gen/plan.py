@@ -9,6 +9,8 @@ Patient ids are replaced by pseudonyms here, so the key never leaves the process
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from components.image_example_gen.decoding import images
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
@@ -21,14 +23,34 @@ from schemas import features
 _SAMPLED = 16
 
 
+class Plan(NamedTuple):
+    """Units of work, and the fractions of patients that the splits were to get.
+
+    Without fractions, the source decides on every split.
+    """
+
+    units: list[Unit]
+    fractions: Mapping[str, float]
+
+
+class _Rows:
+    """A source's rows, anew at every iteration."""
+
+    def __init__(self, source: Source):
+        self._source = source
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._source.rows()
+
+
 def plan_units(
     source: Source,
     data: DataSettings,
     seed: int,
     pseudonyms: Pseudonyms,
     mapping: IdMapping | None = None,
-) -> list[Unit]:
-    """Reads the source's rows twice (to count, to deal) and returns the units of every split.
+) -> Plan:
+    """Reads the source's rows twice or thrice (to count, to deal); plans the units of every split.
 
     A split without rows has one empty unit: the stages that follow look for a file in each.
 
@@ -39,12 +61,14 @@ def plan_units(
         pseudonyms: in place of identities.
         mapping: gets every identity with its pseudonym, where that was asked for.
     """
-    splitter, counts = plan_splits(source.rows(), data.split, seed)
+    splitter, counts = plan_splits(_Rows(source), data.split, seed)
     most = _images_per_shard(source, data, sum(counts.values()))
     shards = {s: max(1, -(-counts[s] // most)) for s in features.SPLITS}
     dealt = {(s, n): Blocks() for s in features.SPLITS for n in range(shards[s])}
+    divides = False
     for row in source.rows():
         split = splitter.split(row)
+        divides = divides or splitter.divides(row)
         shard = int(uniform(seed, "shard", row.image, row.number) * shards[split])
         planned = _planned(row, split, pseudonyms)
         dealt[split, shard].add(planned)
@@ -53,10 +77,11 @@ def plan_units(
             mapping.add("patient", row.patient_id, planned.patient_id)
             mapping.add("study", row.study_id, planned.study_id)
             mapping.add("slide", row.slide_id, planned.slide_id)
-    return [
+    units = [
         Unit(split, shard, shards[split], blocks.close())
         for (split, shard), blocks in dealt.items()
     ]
+    return Plan(units, splitter.fractions if divides else {})
 
 
 def _images_per_shard(source: Source, data: DataSettings, rows: int) -> int:

@@ -10,11 +10,13 @@ import dataclasses
 import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 
+from components.data_gate.checks.patients import DomainNeeds, GateNeeds
 from components.data_gate.component import DataGate
 from components.example_validator.component import ExampleValidator
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing.contract import statistics_features
+from components.model_gate.rules.settings import DomainRules, GateSettings
 from pipeline.config.config import RunConfig
 from pipeline.graph.beam_options import beam_pipeline_args, file_writer_args
 from pipeline.graph.code_digest import code_digest, executor_of
@@ -102,6 +104,7 @@ def build_shared_nodes(
         task=config.task,
         passed_data=places.passed_data,
         code_digest=code_digest(executor_of(DataGate)),
+        gate_needs=_gate_needs(config.gate),
     )
     upstream = _build_upstream(config, places, upstream_fingerprint, data_gate)
     # Step 2 of REMEDIS: SimCLR on images without labels, from BiT weights or those of step 1.
@@ -116,6 +119,25 @@ def build_shared_nodes(
     pretrainer.add_upstream_node(data_gate)
     return SharedNodes(
         example_gen, statistics_gen, schema_gen, example_validator, data_gate, upstream, pretrainer
+    )
+
+
+def _gate_needs(gate: GateSettings) -> GateNeeds:
+    """The part of the model gate's policy that the data alone can fail.
+
+    No more of it, or every change of the policy would have the data checked anew.
+    """
+
+    def of_domain(rules: DomainRules) -> DomainNeeds:
+        return DomainNeeds(
+            required=rules.required,
+            min_patients=rules.min_patients,
+            # The policy has no such minimum yet.
+            min_patients_per_class=gate.min_patients_per_class,
+        )
+
+    return GateNeeds(
+        in_distribution=of_domain(gate.in_distribution), shifted=of_domain(gate.shifted)
     )
 
 

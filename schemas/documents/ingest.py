@@ -15,6 +15,13 @@ class SplitCounts(Part):
     labels: dict[str, dict[str, int]]
 
 
+class PatientsByClass(Part):
+    """Patients of one split: with any label, and with an image of each class of each label."""
+
+    labeled: int
+    labels: dict[str, dict[str, int]]
+
+
 class Quarantined(Part):
     """One excluded image: its row in the manifest, its pseudonym and the reason."""
 
@@ -37,6 +44,8 @@ class IngestReport(Document):
 
     `ranges` counts images by the way their range of gray levels was found (docs/intensity.md);
     `listing` counts what the source holds beside images: files left aside, rows without a file.
+    `fractions` are those of `data.split`, for patients whose split the source doesn't give; it is
+    empty if the source gives all.
     """
 
     FILE: ClassVar[str] = "report.json"
@@ -56,3 +65,5 @@ class IngestReport(Document):
     listing: dict[str, int]
     splits: dict[str, SplitCounts]
     sites: dict[str, dict[str, int]]
+    patients: dict[str, PatientsByClass]
+    fractions: dict[str, float]

@@ -3,18 +3,23 @@
 A patient's place is a hash of the seed and the patient's id. So an old patient never changes side
 when data are added, removed or reordered, and any worker can compute it alone. The hash knows
 nothing of labels and sites, so every label and every site is divided by the same shares, up to
-chance; an exact stratification would have to move old patients when new ones arrive.
+chance. Chance is no small matter for a class of few patients: of ten, all may miss a split. Such
+classes are counted out to the splits instead (`data.split.stratify_below`); their patients may
+move when new ones arrive.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from components.image_example_gen.rows.row import Row
 from components.image_example_gen.settings import SplitSettings
 from schemas import features
+
+# Who gets the patients of a class that has too few for every split.
+_NEEDIEST_FIRST = (features.TRAIN, features.TEST, features.VALIDATION)
 
 
 def uniform(*parts: object) -> float:
@@ -26,29 +31,57 @@ def uniform(*parts: object) -> float:
 
 
 class Splitter:
-    """Assigns rows to splits; `carve` takes validation out of the source's own train split."""
+    """Assigns rows to splits.
 
-    def __init__(self, shares: SplitSettings, seed: int, carve: bool = False):
-        self._shares = shares
+    Args:
+        shares: of the splits.
+        seed: of the hash.
+        carve: take validation out of the source's own train split.
+        dealt: splits of the patients that the hash does not decide on.
+    """
+
+    def __init__(
+        self,
+        shares: SplitSettings,
+        seed: int,
+        carve: bool = False,
+        dealt: Mapping[str, str] | None = None,
+    ):
         self._seed = seed
         self._carve = carve
+        self._dealt = dealt or {}
+        self.fractions = _fractions(shares, carve)
+        """Split -> fraction of the patients whose split the source does not decide."""
         bounds, low = [], 0.0
-        for name in (features.UNLABELED, features.TRAIN, features.VALIDATION, features.TEST):
-            low += getattr(shares, name)
+        for name, share in self.fractions.items():
+            low += share
             bounds.append((low, name))
         self._bounds = bounds
 
     def split(self, row: Row) -> str:
-        """Split of the row: the domain's, else the source's own, else by the patient's hash."""
+        """Split of the row: the domain's, else the source's own, else the patient's place."""
         if row.domain == features.SHIFTED:
             return features.SHIFTED
-        if row.split is None:
-            place = uniform(self._seed, "split", row.patient_id)
-            return next((name for high, name in self._bounds if place < high), features.TEST)
-        carved = self._carve and row.split == features.TRAIN
-        if carved and uniform(self._seed, "validation", row.patient_id) < self._shares.validation:
-            return features.VALIDATION
-        return row.split
+        if row.split is not None and not self.divides(row):
+            return row.split
+        return self._dealt.get(row.patient_id) or self._by_hash(row.patient_id)
+
+    def divides(self, row: Row) -> bool:
+        """Whether the row's patient is one of those whose split is not given."""
+        own = features.TRAIN if self._carve else None
+        return row.domain == features.IN_DISTRIBUTION and row.split == own
+
+    def _by_hash(self, patient: str) -> str:
+        place = uniform(self._seed, "validation" if self._carve else "split", patient)
+        return next((name for high, name in self._bounds if place < high), self._bounds[-1][1])
+
+
+def _fractions(shares: SplitSettings, carve: bool) -> dict[str, float]:
+    if carve:
+        # In this order, a patient of a small hash is in validation.
+        return {features.VALIDATION: shares.validation, features.TRAIN: 1 - shares.validation}
+    names = (features.UNLABELED, features.TRAIN, features.VALIDATION, features.TEST)
+    return {name: getattr(shares, name) for name in names}
 
 
 def plan_splits(
@@ -57,10 +90,16 @@ def plan_splits(
     """Returns the splitter that suits the source, and how many rows it sends to each split.
 
     Validation is carved out of train when the source gives a split to every in-distribution row
-    but never `validation`.
+    but never `validation`. The rows are read twice if a class has to be dealt.
+
+    Args:
+        rows: anew at every iteration.
+        shares: of the splits.
+        seed: of the splits.
     """
-    plain, carving = Splitter(shares, seed), Splitter(shares, seed, carve=True)
     counts: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
+    plain, carving = Splitter(shares, seed), Splitter(shares, seed, carve=True)
+    rare = {carve: _RareClasses(shares.stratify_below) for carve in counts}
     all_given, validation_given = True, False
     for row in rows:
         counts[False][plain.split(row)] += 1
@@ -68,5 +107,61 @@ def plan_splits(
         if row.domain == features.IN_DISTRIBUTION:
             all_given = all_given and row.split is not None
             validation_given = validation_given or row.split == features.VALIDATION
+        for carve, splitter in ((False, plain), (True, carving)):
+            if splitter.divides(row):
+                rare[carve].add(row)
     carve = all_given and not validation_given
-    return (carving if carve else plain), counts[carve]
+    splitter = carving if carve else plain
+    dealt = rare[carve].deal(splitter.fractions, seed)
+    if not dealt:
+        return splitter, counts[carve]
+    splitter = Splitter(shares, seed, carve, dealt)
+    return splitter, Counter(map(splitter.split, rows))
+
+
+class _RareClasses:
+    """Patients of the classes that have few; of the others it holds none."""
+
+    def __init__(self, below: int):
+        self._below = below
+        self._patients: dict[tuple[int, float], set[str]] = {}
+        self._frequent: set[tuple[int, float]] = set()
+
+    def add(self, row: Row) -> None:
+        for place, value in enumerate(row.labels):
+            if value is None or (place, value) in self._frequent:
+                continue
+            patients = self._patients.setdefault((place, value), set())
+            patients.add(row.patient_id)
+            if len(patients) >= self._below:
+                self._frequent.add((place, value))
+                del self._patients[place, value]
+
+    def deal(self, fractions: Mapping[str, float], seed: int) -> dict[str, str]:
+        """Patient -> split; who has several rare classes counts for the rarest.
+
+        Within a class, the hash decides which patients go where: who would be in a split without
+        being dealt tends to stay in it.
+        """
+        dealt: dict[str, str] = {}
+        salt = "split" if features.TEST in fractions else "validation"
+        for _, patients in sorted(self._patients.items(), key=lambda item: (len(item[1]), item[0])):
+            left = sorted(patients - dealt.keys(), key=lambda p: (uniform(seed, salt, p), p))
+            names = [name for name, n in _quotas(len(left), fractions).items() for _ in range(n)]
+            dealt.update(zip(left, names, strict=True))
+        return dealt
+
+
+def _quotas(patients: int, fractions: Mapping[str, float]) -> dict[str, int]:
+    """How many of some patients each split gets.
+
+    First one each for the splits that need labels, then what is furthest below its fraction.
+    """
+    quotas = dict.fromkeys(fractions, 0)
+    needy = [name for name in _NEEDIEST_FIRST if fractions.get(name)]
+    for name in needy[:patients]:
+        quotas[name] = 1
+    for _ in range(patients - sum(quotas.values())):
+        name = max(fractions, key=lambda name: fractions[name] * patients - quotas[name])
+        quotas[name] += 1
+    return quotas

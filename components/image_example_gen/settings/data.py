@@ -41,6 +41,12 @@ class SplitSettings(Settings):
         0.1, gt=0, lt=1, description="fraction that chooses epoch, calibration and thresholds"
     )
     test: float = Field(0.2, gt=0, lt=1, description="fraction for evaluation")
+    stratify_below: int = Field(
+        100,
+        ge=0,
+        description="classes of fewer patients are divided by count, so that each split gets its "
+        "fraction; the patients of others by a hash, so that new data move none. 0: all by hash",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from components.image_example_gen.decoding.images import Picture, Rejected
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from schemas import features
-from schemas.documents.ingest import Flagged, IngestReport, Quarantined, SplitCounts
+from schemas.documents.ingest import (
+    Flagged,
+    IngestReport,
+    PatientsByClass,
+    Quarantined,
+    SplitCounts,
+)
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
@@ -96,6 +103,9 @@ def build_report(
     data: DataSettings,
     task: TaskSettings,
     listing: Mapping[str, int],
+    *,
+    by_class: Mapping[str, PatientsByClass] = MappingProxyType({}),
+    fractions: Mapping[str, float] = MappingProxyType({}),
 ) -> IngestReport:
     """The report.
 
@@ -105,6 +115,8 @@ def build_report(
         data: source and its settings.
         task: labels.
         listing: what listing the source met beside images.
+        by_class: patients by split and class.
+        fractions: of the patients that the splits were to get; none where the source decides.
     """
     kept, lost = sum(summary.kept.values()), sum(summary.reasons.values())
     splits, sites = {}, {}
@@ -133,6 +145,8 @@ def build_report(
         listing=dict(listing),
         splits=splits,
         sites=sites,
+        patients=dict(by_class),
+        fractions=dict(fractions),
     )
 
 
@@ -142,23 +156,6 @@ def _label_counts(
     names = task.classes or ("0", "1")
     known = {name: counts[split, place, float(value)] for value, name in enumerate(names)}
     return known | {"unknown": counts[split, place, None]}
-
-
-def count_patients(paths: Iterable[str]) -> Counter[str]:
-    """Counts distinct patients by split over index files, holding 8 bytes an image."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    found: dict[str, list[np.ndarray]] = {}
-    for path in paths:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=["split", "patient_id"]):
-                ids = batch.column("patient_id").to_pylist()
-                if ids:
-                    split = batch.column("split")[0].as_py()  # an index file is of one split
-                    numbers = np.array([int(i[:16], 16) for i in ids], np.uint64)
-                    found.setdefault(split, []).append(np.unique(numbers))
-    return Counter({s: len(np.unique(np.concatenate(parts))) for s, parts in found.items()})
 
 
 def refuse_broken(report: IngestReport, max_broken_fraction: float) -> None:

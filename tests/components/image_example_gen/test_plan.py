@@ -54,7 +54,7 @@ def rows(count: int) -> list[Row]:
 @pytest.fixture(scope="module")
 def units():
     data = DataSettings(images_per_shard=100)
-    return plan_units(Listed(rows(2000)), data, 0, Pseudonyms(b"k" * 16))
+    return plan_units(Listed(rows(2000)), data, 0, Pseudonyms(b"k" * 16)).units
 
 
 def test_every_row_is_planned_once_with_all_it_needs(units):
@@ -98,7 +98,7 @@ def test_shards_are_about_as_large_as_asked_and_mixed(units):
 
 def test_empty_splits_have_one_empty_unit():
     chosen = [row for row in rows(50) if row.domain == "shifted"]
-    units = plan_units(Listed(chosen), DataSettings(), 0, Pseudonyms(b"k" * 16))
+    units = plan_units(Listed(chosen), DataSettings(), 0, Pseudonyms(b"k" * 16)).units
     assert {u.split: len(list(u.images())) for u in units} == {
         "unlabeled": 0, "train": 0, "validation": 0, "test": 0, "shifted": len(chosen)
     }  # fmt: skip
@@ -126,7 +126,7 @@ def test_shards_of_large_images_hold_fewer():
             return Picture(rng.integers(0, 256, (400, 500), np.uint8))
 
     data = DataSettings(images_per_shard=100, shard_megabytes=1)
-    units = plan_units(Noise(rows(2000)), data, 0, Pseudonyms(b"k" * 16))
+    units = plan_units(Noise(rows(2000)), data, 0, Pseudonyms(b"k" * 16)).units
     assert len(opened) == 16
     # Noise can't be compressed: 200 kB an image, so four or five of them are a megabyte.
     largest = max(len(list(unit.images())) for unit in units)
@@ -167,7 +167,7 @@ def test_the_size_of_shards_follows_how_images_are_stored(stored):
             return Picture(pixels)
 
     data = DataSettings(images_per_shard=100, shard_megabytes=1, **stored)
-    units = plan_units(Noise(rows(2000)), data, 0, Pseudonyms(b"k" * 16))
+    units = plan_units(Noise(rows(2000)), data, 0, Pseudonyms(b"k" * 16)).units
     image = Image.fromarray(pixels)
     if "stored_size" in stored:
         image = image.resize((100, 80))  # one byte a pixel, whatever the resampling
@@ -180,7 +180,9 @@ def test_the_size_of_shards_follows_how_images_are_stored(stored):
 
 def test_the_mapping_is_of_the_pseudonyms_that_are_planned(tmp_path):
     with IdMapping(str(tmp_path / "key")) as mapping:
-        units = plan_units(Listed(rows(30)), DataSettings(), 0, Pseudonyms(b"k" * 16), mapping)
+        units = plan_units(
+            Listed(rows(30)), DataSettings(), 0, Pseudonyms(b"k" * 16), mapping
+        ).units
     lines = (tmp_path / "key.mapping.csv").read_text().splitlines()[1:]
     by_number = {planned.number: planned for unit in units for planned in unit.images()}
     for row in rows(30):

@@ -75,6 +75,21 @@ def test_the_data_gate_sees_everything_about_the_data(nodes, config, sources_of)
     assert node.exec_properties["passed_data"] == "/passed/data"
 
 
+def test_the_data_gate_knows_what_the_model_gate_requires(graph_of):
+    policy = (
+        "gate={in_distribution: {min_patients: 31}, shifted: {required: false}, "
+        "min_patients_per_class: 7}"
+    )
+    nodes, config, _ = graph_of(policy)
+    needs = settings_in(nodes["DataGate"], "gate_needs")
+    for domain, given in needs.items():
+        rules = getattr(config.gate, domain)
+        assert (given["required"], given["min_patients"]) == (rules.required, rules.min_patients)
+        assert given["min_patients_per_class"] == 7
+    assert needs["in_distribution"]["min_patients"] == 31
+    assert needs["shifted"]["required"] is False
+
+
 def test_nothing_is_trained_before_the_data_gate_has_passed(nodes):
     assert nodes["DataGate"] in nodes["UpstreamExampleGen"].upstream_nodes
     assert nodes["DataGate"] in nodes["Pretrainer"].upstream_nodes
