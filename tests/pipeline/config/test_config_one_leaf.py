@@ -166,7 +166,7 @@ def _given(preset, name, kind, before):
         given = given if plain == name else [f"upstream.{one}" for one in given]
         return given, _dump(preset, *given)
     value = _value(before, name)
-    if ".split." in name:
+    if ".split." in name and kind is float:
         other = name.rpartition(".")[0] + (".train" if name.endswith(".test") else ".test")
         given = [f"{name}={value + 0.05}", f"{other}={_value(before, other) - 0.05}"]
         return given, _dump(preset, *given)
