@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 WEIGHTS = "--set model.init.path=/weights/BiT-M-R50x1.npz"  # "also need", says the README
 # Which made data set has a name in the documentation, and what its few images need.
 SLIDES = ("data.slides.tile_size=64", "data.slides.most_tiles=4")
-BROKEN = ("data.max_broken_fraction=0.5",)
-PETS = ("data.tfds.name=tiny_pets", "task.classes=[cat, small_dog]")
+BROKEN = ("data.max_broken_fraction=0.5", "data.max_unmatched_fraction=0.5")
+PETS = ("data.tfds.name=tiny_pets", "task.kind=multiclass", "task.classes=[cat, small_dog]")
 DATA = {
     "/data/cxr": ("films",),
     "/mnt/remedis/data": ("findings",),
