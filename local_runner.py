@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
             to_nodes=arguments.to_node,
         )
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error.on_terminal()}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -14,7 +14,19 @@ class InputError(ValueError):
     """A file or setting of the user is missing, malformed or contradictory (exit status 2).
 
     The message names the file or setting, the value received and what is accepted.
+
+    Attributes:
+        local: what only the terminal of the user may show, for example the name of an image's
+            file: it can identify a patient, and messages reach reports and logs.
     """
+
+    def __init__(self, message: str, local: str = ""):
+        super().__init__(message)
+        self.local = local
+
+    def on_terminal(self) -> str:
+        """The message with what only the user may see."""
+        return f"{self} ({self.local})" if self.local else str(self)
 
 
 def mistake_behind(error: BaseException | None) -> InputError | None:

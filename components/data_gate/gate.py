@@ -82,7 +82,9 @@ class Judge:
             "patient_overlap": lambda: self._overlap("patient_overlap", features.PATIENT_ID),
             "study_overlap": lambda: self._overlap("study_overlap", features.STUDY_ID),
             "slide_overlap": lambda: self._overlap("slide_overlap", features.SLIDE_ID),
-            "duplicates": lambda: self._overlap("duplicates", "digest"),
+            "duplicates": lambda: outcomes.duplicates(
+                self._index.shared("digest"), settings.duplicates
+            ),
             "near_duplicates": lambda: outcomes.near_duplicates(
                 near_duplicates(self._index, settings.near_duplicate_bits),
                 settings.near_duplicates,
@@ -142,7 +144,10 @@ class Judge:
 
     def _overlap(self, name: str, column: str) -> Check:
         judge, severity = getattr(outcomes, name), getattr(self._settings, name)
-        return judge(self._index.shared(column), severity)
+        unknown, images = self._index.without(column)
+        if column == features.PATIENT_ID:
+            unknown += self._ingested.own_patients
+        return judge(self._index.shared(column), severity, unknown, images)
 
     def _anomalies(self) -> Check:
         return outcomes.anomalies(

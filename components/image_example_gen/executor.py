@@ -40,7 +40,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         key = privacy.read_key(data.source, key_file)
         mapping = privacy.IdMapping(key_file) if data.id_mapping else None
         with self._make_beam_pipeline() as pipeline:
-            ingest.add_ingestion(
+            source = ingest.add_ingestion(
                 pipeline,
                 data,
                 task,
@@ -51,7 +51,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 mapping,
             )
         counts = IngestReport.read(ingest_report.uri)
-        refuse_broken(counts, data.max_broken_fraction)
+        refuse_broken(counts, data.max_broken_fraction, source.rows())
         logging.info("Ingested %d of %d images", counts.kept, counts.images)
         examples.split_names = artifact_utils.encode_split_names(list(features.SPLITS))
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)

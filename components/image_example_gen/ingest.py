@@ -15,6 +15,7 @@ import apache_beam as beam
 
 from components.image_example_gen.plan import plan_units
 from components.image_example_gen.privacy import IdMapping, Pseudonyms
+from components.image_example_gen.rows.row import Source
 from components.image_example_gen.rows.units import Unit
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources import spans
@@ -33,8 +34,8 @@ def add_ingestion(
     examples: str,
     report: str,
     mapping: IdMapping | None = None,
-) -> None:
-    """Plans the ingestion and adds it to a Beam pipeline.
+) -> Source:
+    """Plans the ingestion, adds it to a Beam pipeline and returns the source.
 
     Args:
         pipeline: not run here.
@@ -65,6 +66,7 @@ def add_ingestion(
         | "WriteReport"
         >> beam.Map(_write_report, data, task, report, dict(source.counts()), dict(plan.fractions))
     )
+    return source
 
 
 class _WriteShard(beam.DoFn):

@@ -119,4 +119,5 @@ def _planned(row: Row, split: str, pseudonyms: Pseudonyms) -> PlannedImage:
         domain=row.domain,
         labels=(None,) * len(row.labels) if masked else row.labels,
         subgroups=row.subgroups,
+        own_patient=row.own_patient,
     )

@@ -45,7 +45,11 @@ def _data_gate(outputs: Mapping[str, Any]) -> str:
     checks = DataGateReport.read(outputs["data_gate_report"].uri).checks
     failed = [check.name.replace("_", " ") for check in checks if not check.passed]
     found = f", found but not fatal: {', '.join(failed)}" if failed else ""
-    return f"{len(checks) - len(failed)} of {len(checks)} checks passed{found}"
+    # Those that were switched off or had nothing to compare with go without saying.
+    blind = [c.name.replace("_", " ") for c in checks if c.message.startswith("not checked")]
+    found += f", not checked: {', '.join(blind)}" if blind else ""
+    passed = len(checks) - len(failed) - len(blind)
+    return f"{passed} of {len(checks)} checks passed{found}"
 
 
 def _pretrainer(outputs: Mapping[str, Any]) -> str:

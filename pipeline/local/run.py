@@ -138,7 +138,7 @@ def _check_upstream_source(config: RunConfig) -> None:
     try:
         check_source(config.upstream.data, config.upstream.given_task)
     except InputError as error:
-        raise InputError(f"upstream: {error}") from None
+        raise InputError(f"upstream: {error}", local=error.local) from None
 
 
 def _run(
@@ -161,6 +161,8 @@ def _run(
         mistake = mistake_behind(error)
         if mistake:
             run.fail(ExitStatus.BAD_INPUT, str(mistake))
+            if mistake.local:
+                console.line(f"  {mistake.local}")
         else:
             run.fail(ExitStatus.BUG, f"{type(error).__name__}: {error}".splitlines()[0])
 

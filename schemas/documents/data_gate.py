@@ -11,13 +11,17 @@ Severity = Literal["stop", "report", "ignore"]
 
 
 class Check(Part):
-    """Outcome of one check. `details` are for people: no program reads their fields."""
+    """Outcome of one check. `details` are for people: no program reads their fields.
+
+    A check that could not be made, for example for lack of ids, passes without `checked`.
+    """
 
     name: str
     passed: bool
     action: Severity
     message: str
     details: tuple[dict[str, Any], ...]
+    checked: bool = True
 
     @property
     def stops(self) -> bool:

@@ -8,10 +8,14 @@ from schemas.documents.document import Document, Part
 
 
 class SplitCounts(Part):
-    """Size of one split; `labels` counts each value of each label, `unknown` among them."""
+    """Size of one split; `labels` counts each value of each label, `unknown` among them.
+
+    `own_patients` counts images whose patient nobody knows: each is one of the `patients`.
+    """
 
     examples: int
     patients: int
+    own_patients: int = 0
     labels: dict[str, dict[str, int]]
 
 
@@ -67,3 +71,8 @@ class IngestReport(Document):
     sites: dict[str, dict[str, int]]
     patients: dict[str, PatientsByClass]
     fractions: dict[str, float]
+
+    @property
+    def own_patients(self) -> int:
+        """How many images count as their own patient, because nobody knows theirs."""
+        return sum(counts.own_patients for counts in self.splits.values())

@@ -77,6 +77,14 @@ class Index:
         ]
         return sorted(found, key=lambda item: item.rows)[:_LISTED]
 
+    def without(self, column: str) -> tuple[int, int]:
+        """How many images have no value in a text column, and how many there are."""
+        empty = images = 0
+        for batch in self.batches([column]):
+            images += batch.num_rows
+            empty += sum(not value for value in batch.column(column).to_pylist())
+        return empty, images
+
     def _suspects(self, column: str) -> set[int]:
         keys, places = [np.empty(0, np.uint64)], [np.empty(0, np.uint8)]
         for batch in self.batches([column, "split"]):

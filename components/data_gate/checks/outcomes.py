@@ -26,7 +26,7 @@ _SEVEREST: tuple[Severity, ...] = ("stop", "report", "ignore")
 def looked_for(name: str, severity: Severity, check: Callable[[], Check]) -> Check:
     """Outcome of a check, which is skipped if its severity is `ignore`."""
     if severity == "ignore":
-        return _outcome(name, True, severity, f"skipped: data_gate.{name} is ignore")
+        return _not_checked(name, severity, f"skipped: data_gate.{name} is ignore")
     return check()
 
 
@@ -79,19 +79,32 @@ def _worst(severities: Sequence[Severity]) -> Severity:
     return min(severities, key=_SEVEREST.index)
 
 
-def patient_overlap(shared: Sequence[Shared], action: Severity) -> Check:
-    """Patients with images in more than one split."""
-    return _overlap("patient_overlap", "patient", "patients", shared, action)
+def patient_overlap(
+    shared: Sequence[Shared], action: Severity, unknown: int = 0, images: int = 0
+) -> Check:
+    """Patients with images in more than one split.
+
+    Args:
+        shared: by splits.
+        action: what they do.
+        unknown: how many images have no known patient, which nobody can look for.
+        images: all there are.
+    """
+    return _overlap("patient_overlap", "patient", "patients", shared, action, unknown, images)
 
 
-def study_overlap(shared: Sequence[Shared], action: Severity) -> Check:
+def study_overlap(
+    shared: Sequence[Shared], action: Severity, unknown: int = 0, images: int = 0
+) -> Check:
     """Studies with images in more than one split, under two patients or one."""
-    return _overlap("study_overlap", "study", "studies", shared, action)
+    return _overlap("study_overlap", "study", "studies", shared, action, unknown, images)
 
 
-def slide_overlap(shared: Sequence[Shared], action: Severity) -> Check:
+def slide_overlap(
+    shared: Sequence[Shared], action: Severity, unknown: int = 0, images: int = 0
+) -> Check:
     """Slides with tiles in more than one split."""
-    return _overlap("slide_overlap", "slide", "slides", shared, action)
+    return _overlap("slide_overlap", "slide", "slides", shared, action, unknown, images)
 
 
 def duplicates(shared: Sequence[Shared], action: Severity) -> Check:
@@ -122,19 +135,32 @@ def _alike(pair: Pair) -> str:
 
 
 def _overlap(
-    name: str, noun: str, plural: str, shared: Sequence[Shared], action: Severity
+    name: str,
+    noun: str,
+    plural: str,
+    shared: Sequence[Shared],
+    action: Severity,
+    unknown: int = 0,
+    images: int = 0,
 ) -> Check:
     details = tuple(
         {noun: s.value, "splits": dict(s.splits), "rows": list(s.rows), "images": list(s.images)}
         for s in shared
     )
+    some = f"{unknown} of {images} images have no known {noun}"
+    if not shared and unknown:
+        if unknown == images:
+            return _not_checked(name, action, f"not checked: no image has a known {noun}")
+        rest = f"no {noun} of the others is in two splits"
+        return _not_checked(name, action, f"not checked: {some}; {rest}")
     if not shared:
         return _outcome(name, True, action, f"no {noun} is in two splits")
     count = f"1 {noun} is" if len(shared) == 1 else f"{len(shared)} {plural} are"
     shown = _listed(
         [f"{' and '.join(s.splits)} (rows {', '.join(map(str, s.rows))})" for s in shared]
     )
-    return _outcome(name, False, action, f"{count} in more than one split: {shown}", details)
+    message = f"{count} in more than one split: {shown}" + (f"; {some}" if unknown else "")
+    return _outcome(name, False, action, message, details)
 
 
 def class_counts(
@@ -256,7 +282,7 @@ def drift(name: str, distances: Sequence[Distance] | None, against: str, action:
         action: what drift does.
     """
     if distances is None:
-        return _outcome(name, True, action, f"not compared with {against}: there are no such data")
+        return _not_checked(name, action, f"not compared with {against}: there are no such data")
     over = sorted((d for d in distances if d.beyond), key=lambda d: d.value or 0.0, reverse=True)
     if not over:
         message = f"no feature is far from {against}; {len(distances)} distances measured"
@@ -276,6 +302,10 @@ def to_report(checks: Sequence[Check], shown: Mapping[str, Any]) -> DataGateRepo
 def reasons(checks: Sequence[Check]) -> list[str]:
     """Why the run stops; empty if it may continue."""
     return [f"{check.name}: {check.message}" for check in checks if check.stops]
+
+
+def _not_checked(name: str, action: Severity, message: str) -> Check:
+    return Check(name=name, passed=True, action=action, message=message, details=(), checked=False)
 
 
 def _outcome(

@@ -18,7 +18,8 @@ class Row:
         number: row of the source, counted from 1 (a header is not counted): what reports name,
             because paths and patient ids must not appear in them.
         image: reference that the source's `load` understands: a relative path or generator key.
-        patient_id: the source's own id; only its keyed hash leaves ingestion.
+        patient_id: the source's own id; only its keyed hash leaves ingestion. Empty where the
+            source knows none, until `rows.identities` has decided what that means.
         site: hospital, scanner or cohort.
         domain: `in_distribution` or `shifted`.
         split: split that the source gives, None where it gives none.
@@ -27,6 +28,7 @@ class Row:
         study_id: examination, unique in the data set; only its keyed hash leaves ingestion.
             Empty where the source knows none.
         slide_id: slide that the image was cut from; as `study_id`.
+        own_patient: nobody knows the patient, so the image (or its study or slide) counts as one.
     """
 
     number: int
@@ -39,6 +41,7 @@ class Row:
     subgroups: tuple[str, ...]
     study_id: str = ""
     slide_id: str = ""
+    own_patient: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,10 +51,12 @@ class Offer:
     Attributes:
         labels: names of `task.labels` it has values for.
         subgroups: names of `data.subgroups` it has values for.
+        patients: whether it is a kind of data set that tells patients apart.
     """
 
     labels: frozenset[str] | None
     subgroups: frozenset[str] | None
+    patients: bool = True
 
 
 class Source(Protocol):
@@ -71,6 +76,12 @@ class Source(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """What listing met beside images, by kind: files left aside, rows without a file."""
+
+    def where(self, number: int) -> str:
+        """Place of a row for messages: its table and row, never a path or an identity."""
+
+    def patients_advice(self) -> str:
+        """How the user can say which patient an image is of, where the source doesn't know."""
 
     def load(self, image: str, max_pixels: int) -> Picture:
         """Decodes one image, and says what had to be guessed.

@@ -25,6 +25,7 @@ class PlannedImage:
     domain: str
     labels: tuple[float | None, ...]
     subgroups: tuple[str, ...]
+    own_patient: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -27,6 +27,14 @@ SourceName = Literal[
     "camelyon17_wilds",
 ]
 
+_SOURCES_OF_TABLES = ("manifest", "dicom")
+_ID_COLUMNS = ("image", "patient_id", "study_id", "slide_id")
+# Letters and digits of names that columns of ids, names and paths have.
+_IDS = """image imageid imagepath path filepath file filename uri patient patientid patientname
+    subject subjectid pid mrn medicalrecordnumber caseid studyid slideid birthdate dateofbirth
+    dob patientbirthdate accessionnumber sopinstanceuid seriesinstanceuid studyinstanceuid"""
+_RESERVED = frozenset(_IDS.split())
+
 
 class SplitSettings(Settings):
     """Shares of in-distribution patients per split; they sum to 1. Shifted images are never split.
@@ -165,6 +173,21 @@ class SourceSettings(Settings):
         "", description="folder of the data set, as downloaded; {SPAN}, {VERSION}: the newest"
     )
     manifest: str = Field("manifest.csv", description="file in root: .csv, .csv.gz or .parquet")
+    patients: Literal["identified", "per_image"] = Field(
+        "identified",
+        description="identified: every image needs its patient's id; per_image: ids are not used, "
+        "every image counts as its own patient and overlap of splits is not checked",
+    )
+    similar_ids: Literal["refuse", "merge", "distinct"] = Field(
+        "refuse",
+        description="patient ids that differ only in leading zeros, case, spaces, invisible "
+        "characters or .0, and words like nan: end the run, are one patient, or are right",
+    )
+    columns: dict[str, str] = Field(
+        {},
+        description="image, patient_id, study_id, slide_id, site, domain, split or a subgroup: the "
+        "table's name for it; sources manifest and dicom",
+    )
     official_split: bool = Field(
         True, description="false: the source's own splits are ignored, data.split divides patients"
     )
@@ -188,6 +211,15 @@ class SourceSettings(Settings):
     tfds: TfdsSettings = TfdsSettings()
     tfrecord: TfrecordSettings = TfrecordSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
+
+    @model_validator(mode="after")
+    def _table_has_columns(self) -> Self:
+        if self.columns and self.source not in _SOURCES_OF_TABLES:
+            raise ValueError(
+                f"columns {self.columns}: source '{self.source}' has columns of its own; accepted "
+                f"with {' and '.join(_SOURCES_OF_TABLES)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _root_given(self, info: ValidationInfo) -> Self:
@@ -255,6 +287,18 @@ class DataSettings(SourceSettings):
     )
 
     @model_validator(mode="after")
+    def _no_ids_as_subgroups(self) -> Self:
+        ids = {self.columns.get(name, name) for name in _ID_COLUMNS}
+        for name in self.subgroups:
+            column = self.columns.get(name, name)
+            if column in ids or re.sub(r"[^a-z0-9]", "", column.lower()) in _RESERVED:
+                raise ValueError(
+                    f"subgroups names '{name}': ids, names and paths can't be subgroups, for they "
+                    "would be in every record; name columns like sex, age or scanner"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _subgroup_edges(self) -> Self:
         for name, edges in self.subgroup_bins.items():
             if name not in self.subgroups:
@@ -282,4 +326,8 @@ class DataSettings(SourceSettings):
     def of_part(self, part: PartSettings) -> DataSettings:
         """The settings under which a part of a combination is read."""
         own = {name: getattr(part, name) for name in SourceSettings.model_fields}
+        if self.patients == "per_image":
+            own["patients"] = self.patients
+        if self.similar_ids != "refuse":
+            own["similar_ids"] = self.similar_ids
         return self.model_copy(update=own | {"parts": ()})

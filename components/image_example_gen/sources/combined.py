@@ -66,6 +66,14 @@ class CombinedSource:
                 number += 1
                 yield dataclasses.replace(row, number=number)
 
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return f"row {number} of all parts"
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return "name the patient of each image"
+
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         place, _, own = image.partition(":")
@@ -138,7 +146,7 @@ class _Part:
         return dataclasses.replace(
             row,
             image=f"{self._place}:{row.image}",
-            patient_id=self._named(row.patient_id),
+            patient_id=self._patient(row),
             study_id=self._named(row.study_id),
             slide_id=self._named(row.slide_id),
             site=self.name if row.site == UNKNOWN else row.site,
@@ -152,6 +160,11 @@ class _Part:
                 for name in self._data.subgroups
             ),
         )
+
+    def _patient(self, row: Row) -> str:
+        """Parts of one name share patients, but not images that have the same path in each."""
+        own_image = row.own_patient and row.patient_id == row.image
+        return f"{self._place}:{row.image}" if own_image else self._named(row.patient_id)
 
     def _named(self, identity: str) -> str:
         return f"{self.name}\x1f{identity}" if identity else ""
@@ -194,4 +207,4 @@ def _naming(title: str) -> Iterator[None]:
     except InputError as error:
         if str(error).startswith(title):
             raise
-        raise InputError(f"{title}: {error}") from error
+        raise InputError(f"{title}: {error}", local=error.local) from error

@@ -11,9 +11,9 @@ Labels: DICOM has none. `data.dicom.table` names a CSV or Parquet file below roo
     and files without a row are counted, and end the run past `data.max_unmatched_fraction`.
     Without a table the folder can be an unlabeled part of a combination. A manifest may also name
     DICOM files one by one.
-Metadata: the patient is PatientID, or the study where that is empty; the study is
-    StudyInstanceUID. Subgroups, the allow-list of what leaves the header: `sex`, `age` (90 and
-    more is 90), `view`, `modality`, `body_part`, `manufacturer`. Everything else is dropped: no
+Metadata: the patient is PatientID; the study is StudyInstanceUID, whose images stay together under
+    `data.patients=per_image`. Subgroups, the allow-list of what leaves the header: `sex`, `age` (90
+    and more is 90), `view`, `modality`, `body_part`, `manufacturer`. Everything else is dropped: no
     tag reaches a record.
 Burnt-in text: pixels are never trusted to be free of names. Files that say BurnedInAnnotation YES,
     or do not say NO, are counted in the ingest report (`flags`); look at them before sharing.
@@ -113,6 +113,17 @@ class DicomSource(FileSource):
         """See `rows.Source`."""
         yield from self._cached
 
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return f"image {number} of data.root"
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return (
+            "PatientID is empty in the headers; export the files with pseudonyms, or list them in "
+            "a manifest that has the column patient_id"
+        )
+
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         from components.image_example_gen.decoding import images
@@ -169,11 +180,12 @@ class DicomSource(FileSource):
         self, number: int, path: str, frame: int, tags: Dataset | None, known: Annotation | None
     ) -> Row:
         study = _text(tags, "StudyInstanceUID")
+        broken = tags is None or "Rows" not in tags
         labels, site, domain, split = known or ((None,) * len(self._task.labels), "", "", "")
         return Row(
             number=number,
             image=f"{path}#{frame}",
-            patient_id=_text(tags, "PatientID") or study or path,
+            patient_id=path if broken else _text(tags, "PatientID"),
             site=site or UNKNOWN,
             domain=domain or features.IN_DISTRIBUTION,
             split=(split or None) if self._data.official_split else None,
@@ -183,6 +195,8 @@ class DicomSource(FileSource):
                 for name, reader in zip(self._data.subgroups, self._subgroup_columns, strict=True)
             ),
             study_id=study,
+            # A damaged header tells nobody; most such files are quarantined.
+            own_patient=broken,
         )
 
     def _subgroup(self, name: str, reader: SubgroupColumn, tags: Dataset | None) -> str:
@@ -219,7 +233,9 @@ class DicomSource(FileSource):
     def _annotations(self) -> Annotations | None:
         if self._table is None:
             return None
-        return Annotations(self._table, _KEYS, self._task, self._data.label_columns)
+        return Annotations(
+            self._table, _KEYS, self._task, self._data.label_columns, self._data.columns
+        )
 
     def _inside(self, row: Row) -> os.stat_result | None:
         return super()._inside_path(row.number, row.image.rpartition("#")[0])

@@ -80,6 +80,14 @@ class FileSource(abc.ABC):
     def offers(self) -> Offer:
         """See `rows.Source`."""
 
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return f"{self.name}, row {number}"
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return "name the patient of each image"
+
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         from components.image_example_gen.decoding import images
@@ -125,8 +133,9 @@ class FileSource(abc.ABC):
         root = _real_folder(self._root)
         if os.path.commonpath([root, real]) != root:
             raise InputError(
-                f"{self.name}, row {number}: image is a link that leads out of data.root; "
-                "copy the images below data.root or name their real folder"
+                f"{self.where(number)}: image is a link that leads out of data.root; "
+                "copy the images below data.root or name their real folder",
+                local=f"image '{image}'",
             )
         try:
             return os.stat(real)
@@ -151,8 +160,9 @@ class FileSource(abc.ABC):
                 before = first.setdefault(_row_identity(row), row.number)
                 if before != row.number:
                     raise InputError(
-                        f"{self.name}, row {row.number}: names the same image as row {before}; "
-                        "give every image one row"
+                        f"{self.where(row.number)}: names the same image as row {before}; "
+                        "give every image one row",
+                        local=f"image '{row.image}'",
                     )
 
 
@@ -173,21 +183,20 @@ def files_below(root: str, folder: str) -> Iterator[str]:
             yield path
 
 
-def relative_image(where: str, text: str) -> str:
+def relative_image(text: str) -> str:
     """Returns a table's path normalized, after checking that it stays inside its folder.
 
-    Args:
-        where: table, row and column, for the message.
-        text: the cell.
+    Raises:
+        ValueError: it doesn't; the message says why, to follow the name of the cell.
     """
     if not text or "\0" in text:
-        raise InputError(f"{where} is empty; give a relative path")
+        raise ValueError("is empty; give a relative path")
     if "://" in text:
-        raise InputError(f"{where} is a URL; give a relative path")
+        raise ValueError("is a URL; give a relative path")
     if text.startswith(("/", "~")) or text[1:3] in (":\\", ":/"):
-        raise InputError(f"{where} is an absolute path; give a relative one")
+        raise ValueError("is an absolute path; give a relative one")
     if ".." in text.replace("\\", "/").split("/"):
-        raise InputError(f"{where} holds '..'; give a path inside data.root")
+        raise ValueError("holds '..'; give a path inside data.root")
     return posixpath.normpath(text)
 
 

@@ -7,8 +7,9 @@ Labels: a multiclass task takes the folder's name as the class (`task.classes`; 
     also `lung_opacity`). A binary task is 1 in the folder that is called like the label, 0 in the
     others. Folders below `unlabeled/` need no meaning.
 Metadata: the patient is the first group of `data.image_folder.patient_pattern` in the path below
-    root. Without a pattern every image is its own patient, so that two images of one patient may
-    end up on both sides of a split: give a pattern wherever file names tell patients.
+    root. Without a pattern every image counts as its own patient, so that two images of one
+    patient may end up on both sides of a split, which nobody then checks: give a pattern wherever
+    file names tell patients.
 Official split: the folders train, val and test, where there are any.
 Citation, license: those of the data set.
 """
@@ -67,7 +68,7 @@ class ImageFolderSource(FileSource):
 
     def offers(self) -> Offer:
         """See `rows.Source`: whatever the one label is called."""
-        return Offer(None, frozenset())
+        return Offer(None, frozenset(), bool(self._pattern.pattern))
 
     def rows(self) -> Iterator[Row]:
         """See `rows.Source`."""
@@ -144,14 +145,19 @@ class ImageFolderSource(FileSource):
 
     def _patient(self, number: int, image: str) -> str:
         if not self._pattern.pattern:
-            return image
+            return ""
         match = self._pattern.search(image)
         if not match or not match[1]:
             raise InputError(
-                f"image {number} of data.root: data.image_folder.patient_pattern "
-                f"'{self._pattern.pattern}' finds no patient in its path"
+                f"{self.where(number)}: data.image_folder.patient_pattern "
+                f"'{self._pattern.pattern}' finds no patient in its path",
+                local=f"image '{image}'",
             )
         return match[1]
+
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return f"image {number} of data.root"
 
     def _tables(self) -> list[str]:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 
+from components.image_example_gen.rows.identities import Identities
 from components.image_example_gen.rows.row import Source
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources import spans
@@ -46,8 +47,8 @@ def open_source(data: DataSettings, task: TaskSettings) -> Source:
     module, name = _SOURCES[data.source]
     source = getattr(importlib.import_module(module), name)(data, task)
     if data.sites or data.shifted_sites:
-        return SelectedSites(source, data)
-    return source
+        source = SelectedSites(source, data)
+    return Identities(source, data)
 
 
 def check_source(data: DataSettings, task: TaskSettings) -> None:

@@ -61,6 +61,14 @@ class SelectedSites:
             else:
                 yield dataclasses.replace(row, domain=features.IN_DISTRIBUTION)
 
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return self._source.where(number)
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return self._source.patients_advice()
+
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         return self._source.load(image, max_pixels)

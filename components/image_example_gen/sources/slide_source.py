@@ -133,6 +133,14 @@ class SlideSource(abc.ABC):
         """See `rows.Source`; the tissue is looked for once."""
         yield from self._cached
 
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return f"tile {number}"
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return "name the patient of each slide"
+
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         from components.image_example_gen.decoding import images

@@ -10,7 +10,8 @@ Labels: a multiclass task takes the names of a ClassLabel (rename with `data.lab
     label. The feature is the one of the label's name, the builder's supervised target otherwise,
     or what `data.tfds.keys` says.
 Metadata: `patient_id`, `study_id`, `slide_id`, `site` and subgroups through
-    `data.tfds.keys`. Builders rarely tell patients: then every image is its own.
+    `data.tfds.keys`. Builders rarely tell patients: then every image counts as its own,
+    and overlap is not checked. A feature that looks like a patient's id has to be named.
 Official split: train, validation (val, valid), test, unlabeled (unsupervised); others as
     `data.tfds.splits` says.
 Citation, license: those of the builder (`tfds.builder(NAME).info`).
@@ -18,12 +19,15 @@ Citation, license: those of the builder (`tfds.builder(NAME).info`).
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from components.image_example_gen.rows.row import Offer
 from components.image_example_gen.sources.tfrecord import TfrecordSource
+from components.image_example_gen.tables import patient_ids
 from components.image_example_gen.tables.label_names import snake_case
 from components.image_example_gen.writing.tf_records import Value
 from schemas import features
@@ -53,6 +57,19 @@ class TfdsSource(TfrecordSource):
             self._label_feature(name)
             self._class_values(name)
         super().check()
+
+    def offers(self) -> Offer:
+        """See `rows.Source`: patients as far as a feature has, or seems to have, their ids."""
+        named = self._data.tfds.keys.get(features.PATIENT_ID, features.PATIENT_ID) in self._features
+        tells = named or bool(patient_ids.like_patients(self._feature_names()))
+        return dataclasses.replace(super().offers(), patients=tells)
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return super().patients_advice().replace("data.tfrecord", "data.tfds")
+
+    def _feature_names(self) -> Iterable[str]:
+        return self._features
 
     @functools.cached_property
     def _builder(self) -> tfds.core.DatasetBuilder:

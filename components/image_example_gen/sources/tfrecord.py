@@ -8,8 +8,8 @@ Labels: features of numbers (0, 1, -1 uncertain; or the index in `task.classes`)
 Keys: `data.tfrecord.keys` maps `image`, `patient_id`, `study_id`, `slide_id`, `site`, `domain`,
     `split`, labels and subgroups to the records' own features, for example
     `{image: image/encoded, patient_id: subject, tumor: image/class/label}`. What is not mapped is
-    looked for under the names that this pipeline writes, then under its plain name. Without a
-    patient every record is its own: give one wherever there is one.
+    looked for under the names that this pipeline writes, then under its plain name. The
+    patient is required, unless `data.patients=per_image`.
 Official split: the feature `split`, or the pattern in `data.tfrecord.splits` that a file's path
     matches (`{train: "train-*", test: "test-*"}`).
 Citation, license: those of the data set.
@@ -22,12 +22,13 @@ import functools
 import glob
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
+from components.image_example_gen.tables import patient_ids
 from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
 from components.image_example_gen.writing.tf_records import (
     DamagedRecords,
@@ -81,6 +82,19 @@ class TfrecordSource:
     def rows(self) -> Iterator[Row]:
         """See `rows.Source`; records are counted through the files."""
         yield from self._cached
+
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return f"record {number}"
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        near = patient_ids.like_patients(self._feature_names())
+        named = near[0] if near else "FEATURE"
+        return f"name the feature: data.tfrecord.keys={{patient_id: {named}}}"
+
+    def _feature_names(self) -> Iterable[str]:
+        return self._first()
 
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
@@ -138,7 +152,7 @@ class TfrecordSource:
         return Row(
             number=number,
             image=image,
-            patient_id=self._text(record, "patient_id") or image,
+            patient_id=self._text(record, "patient_id"),
             site=self._text(record, "site") or UNKNOWN,
             domain=domain,
             split=given if own else None,

@@ -109,6 +109,14 @@ class SyntheticSource:
                         subgroups=tuple(self._subgroup(patient, s) for s in self._data.subgroups),
                     )
 
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return f"image {number}"
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return "synthetic images have patients"
+
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`; draws the image from its key alone."""
         hospital, index, place = (int(part) for part in image.split("/"))

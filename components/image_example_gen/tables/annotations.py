@@ -16,6 +16,7 @@ PATH = "path"
 # What the table says of a file: labels, site, domain, split.
 Annotation = tuple[tuple[float | None, ...], str, str, str]
 
+_ABOUT = ("site", "domain", "split")
 _SPLITS = (features.UNLABELED, features.TRAIN, features.VALIDATION, features.TEST)
 _SHOWN = 5
 
@@ -28,7 +29,12 @@ class Annotations:
     """
 
     def __init__(
-        self, table: Table, keys: Sequence[str], task: TaskSettings, columns: Mapping[str, str]
+        self,
+        table: Table,
+        keys: Sequence[str],
+        task: TaskSettings,
+        columns: Mapping[str, str],
+        renamed: Mapping[str, str],
     ):
         """Reads the table.
 
@@ -37,18 +43,30 @@ class Annotations:
             keys: columns by which rows may be matched; the first that is there is taken.
             task: labels.
             columns: label: its column, where the names differ.
+            renamed: the same for keys, site, domain and split.
 
         Raises:
             InputError: the table has no such column, or a value that has no meaning.
         """
         header = table.header()
-        found = next((key for key in keys if key in header), None)
+        accepted = (*keys, *_ABOUT)
+        for name in renamed:
+            if name not in accepted:
+                raise InputError(
+                    f"data.columns names '{name}'; accepted with a label table are "
+                    f"{', '.join(accepted)}; columns of labels are named in data.label_columns"
+                )
+        found = next((key for key in keys if renamed.get(key, key) in header), None)
         if found is None:
             raise InputError(
-                f"{table.name} has none of the columns {', '.join(keys)}, by which rows are "
-                f"matched with files; its columns are {', '.join(header)}"
+                f"{table.name} has none of the columns "
+                f"{', '.join(renamed.get(key, key) for key in keys)}, by which rows are matched "
+                f"with files; its columns are {', '.join(header)}"
             )
         self.key = found
+        self._key_column = renamed.get(found, found)
+        self._about = {name: renamed.get(name, name) for name in _ABOUT}
+        self._given = [self._about[name] for name in _ABOUT if name in renamed]
         self._table = table
         self._columns = [columns.get(name, name) for name in task.labels]
         self._readers = [LabelColumn(task, name) for name in task.labels]
@@ -91,7 +109,9 @@ class Annotations:
 
     def _read(self) -> Iterator[tuple[str, Annotation]]:
         table = self._table
-        rows = table.rows((self.key, *self._columns), ("site", "domain", "split"))
+        required = dict.fromkeys((self._key_column, *self._columns, *self._given))
+        optional = [column for column in self._about.values() if column not in self._given]
+        rows = table.rows(tuple(required), optional)
         for number, cells in enumerate(rows, start=1):
             labels = []
             for column, reader in zip(self._columns, self._readers, strict=True):
@@ -99,10 +119,10 @@ class Annotations:
                     labels.append(reader.parse(cells[column]))
                 except ValueError:
                     raise table.bad_value(number, column, cells[column], reader.accepted) from None
-            domain, split = cells.get("domain", ""), cells.get("split", "")
+            site, domain, split = (cells.get(column, "") for column in self._about.values())
             if domain not in ("", *features.DOMAINS):
                 raise table.bad_value(number, "domain", domain, ", ".join(features.DOMAINS))
             if split not in ("", *_SPLITS):
                 raise table.bad_value(number, "split", split, ", ".join(_SPLITS))
-            key = self._normal(cells[self.key])
-            yield key, (tuple(labels), cells.get("site", ""), domain, split)
+            key = self._normal(cells[self._key_column])
+            yield key, (tuple(labels), site, domain, split)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,11 @@ _PARQUET_MAGIC = b"PAR1"
 
 
 class Table:
-    """A table file; nothing is read before it is asked for."""
+    """A table file; nothing is read before it is asked for.
+
+    Attributes:
+        empty_rows: rows without any value, which are skipped, of the last reading to the end.
+    """
 
     def __init__(self, folder: str, name: str):
         """Names the table.
@@ -30,6 +35,7 @@ class Table:
         """
         self.path = os.path.join(folder, name)
         self.name = name
+        self.empty_rows = 0
 
     def header(self) -> list[str]:
         """Returns the names of the columns."""
@@ -56,11 +62,25 @@ class Table:
             return self._parquet_rows(required, optional)
         return self._csv_rows(required, optional)
 
+    def where(self, number: int) -> str:
+        """Place of a row: its line in a text file, and its number, counted without header."""
+        line = self._line(number)
+        return f"{self.name}, " + (f"line {line}, " if line else "") + f"row {number}"
+
     def bad_value(self, number: int, column: str, value: str, accepted: str) -> InputError:
         """The error for a cell; not for columns that may identify a patient."""
         return InputError(
-            f"{self.name}, row {number}: column '{column}' is '{value[:80]}'; accepted: {accepted}"
+            f"{self.where(number)}: column '{column}' is '{value[:80]}'; accepted: {accepted}"
         )
+
+    def _line(self, number: int) -> int:
+        """Line where a row ends, found by reading the file anew; 0 where there is none."""
+        if self._magic() == _PARQUET_MAGIC:
+            return 0
+        lines = self._csv_lines()
+        next(lines, None)
+        filled = (line for line, cells in lines if any(map(str.strip, cells)))
+        return next(itertools.islice(filled, number - 1, None), 0)
 
     def _magic(self) -> bytes:
         try:
@@ -70,36 +90,39 @@ class Table:
             raise InputError(f"{self.name} cannot be read: {error.strerror}") from None
 
     def _csv_header(self) -> list[str]:
-        for cells in self._csv_lines():
-            return [name.strip() for name in cells]
-        return []
+        _, header = next(self._csv_lines(), (0, []))
+        return [name.strip() for name in header]
 
     def _csv_rows(
         self, required: Sequence[str], optional: Sequence[str]
     ) -> Iterator[dict[str, str]]:
         lines = self._csv_lines()
-        header = [name.strip() for name in next(lines, [])]
+        header = [name.strip() for name in next(lines, (0, []))[1]]
         places = self._places(header, required, optional)
-        number = 0
-        for cells in lines:
-            if not cells:
+        number = empty = 0
+        for line, cells in lines:
+            if not any(map(str.strip, cells)):
+                empty += bool(cells)  # a line without commas is none, as at the end of a file
                 continue
             number += 1
             if len(cells) != len(header):
                 raise InputError(
-                    f"{self.name}, row {number}: {len(cells)} cells, the header has "
+                    f"{self.name}, line {line}, row {number}: {len(cells)} cells, the header has "
                     f"{len(header)}; quote values that hold a comma"
                 )
             yield {name: cells[place].strip() for name, place in places.items()}
+        self.empty_rows = empty
 
-    def _csv_lines(self) -> Iterator[list[str]]:
+    def _csv_lines(self) -> Iterator[tuple[int, list[str]]]:
+        """Yields every row, with the line where it ends."""
         opener = gzip.open if self._magic().startswith(_GZIP_MAGIC) else open
         number = 0
         try:
             with opener(self.path, "rt", encoding="utf-8-sig", newline="") as file:
-                for cells in csv.reader(file, strict=True):
-                    yield cells
-                    number += 1
+                reader = csv.reader(file, strict=True)
+                for cells in reader:
+                    number = reader.line_num
+                    yield number, cells
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{self.name}, after line {number}: not UTF-8 text; save it as UTF-8 CSV"
@@ -115,12 +138,18 @@ class Table:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        empty = 0
         try:
             with pq.ParquetFile(self.path) as file:
                 places = self._places(file.schema_arrow.names, required, optional)
                 for batch in file.iter_batches(batch_size=4096, columns=list(places)):
                     for cells in batch.to_pylist():
-                        yield {name: _text(value) for name, value in cells.items()}
+                        texts = {name: _text(value) for name, value in cells.items()}
+                        if any(texts.values()):
+                            yield texts
+                        else:
+                            empty += 1
+            self.empty_rows = empty
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{self.name}: not readable as Parquet") from error
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from components.image_example_gen.decoding.images import Picture, Rejected
+from components.image_example_gen.rows.row import Row
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from schemas import features
@@ -40,10 +41,12 @@ class Summary:
     ranges: Counter[str] = dataclasses.field(default_factory=Counter)
     quarantined: list[Quarantined] = dataclasses.field(default_factory=list)
     flagged: list[Flagged] = dataclasses.field(default_factory=list)
+    own_patients: Counter[str] = dataclasses.field(default_factory=Counter)
 
     def keep(self, planned: PlannedImage, split: str) -> None:
         """Counts an image that was written."""
         self.kept[split] += 1
+        self.own_patients[split] += planned.own_patient
         self.sites[split, planned.site] += 1
         for place, value in enumerate(planned.labels):
             self.labels[split, place, value] += 1
@@ -72,6 +75,7 @@ class Summary:
     def merge(self, other: Summary) -> Summary:
         """Adds another summary to this one; only the first quarantined rows are listed."""
         self.kept.update(other.kept)
+        self.own_patients.update(other.own_patients)
         self.labels.update(other.labels)
         self.sites.update(other.sites)
         self.reasons.update(other.reasons)
@@ -124,6 +128,7 @@ def build_report(
         splits[split] = SplitCounts(
             examples=summary.kept[split],
             patients=patients[split],
+            own_patients=summary.own_patients[split],
             labels={
                 name: _label_counts(summary.labels, split, place, task)
                 for place, name in enumerate(task.labels)
@@ -158,17 +163,27 @@ def _label_counts(
     return known | {"unknown": counts[split, place, None]}
 
 
-def refuse_broken(report: IngestReport, max_broken_fraction: float) -> None:
-    """Raises InputError when more images were quarantined than the setting allows."""
+def refuse_broken(
+    report: IngestReport, max_broken_fraction: float, listed: Iterable[Row] = ()
+) -> None:
+    """Raises InputError when more images were quarantined than the setting allows.
+
+    Args:
+        report: counts.
+        max_broken_fraction: the setting.
+        listed: rows of the source, by which the user's terminal names images.
+    """
     lost, images = report.quarantined_count, report.images
     if report.kept and lost <= max_broken_fraction * images:
         return
     reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons.items())
+    first = {entry.row for entry in report.quarantined[:_SHOWN]}
     rows: Sequence[str] = [
         f"row {entry.row} ({entry.reason}: {entry.detail})" for entry in report.quarantined[:_SHOWN]
     ]
     raise InputError(
         f"{lost} of {images} images ({lost / images:.1%}) cannot be used, "
         f"data.max_broken_fraction accepts {max_broken_fraction:.1%}. Reasons: {reasons}. "
-        f"First: {'; '.join(rows)}. Mend these files, take their rows out, or raise the setting"
+        f"First: {'; '.join(rows)}. Mend these files, take their rows out, or raise the setting",
+        local=", ".join(f"row {r.number}: '{r.image}'" for r in listed if r.number in first),
     )

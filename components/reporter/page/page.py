@@ -60,6 +60,7 @@ def template_environment(
         measure=wording.measure,
         number=wording.plain_number,
         count=wording.plain_count,
+        known_patients=wording.known_patients,
         bytes=wording.plain_bytes,
         title=wording.title,
         term=wording.term,
@@ -92,6 +93,7 @@ def _variables(content: Content) -> dict[str, Any]:
         "headline": tables.headline(content),
         "rules": tables.rules(content),
         "slices": tables.slices(content),
+        "patient_overlap": _patient_overlap(content),
         "quarantine": tables.quarantine(content),
         "flags": tables.flags(content),
         "labels": tables.labels(content),
@@ -113,6 +115,13 @@ def targets_of(content: Content) -> list[str]:
         return []
     names = [name for name in content.predictions.columns if name.startswith("prediction/")]
     return [name.removeprefix("prediction/") for name in names]
+
+
+def _patient_overlap(content: Content) -> str:
+    """What the data gate says of patients in two splits."""
+    checks = content.data_gate.checks if content.data_gate else ()
+    found = [check.message for check in checks if check.name == "patient_overlap"]
+    return found[0] if found else "not checked, the run ended before"
 
 
 def _group_floor(content: Content) -> float | None:

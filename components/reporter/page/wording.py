@@ -6,6 +6,7 @@ import re
 
 from schemas import features
 from schemas.documents.gate import Bounds, Rule, Subgroup
+from schemas.documents.ingest import SplitCounts
 from schemas.documents.run import Verdict
 from schemas.documents.shift import DomainInRange
 
@@ -89,6 +90,15 @@ def measure(value: float | None) -> str:
 def plain_count(value: int | None) -> str:
     """A count with thin spaces between thousands."""
     return MISSING if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def known_patients(counts: SplitCounts) -> str:
+    """Patients of a split, as far as somebody knows whose its images are."""
+    if counts.own_patients and counts.own_patients == counts.examples:
+        return "not known"
+    shown = plain_count(counts.patients)
+    unknown = f", not known of {plain_count(counts.own_patients)} images"
+    return shown + (unknown if counts.own_patients else "")
 
 
 def plain_bytes(value: float | None) -> str:

@@ -127,6 +127,24 @@ def test_synthetic_data_without_shift_pass_in_spite_of_an_empty_split(tmp_path):
     assert {("train", "image/mean"), ("test", "label/finding"), ("train", "site")} <= measured
 
 
+def test_patients_that_nobody_knows_are_not_checked(tmp_path):
+    rows = [["image", "finding"]]
+    for number in range(80):
+        write_png(tmp_path / f"data/{number}.png", number, (40, 48))
+        rows.append([f"{number}.png", number % 2])
+    write_csv(tmp_path / "data/manifest.csv", rows)
+    root = str(tmp_path / "data")
+    data = DataSettings(source="manifest", root=root, patients="per_image")
+    ingest, gate = run(tmp_path, data, DataGateSettings(min_per_class=0))
+    assert sum(split["own_patients"] for split in ingest["splits"].values()) == 80
+    found = {check["name"]: check for check in gate["checks"]}
+    for noun in ("patient", "study", "slide"):
+        check = found[f"{noun}_overlap"]
+        assert not check["checked"]
+        assert check["message"] == f"not checked: no image has a known {noun}"
+    assert "no patient is in two splits" not in json.dumps(gate)
+
+
 def test_planted_leaks_stop_the_run_and_are_named(tmp_path):
     with pytest.raises(DataGateStopped) as stopped:
         run(tmp_path, planted(tmp_path), DataGateSettings(near_duplicates="stop"))

@@ -93,7 +93,9 @@ def test_bad_tables_are_refused_with_words(case, tmp_path):
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path):
     write_png(tmp_path / "x.png", 1)
-    (tmp_path / "manifest.csv").write_text("\ufeffimage,finding\nx.png,1\n", encoding="utf-8")
+    (tmp_path / "manifest.csv").write_text(
+        "\ufeffimage,patient_id,finding\nx.png,p,1\n", encoding="utf-8"
+    )
     registry.check_source(DataSettings(source="manifest", root=str(tmp_path)), TASK)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from components.data_gate.checks import outcomes
 from components.model_gate.rules.outcomes import result
 from components.reporter.page.content import Content
 from components.reporter.page.page import render_page
@@ -29,7 +30,7 @@ from schemas.documents.shift import (
 )
 from schemas.errors import InputError
 from tests.components.reporter.conftest import ingest_report
-from tests.made_documents import gate_verdict, history, interval, run_settings
+from tests.made_documents import data_gate_report, gate_verdict, history, interval, run_settings
 from tests.made_documents import ingest_report as ingested
 
 HOSTILE = "<script>alert('x')</script>$a$"
@@ -204,12 +205,41 @@ def test_model_card(rendered: tuple[Path, RunReport]) -> None:
     card = (rendered[0] / "model_card.md").read_text(encoding="utf-8")
     assert "| AUC | 0.951 (0.931 to 0.971) | 0.664 (0.644 to 0.684) |" in card
     assert "| train | 140 | 70 |" in card
+    assert "Patients in two splits: no patient is in two splits." in card
     assert "opacity: positive at a probability of 0.4375 or more" in card
     assert "or more; temperature 1.25\n" in card
     assert "calibration (temperature)" in card
     assert "| opacity | shifted | " in card
     assert "Not a medical device" in card
     assert "SYNTHETIC" not in card
+
+
+@pytest.mark.parametrize("own", [140, 15])
+def test_patients_that_nobody_knows_are_not_called_disjoint(
+    run: dict, tmp_path: Path, own: int
+) -> None:
+    ingest = ingest_report()
+    splits = {
+        name: counts.model_copy(update={"own_patients": own})
+        for name, counts in ingest.splits.items()
+        if counts.examples
+    }
+    ingest.model_copy(update={"splits": splits}).write(tmp_path / "ingest")
+    checks = [outcomes.patient_overlap([], "stop", 3 * own, 420)]
+    data_gate_report(checks).write(tmp_path / "gate")
+    parts = {"ingest_report": tmp_path / "ingest", "data_gate_report": tmp_path / "gate"}
+    render_report(tmp_path, ReportInputs(**run | parts))
+    card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    shown = "not known" if own == 140 else "70, not known of 15 images"
+    assert f"| train | 140 | {shown} |" in card
+    assert "Patients in two splits: not checked: " in card
+    assert "as if each image whose patient nobody knows were a patient" in card
+    page = read(tmp_path)[1]
+    assert ["Patient overlap", "not checked", checks[0].message] in page.rows
+    assert f"{3 * own} of 420 images have no known patient." in page.text
+    everything = card + page.text
+    assert "share no patients" not in everything
+    assert "no patient is in two splits" not in everything
 
 
 def test_synthetic_data_is_called_so(run: dict, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ TOGETHER = {
         "task.uncertain_by_label={a: ones}",
     ),
     "data.source": ("data.source=chexpert", "data.root=/other"),
+    "data.columns": ("data.source=manifest", "data.root=/other", "data.columns={image: path}"),
     "data.parts": ("data.source=combined", f"data.parts={PART}"),
     "data.subgroups": ("data.subgroups=[ward]", "data.subgroup_bins={}"),
     "data.subgroup_bins": ("data.subgroups=[ward]", "data.subgroup_bins={ward: [1.0]}"),

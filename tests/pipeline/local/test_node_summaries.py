@@ -57,6 +57,7 @@ CHECKS = [
     outcomes.anomalies([], (), (), "stop", {}),
     outcomes.near_duplicates(NearDuplicates(1, ()), "report"),
 ]
+BLIND = [*CHECKS, outcomes.patient_overlap([], "stop", 4, 4)]
 LOST = dict.fromkeys((1, 2, 3), "truncated")
 PRETRAINED = [
     {"loss": 6.0, "contrastive_top1": 0.1, "probe_auc": 0.8},
@@ -85,6 +86,14 @@ SEARCHED = [
             "report.json",
             data_gate_report(CHECKS),
             "1 of 2 checks passed, found but not fatal: near duplicates",
+        ),
+        (
+            "DataGate",
+            "data_gate_report",
+            "report.json",
+            data_gate_report(BLIND),
+            "1 of 3 checks passed, found but not fatal: near duplicates, "
+            "not checked: patient overlap",
         ),
         (
             "Pretrainer",

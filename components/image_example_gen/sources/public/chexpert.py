@@ -63,10 +63,14 @@ class ChexpertSource(PublicTable):
                     yield self._row(number, place, table, split, cells)
 
     def _row(self, number: int, place: int, table: Table, split: str, cells: dict[str, str]) -> Row:
-        where = f"{table.name}, row {place}: Path"
-        match = _TOP.match(relative_image(where, cells[_PATH]))
-        if not match:
-            raise InputError(f"{where} is not like CheXpert-v1.0/train/patientNNNNN/study1/...")
+        try:
+            match = _TOP.match(relative_image(cells[_PATH]))
+            if not match:
+                raise ValueError("is not like CheXpert-v1.0/train/patientNNNNN/study1/...")
+        except ValueError as error:
+            raise InputError(
+                f"{table.where(place)}: Path {error}", local=f"image '{cells[_PATH]}'"
+            ) from None
         image, patient, study = match.groups()
         position = cells.get(_POSITION, "").upper()
         about = {

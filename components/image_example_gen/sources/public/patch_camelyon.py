@@ -5,8 +5,8 @@ Input: 327,680 RGB patches of 96 x 96 pixels from 400 lymph-node slides of two D
     source `tfds`.
 Labels: `tumor` (0/1): tumor in the central 32 x 32 region, from `..._y.h5`.
 Metadata: `..._meta.csv` gives each patch's slide (`wsi`), which stands for the patient. Without
-    the tables every patch is its own patient, and only the official split can be used. Site
-    `camelyon16`.
+    the tables every patch counts as its own patient, overlap of patients is not checked, and only
+    the official split can be used. Site `camelyon16`.
 Official split: train, valid, test, of different slides.
 Citation: Veeling et al., Rotation equivariant CNNs for digital pathology, MICCAI 2018; Bejnordi et
     al., JAMA 2017.
@@ -67,7 +67,7 @@ class PatchCamelyonSource:
 
     def offers(self) -> Offer:
         """See `rows.Source`."""
-        return Offer(self._names.known(), frozenset())
+        return Offer(self._names.known(), frozenset(), all(map(self._meta, _SPLITS)))
 
     def fingerprint(self) -> str:
         """See `rows.Source`: sizes and times of all files; their 7 GB are not read for it."""
@@ -90,7 +90,7 @@ class PatchCamelyonSource:
                 yield Row(
                     number=number,
                     image=f"{split}/{place}",
-                    patient_id=slide or f"{split}/{place}",
+                    patient_id=slide,
                     site=SITE,
                     domain=features.IN_DISTRIBUTION,
                     split=name if self._data.official_split else None,
@@ -98,6 +98,14 @@ class PatchCamelyonSource:
                     subgroups=(UNKNOWN,) * len(self._data.subgroups),
                     slide_id=slide,
                 )
+
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return f"patch {number}"
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return f"add {_PREFIX}*_meta.csv"
 
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""

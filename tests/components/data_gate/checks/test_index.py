@@ -69,6 +69,17 @@ def test_clean_splits_share_nothing(tmp_path):
     assert index.raw_identities() == dict.fromkeys(IDS, 0)
 
 
+def test_images_without_an_id_are_counted(tmp_path):
+    rows = [row(n, "train", f"p{n}", f"x{n}") for n in range(5)]
+    for number in (1, 3):
+        rows[number]["study_id"] = ""
+    rows[4]["study_id"] = None
+    index = index_of(tmp_path, rows)
+    assert index.without("patient_id") == (0, 5)
+    known = sum(bool(r["study_id"]) for r in rows)
+    assert index.without("study_id") == (5 - known, 5)
+
+
 def test_a_patient_in_two_splits_is_found_with_rows(tmp_path):
     rows = [row(n, "train", f"p{n // 2}", f"x{n}") for n in range(20)]
     rows += [row(20, "test", "p3", "x20"), row(21, "validation", "p3", "x21")]

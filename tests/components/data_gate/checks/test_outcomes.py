@@ -137,6 +137,36 @@ def test_shared_values_stop_and_are_named(check):
     assert not check(shared, "report").stops
 
 
+@pytest.mark.parametrize(
+    ("check", "noun"),
+    [
+        (outcomes.patient_overlap, "patient"),
+        (outcomes.study_overlap, "study"),
+        (outcomes.slide_overlap, "slide"),
+    ],
+)
+def test_what_nobody_knows_is_not_checked_rather_than_absent(check, noun):
+    assert check([], "stop", 0, 9).checked
+    assert check([], "stop", 0, 9).message == f"no {noun} is in two splits"
+    nobody = check([], "stop", 9, 9)
+    assert (nobody.checked, nobody.stops) == (False, False)
+    assert nobody.message == f"not checked: no image has a known {noun}"
+    some = check([], "stop", 4, 9)
+    assert not some.checked
+    assert some.message == (
+        f"not checked: 4 of 9 images have no known {noun}; no {noun} of the others is in two splits"
+    )
+    found = check([Shared("x", {"train": 1, "test": 1}, (1, 2))], "stop", 4, 9)
+    assert found.stops
+    assert found.checked
+    assert found.message.endswith(f"; 4 of 9 images have no known {noun}")
+
+
+def test_a_check_that_was_switched_off_or_had_nothing_was_not_made():
+    assert not outcomes.looked_for("duplicates", "ignore", lambda: None).checked
+    assert not outcomes.drift("domain_drift", None, "train", "stop").checked
+
+
 def counts(train, validation, test, shifted):
     """Counts of one binary label, by split."""
     splits = {"train": train, "validation": validation, "test": test, "shifted": shifted}
@@ -210,7 +240,9 @@ def test_report_is_json_and_names_every_check(tmp_path):
     assert DataGateReport.read(tmp_path) == written
     assert report["passed"] is False
     assert [c["name"] for c in report["checks"]] == ["patient_overlap", "duplicates"]
-    assert set(report["checks"][0]) == {"name", "passed", "action", "message", "details"}
+    assert set(report["checks"][0]) == {
+        *("name", "passed", "action", "message", "details", "checked")
+    }
     assert report["drift"] == [{"feature": "f", "statistic": "mean shifted", "value": 0.5}]
     (reason,) = outcomes.reasons(found)
     assert reason.startswith("patient_overlap: 1 patient is")

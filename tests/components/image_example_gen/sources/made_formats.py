@@ -163,6 +163,7 @@ def write_dicom(path, number, frames=1, **tags):
     meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPInstanceUID, dataset.StudyInstanceUID = f"1.2.3.{number}", f"1.2.{number}"
+    dataset.PatientID = f"MRN-{number}9"
     dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 10, 12, 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
@@ -185,7 +186,7 @@ def archive(tmp_path):
     person = {"PatientName": "Roe^Jane", "PatientID": "MRN-1", "PatientSex": "F"}
     write_dicom(root / "S1/I0", 1, **person, PatientAge="093Y", ViewPosition="PA")
     write_dicom(root / "S1/I1.dcm", 2, frames=3, **person, BurnedInAnnotation="YES")
-    write_dicom(root / "S2/I0", 3, PatientID="", PatientAge="044Y", BurnedInAnnotation="NO")
+    write_dicom(root / "S2/I0", 3, PatientID="MRN-2", PatientAge="044Y", BurnedInAnnotation="NO")
     (root / "DICOMDIR").write_bytes(b"x")
     (root / "S2/readme.txt").write_text("hello")
     (root / "labels.csv").write_text(DICOM_TABLE)

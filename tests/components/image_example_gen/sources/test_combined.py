@@ -50,7 +50,7 @@ def test_same_number_in_two_data_sets_is_two_patients(opened, nih_cxr14, tmp_pat
 
 def test_labels_and_subgroups_that_a_part_lacks(opened, three, tmp_path, write_image):
     write_image(tmp_path / "own" / "a.png", 1)
-    (tmp_path / "own" / "manifest.csv").write_text("image,edema\na.png,1\n")
+    (tmp_path / "own" / "manifest.csv").write_text("image,patient_id,edema\na.png,p,1\n")
     own = {"source": "manifest", "root": tmp_path / "own", "role": "shifted", "name": "own"}
     source = _open(opened, three[0], own, subgroups=("sex",))
     assert list(source.rows())[-1].labels == (1.0, None, None)
@@ -61,7 +61,7 @@ def test_labels_and_subgroups_that_a_part_lacks(opened, three, tmp_path, write_i
 
 def test_uncertain_policy_of_a_label_that_a_part_lacks(opened, three, tmp_path, write_image):
     write_image(tmp_path / "own" / "a.png", 1)
-    (tmp_path / "own" / "manifest.csv").write_text("image,edema\na.png,-1\n")
+    (tmp_path / "own" / "manifest.csv").write_text("image,patient_id,edema\na.png,p,-1\n")
     own = {"source": "manifest", "root": tmp_path / "own", "role": "shifted"}
     source = _open(opened, three[0], own, by_label={"edema": "ones", "consolidation": "zeros"})
     rows = list(source.rows())

@@ -19,7 +19,7 @@ def test_rows_of_all_frames(opened, archive):
         (2, "S1/I1.dcm#0", "MRN-1"),
         (3, "S1/I1.dcm#1", "MRN-1"),
         (4, "S1/I1.dcm#2", "MRN-1"),
-        (5, "S2/I0#0", "1.2.3"),
+        (5, "S2/I0#0", "MRN-2"),
     ]
     assert [row.labels[0] for row in rows] == [1.0, 0.0, 0.0, 0.0, None]
     assert [row.split for row in rows] == ["train"] * 4 + ["test"]

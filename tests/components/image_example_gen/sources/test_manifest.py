@@ -53,9 +53,10 @@ def test_every_column_is_read(root, manifest_data, binary_task):
     assert [r.subgroups for r in rows] == [("F",), ("unknown",), ("M",), ("M",)]
 
 
-def test_two_columns_are_enough(root, manifest_data, binary_task):
+def test_two_columns_are_enough_where_images_are_the_patients(root, manifest_data, binary_task):
     write_csv(root / "manifest.csv", [["image", "finding"], ["a.png", 0], ["./sub//b.png", 1]])
-    rows = read(manifest_data(), binary_task)
+    rows = read(manifest_data(patients="per_image"), binary_task)
+    assert all(r.own_patient for r in rows)
     assert [r.image for r in rows] == ["a.png", "sub/b.png"]
     assert [r.patient_id for r in rows] == ["a.png", "sub/b.png"]
     assert {(r.site, r.domain, r.split) for r in rows} == {("unknown", "in_distribution", None)}
@@ -209,7 +210,7 @@ def test_links_inside_the_root_and_a_linked_root_are_fine(
 ):
     os.symlink(root / "a.png", root / "same.png")
     os.symlink(root, tmp_path / "alias")
-    write_csv(root / "manifest.csv", [["image", "finding"], ["same.png", 0]])
+    write_csv(root / "manifest.csv", [["image", "finding", "patient_id"], ["same.png", 0, "p"]])
     data = manifest_data().model_copy(update={"root": str(tmp_path / "alias")})
     assert len(read(data, binary_task)) == 1
 
@@ -231,7 +232,7 @@ def test_fingerprint_sees_manifest_and_images(root, manifest_data, binary_task):
 def test_multiclass_by_name(root, manifest_data):
     task = TaskSettings(kind="multiclass", labels=("kind",), classes=("cat", "dog"))
     write_csv(root / "manifest.csv", [["image", "kind"], ["a.png", "dog"], ["c.png", ""]])
-    assert [r.labels for r in read(manifest_data(), task)] == [(1.0,), (None,)]
+    assert [r.labels for r in read(manifest_data(patients="per_image"), task)] == [(1.0,), (None,)]
     write_csv(root / "manifest.csv", [["image", "kind"], ["a.png", "cow"]])
     with pytest.raises(InputError, match=r"'cow'.*cat, dog"):
         read(manifest_data(), task)

@@ -38,10 +38,12 @@ def test_records_and_tables_through_their_columns(opened, tmp_path, write_exampl
     record = {"image/encoded": b"x", "label/x": 1.0, "exam": b"E7", "slide_id": b"S9"}
     write_examples(tmp_path / "records/a.tfrecord", [record])
     keys = {"keys": {"study_id": "exam"}}
-    (row,) = opened(source="tfrecord", root=tmp_path / "records", tfrecord=keys).rows()
+    (row,) = opened(
+        source="tfrecord", root=tmp_path / "records", tfrecord=keys, patients="per_image"
+    ).rows()
     assert (row.study_id, row.slide_id) == ("E7", "S9")
     write_image(tmp_path / "table/a.png", 1)
     text = "image,x,study_id,slide_id\na.png,1,E7,\n"
     (tmp_path / "table/manifest.csv").write_text(text)
-    (row,) = opened(source="manifest", root=tmp_path / "table").rows()
+    (row,) = opened(source="manifest", root=tmp_path / "table", patients="per_image").rows()
     assert (row.study_id, row.slide_id) == ("E7", "")

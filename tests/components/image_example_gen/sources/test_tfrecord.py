@@ -62,6 +62,7 @@ def test_classes_by_index_and_by_name(opened, tmp_path, write_examples):
     ]
     write_examples(tmp_path / "a.tfrecord", records)
     more = {"kind": "multiclass", "classes": ("cat", "dog"), "keys": {"image": "image"}}
+    more["patients"] = "per_image"
     rows = list(_open(opened, tmp_path, ("kind",), **more).rows())
     assert [row.labels[0] for row in rows] == [1.0, 0.0, None]
     write_examples(tmp_path / "b.tfrecord", [{"image": encoded_png(1), "kind": 2}])
@@ -76,7 +77,7 @@ def test_records_without_image_are_quarantined(opened, tmp_path, write_examples)
         {"image": b"no image", "tumor": 0},
     ]
     write_examples(tmp_path / "a.tfrecord", records)
-    source = _open(opened, tmp_path, keys={"image": "image"})
+    source = _open(opened, tmp_path, keys={"image": "image"}, patients="per_image")
     names = [row.image for row in source.rows()]
     for name, message in ((names[1], "no encoded image"), (names[2], "not one of")):
         with pytest.raises(images.Rejected, match=message):

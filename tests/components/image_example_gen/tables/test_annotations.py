@@ -10,7 +10,9 @@ KEYS = ("path", "UID")
 
 def _annotations(folder, text):
     (folder / "labels.csv").write_text(text)
-    return Annotations(Table(str(folder), "labels.csv"), KEYS, TaskSettings(labels=("ill",)), {})
+    return Annotations(
+        Table(str(folder), "labels.csv"), KEYS, TaskSettings(labels=("ill",)), {}, {}
+    )
 
 
 def test_values_by_key(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from components.image_example_gen.decoding.images import Picture, Rejected
+from components.image_example_gen.rows.row import Row
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing.ingest_report import Summary, build_report, refuse_broken
@@ -47,6 +48,7 @@ def test_report_counts_by_hand():
     assert report.splits["train"].model_dump() == {
         "examples": 2,
         "patients": 2,
+        "own_patients": 0,
         "labels": {"a": {"0": 1, "1": 1, "unknown": 0}, "b": {"0": 0, "1": 1, "unknown": 1}},
     }
     assert report.splits["shifted"].examples == 0
@@ -117,3 +119,12 @@ def test_too_many_broken_images_end_the_run(kept, lost, fraction, refused):
         "row 1 (unreadable: file-secret.png)",
     ):
         assert words in str(error.value)
+
+
+def test_broken_images_are_named_on_the_terminal_alone():
+    report = ingest_report({"train": [0.0]}, quarantined={2: "unreadable", 3: "empty"})
+    rows = [Row(n, f"Doe{n}.png", "p", "", "in_distribution", None, (), ()) for n in range(5)]
+    with pytest.raises(InputError) as error:
+        refuse_broken(report, 0.1, rows)
+    assert error.value.local == "row 2: 'Doe2.png', row 3: 'Doe3.png'"
+    assert "Doe" not in str(error.value)

@@ -1,0 +1,222 @@
+"""Who the patients are: one rule for all sources, applied around each of them.
+
+Every image needs the id of its patient, unless `data.patients` says that images are the patients
+or the data set is of a kind that never tells. Ids are NFC-normalized. Ids that are doubtful end
+the run before it starts: those that differ only in what spreadsheets and transfers change, and
+those that stand for "missing". Messages name rows, never an id.
+"""
+
+from __future__ import annotations
+
+import array
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from components.image_example_gen.rows.row import Offer, Row, Source
+from components.image_example_gen.settings import DataSettings
+from components.image_example_gen.tables import patient_ids
+from components.image_example_gen.tables.columns import UNKNOWN
+from schemas.errors import InputError
+
+if TYPE_CHECKING:
+    from components.image_example_gen.pixels.picture import Picture
+
+# From this fraction of equal values on, a subgroup holds ids: a few ages can equal an id.
+_IDS_FRACTION = 0.5
+
+
+class Identities:
+    """A source whose every row has a patient."""
+
+    def __init__(self, source: Source, data: DataSettings):
+        self._source = source
+        self._subgroups = data.subgroups
+        self._per_image = data.patients == "per_image"
+        self._similar = data.similar_ids
+        self._ids_not_used = 0
+
+    def check(self) -> None:
+        """See `rows.Source`; every patient must be known, and no id doubtful."""
+        self._source.check()
+        seen = _Seen(len(self._subgroups))
+        self._ids_not_used = 0
+        for row in self._source.rows():
+            self._ids_not_used += self._per_image and bool(row.patient_id) and not row.own_patient
+            seen.add(row)
+        self._refuse_ids_as_subgroups(seen)
+        if self._per_image or not self._told:
+            return
+        if seen.first_unknown is not None:
+            raise self._unknown(seen.first_unknown, seen.unknown, seen.rows)
+        if self._similar != "distinct":
+            self._refuse_meaningless(seen)
+        if self._similar == "refuse":
+            self._refuse_similar(seen)
+
+    def offers(self) -> Offer:
+        """See `rows.Source`."""
+        return self._source.offers()
+
+    def fingerprint(self) -> str:
+        """See `rows.Source`."""
+        return self._source.fingerprint()
+
+    def rows(self) -> Iterator[Row]:
+        """See `rows.Source`."""
+        for row in self._source.rows():
+            yield row if row.own_patient else self._identified(row)
+
+    def load(self, image: str, max_pixels: int) -> Picture:
+        """See `rows.Source`."""
+        return self._source.load(image, max_pixels)
+
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`."""
+        counts = dict(self._source.counts())
+        if self._ids_not_used:
+            counts["patient_ids_not_used"] = self._ids_not_used
+        return counts
+
+    def where(self, number: int) -> str:
+        """See `rows.Source`."""
+        return self._source.where(number)
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return self._source.patients_advice()
+
+    @functools.cached_property
+    def _told(self) -> bool:
+        """Whether the data set is of a kind that tells patients apart."""
+        return self._source.offers().patients
+
+    def _identified(self, row: Row) -> Row:
+        patient = patient_ids.normalized(row.patient_id)
+        study, slide = map(patient_ids.normalized, (row.study_id, row.slide_id))
+        own = self._per_image or not patient
+        if own:
+            if not self._per_image and self._told:
+                raise self._unknown(row, 1, 1)
+            # Images of one study or slide are of one patient, whoever that is.
+            patient = study or slide or row.image
+        elif self._similar == "merge":
+            patient = patient_ids.folded(patient)
+        if not own and (patient, study, slide) == (row.patient_id, row.study_id, row.slide_id):
+            return row
+        return dataclasses.replace(
+            row, patient_id=patient, study_id=study, slide_id=slide, own_patient=own
+        )
+
+    def _unknown(self, row: Row, count: int, rows: int) -> InputError:
+        many = f"{self._source.where(row.number)}: no patient id"
+        if rows > 1:
+            many = f"{count} of {rows} images have no patient id, the first is "
+            many += self._source.where(row.number)
+        return InputError(
+            f"{many}. Without it nobody can tell whether a patient is in two splits: "
+            f"{self._source.patients_advice()}. If every image is of another patient, or nobody "
+            "knows: data.patients=per_image (overlap is then not checked)",
+            local=f"image '{row.image}'",
+        )
+
+    def _refuse_meaningless(self, seen: _Seen) -> None:
+        if seen.first_meaningless is None:
+            return
+        row, reason = seen.first_meaningless
+        raise InputError(
+            f"{self._source.where(row.number)}: the patient id {reason} (rows like that: "
+            f"{seen.meaningless}). Fill in the ids; if they are right as they are: "
+            "data.similar_ids=distinct",
+            local=f"image '{row.image}'",
+        )
+
+    def _refuse_similar(self, seen: _Seen) -> None:
+        numbers, groups = seen.similar()
+        if not groups:
+            return
+        rows = {row.number: row for row in self._source.rows() if row.number in numbers}
+        first, second = (rows[number] for number in numbers)
+        how = patient_ids.difference(first.patient_id, second.patient_id)
+        more = f", as {groups - 1} more patients' ids do" if groups > 1 else ""
+        raise InputError(
+            f"{self._source.where(first.number)} and {self._source.where(second.number)}: patient "
+            f"ids that differ only in {how}{more}. Are they one patient? Write the ids in one "
+            "way, or say so: data.similar_ids=merge (one patient) or data.similar_ids=distinct",
+            local=f"images '{first.image}' and '{second.image}'",
+        )
+
+    def _refuse_ids_as_subgroups(self, seen: _Seen) -> None:
+        for name, known, equal in zip(self._subgroups, seen.known, seen.equal, strict=True):
+            if known and equal > _IDS_FRACTION * known:
+                raise InputError(
+                    f"data.subgroups names '{name}', whose values are the ids or paths of "
+                    f"{equal} of {known} rows: raw ids would be in every record; name columns "
+                    "like sex, age or scanner"
+                )
+
+
+class _Seen:
+    """What a pass over the rows shows; 24 bytes for each change of patient."""
+
+    def __init__(self, subgroups: int):
+        self.rows = self.unknown = self.meaningless = 0
+        self.first_unknown: Row | None = None
+        self.first_meaningless: tuple[Row, str] | None = None
+        self.known = [0] * subgroups
+        self.equal = [0] * subgroups
+        self._last = ""
+        self._keys = array.array("Q")
+        self._ids = array.array("Q")
+        self._numbers = array.array("Q")
+
+    def add(self, row: Row) -> None:
+        self.rows += 1
+        self._compare(row)
+        if row.own_patient:
+            return
+        if not row.patient_id:
+            self.unknown += 1
+            self.first_unknown = self.first_unknown or row
+            return
+        if reason := patient_ids.meaningless(row.patient_id):
+            self.meaningless += 1
+            self.first_meaningless = self.first_meaningless or (row, reason)
+        if row.patient_id != self._last:
+            self._last = row.patient_id
+            self._keys.append(_digest(patient_ids.folded(row.patient_id)))
+            self._ids.append(_digest(patient_ids.normalized(row.patient_id)))
+            self._numbers.append(row.number)
+
+    def similar(self) -> tuple[tuple[int, ...], int]:
+        """Numbers of the first two rows of similar ids, and how many patients have such."""
+        import numpy as np
+
+        keys, ids, numbers = (
+            np.frombuffer(column, np.uint64) for column in (self._keys, self._ids, self._numbers)
+        )
+        order = np.lexsort((numbers, ids, keys))
+        keys, ids, numbers = keys[order], ids[order], numbers[order]
+        places = np.flatnonzero((keys[1:] == keys[:-1]) & (ids[1:] != ids[:-1]))
+        if not places.size:
+            return (), 0
+        firsts: dict[int, int] = {}
+        wanted = int(keys[places[np.argmin(numbers[places])]])
+        for identity, number in zip(ids[keys == wanted], numbers[keys == wanted], strict=True):
+            firsts.setdefault(int(identity), int(number))
+        two = sorted(firsts.values())[:2]
+        return tuple(two), len(np.unique(keys[places]))
+
+    def _compare(self, row: Row) -> None:
+        ids = {row.patient_id, row.study_id, row.slide_id, row.image}
+        for place, value in enumerate(row.subgroups):
+            if value not in ("", UNKNOWN):
+                self.known[place] += 1
+                self.equal[place] += value in ids
+
+
+def _digest(text: str) -> int:
+    data = text.encode(errors="surrogateescape")  # file names need not be UTF-8
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
