@@ -30,8 +30,15 @@ from tests.mutation.areas import AREAS
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "mutation"
 MUTATED = ("components", "pipeline", "schemas", "trainer_modules")
-# Read by tests.
-COPIED = ("docs", "README.md", "CONTRIBUTING.md", "local_runner.py", "kubeflow_runner.py")
+# Read or imported by tests.
+COPIED = (
+    "benchmarks",
+    "docs",
+    "README.md",
+    "CONTRIBUTING.md",
+    "local_runner.py",
+    "kubeflow_runner.py",
+)
 # Most of a small test's time goes to plugins: two of them collect garbage, of all of TensorFlow.
 _WITHOUT = ("cacheprovider", "hypothesispytest", "threadexception", "unraisableexception", "xdist")
 _PLUGINS = [f"-pno:{name}" for name in _WITHOUT] + ["-ptests.mutation.shared_fixtures"]

@@ -97,6 +97,20 @@ def test_an_operation_at_zero_leaves_the_image_alone():
         np.testing.assert_allclose(255 * shown(image, **off).numpy(), image, atol=1e-3)
 
 
+def test_rotation_alone_turns_the_image():
+    ramp = np.tile(np.arange(60, 60 + 4 * SIDE, 4, dtype=np.uint8), (SIDE, 1))
+    image = np.repeat(ramp[..., None], 3, -1)
+    angles = []
+    for seed in range(8):
+        turned = 255 * shown(image, seed, rotation_degrees=30.0).numpy()[MIDDLE, MIDDLE, 0]
+        down, right = (np.diff(turned, axis=axis).mean() for axis in (0, 1))
+        assert np.hypot(down, right) == pytest.approx(4, abs=0.05)
+        angles.append(np.degrees(np.arctan2(-down, right)))
+    assert max(map(abs, angles)) < 30.1
+    assert min(angles) < -5
+    assert max(angles) > 5
+
+
 def test_a_small_displacement_is_a_displacement():
     ramp = np.tile(np.arange(60, 60 + 4 * SIDE, 4, dtype=np.uint8), (SIDE, 1))
     image = np.repeat(ramp[..., None], 3, -1)

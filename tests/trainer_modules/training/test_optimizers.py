@@ -259,6 +259,8 @@ def test_a_step_schedule_divides_by_ten_unless_told_otherwise():
     )
     half = optimizers.StepSchedule(2.0, 4, [6], factor=0.5)
     assert [float(half(step)) for step in (0, 1, 4, 6)] == pytest.approx([0.0, 0.5, 2.0, 1.0])
+    at_the_end_of_warmup = optimizers.StepSchedule(2.0, 4, [4])
+    assert [float(at_the_end_of_warmup(step)) for step in (3, 4)] == pytest.approx([1.5, 0.2])
 
 
 @pytest.mark.parametrize(
