@@ -91,6 +91,45 @@ def test_model_variance_is_what_repeated_samples_have():
     assert expected == pytest.approx(spread, rel=0.15)
 
 
+@pytest.mark.parametrize("auc", [0.5, 0.75, 0.95])
+def test_model_variance_is_of_shared_records_and_of_pairs(mixed, auc):
+    """What two pairs share of a record, by quadrature; of one pair, a yes or no less that twice."""
+    shift = math.sqrt(2) * stats.norm.ppf(auc)
+    both, _ = integrate.quad(
+        lambda x: stats.norm.cdf(x) ** 2 * stats.norm.pdf(x - shift), -12, 12 + shift
+    )
+    found = dataclasses.replace(ClusteredAuc.of(mixed), error=0.25, per_pair=0.125)
+    shared = both - auc**2
+    expected = 0.25 * shared + 0.125 * (auc * (1 - auc) - 2 * shared)
+    assert found._model_variance(auc) == pytest.approx(expected, abs=1e-9)
+
+
+def test_errors_of_a_mean_of_targets_are_those_of_independent_ones(mixed):
+    other = np.random.default_rng(1).permutation(160)
+    parts = [mixed, records_of(mixed.label[other, 0], mixed.score[:, 0], mixed.patient)]
+    both = dataclasses.replace(
+        mixed,
+        targets=("a", "b"),
+        **{
+            name: np.concatenate([getattr(one, name) for one in parts], axis=1)
+            for name in ("label", "weight", "score", "decision")
+        },
+    )
+    found, single = ClusteredAuc.of(both), [ClusteredAuc.of(one) for one in parts]
+    for name in ("value", "across"):
+        mean = np.mean([getattr(one, name) for one in single])
+        assert getattr(found, name) == pytest.approx(mean), name
+    np.testing.assert_allclose(found.left_out, np.mean([one.left_out for one in single], axis=0))
+    # The variance of a mean of two is a quarter of the sum.
+    for name in ("error", "per_pair"):
+        total = sum(getattr(one, name) for one in single)
+        assert getattr(found, name) == pytest.approx(total / 4), name
+    for name in ("degrees", "effective"):
+        assert getattr(found, name) == min(getattr(one, name) for one in single), name
+    assert found.smallest == min(one.smallest for one in single) / 2
+    assert found.correlations == tuple(one.correlations[0] for one in single)
+
+
 def test_bounds_of_the_model_are_where_the_value_is_so_many_errors_away(mixed):
     found = ClusteredAuc.of(mixed)
     for bound in found._model_bounds(2.0):

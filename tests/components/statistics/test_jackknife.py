@@ -29,6 +29,24 @@ def test_what_two_errors_share_leaves_only_the_difference_of_their_sizes():
     assert value - lower == pytest.approx(0.10 - 0.07)  # down together; up they are alike
     assert upper - value == pytest.approx(0.0, abs=1e-9)
 
+    # The same the other way up: up together, down they are alike.
+    first, second = Interval(0.1, 0.05, 0.2, 50, 50), Interval(0.15, 0.1, 0.22, 50, 50)
+    value, lower, upper = jackknife.paired_bounds(first, second, 1.0)
+    assert upper - value == pytest.approx(0.10 - 0.07)
+    assert value - lower == pytest.approx(0.0, abs=1e-9)
+    # And where the second errs more: what moves both down moves it further, and the first is ahead.
+    value, lower, upper = jackknife.paired_bounds(second, first, 1.0)
+    assert (value - lower, upper - value) == pytest.approx((0.10 - 0.07, 0.0), abs=1e-9)
+
+
+def test_of_a_gap_each_class_has_the_patients_of_the_domain_with_fewer():
+    first = Interval(0.9, 0.8, 0.95, 50, 60, by_class={"positive": 9, "negative": 41}, effective=30)
+    second = Interval(0.8, 0.7, 0.9, 20, 25, by_class={"positive": 12}, effective=18)
+    gap = jackknife.gap(first, second)
+    assert gap.by_class == {"positive": 9, "negative": 41}
+    assert (gap.patients, gap.examples, gap.effective) == (70, 85, 18)
+    assert jackknife.gap(second, first).by_class == {"positive": 9}
+
 
 def test_an_interval_that_is_not_there_leaves_no_difference():
     first = Interval(0.9, math.nan, math.nan, 1, 1)

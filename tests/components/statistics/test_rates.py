@@ -82,3 +82,31 @@ def test_mean_of_two_classes_is_wider_than_the_sum_of_their_patients_would_be():
 @pytest.mark.parametrize("weight", [np.zeros(3), np.array([1.0, 0.0, 0.0])])
 def test_fewer_than_two_patients_have_no_interval(weight):
     assert np.isnan(Rate.of(np.ones(3), weight, np.arange(3), 3).bounds(0.95)).all()
+
+
+def within_patients(hits, patient) -> float:
+    """Correlation by the analysis of variance of unequal groups (Donner 1986), group by group."""
+    groups = [hits[patient == one] for one in np.unique(patient)]
+    number, sizes = len(groups), np.array([len(one) for one in groups])
+    between = sum(len(one) * (one.mean() - hits.mean()) ** 2 for one in groups) / (number - 1)
+    within = sum(((one - one.mean()) ** 2).sum() for one in groups) / (len(hits) - number)
+    typical = (len(hits) - (sizes**2).sum() / len(hits)) / (number - 1)
+    return (between - within) / (between + (typical - 1) * within)
+
+
+@pytest.mark.parametrize("unknown", [0, 30])
+def test_correlated_records_of_unequal_patients_are_worth_less(unknown):
+    random = np.random.default_rng(6)
+    patient = random.choice(25, size=140, p=np.arange(1, 26) / 325)
+    hits = (random.random(140) < random.beta(1, 1, size=25)[patient]).astype(float)
+    weight = random.uniform(0.5, 2.0, size=140)
+    correlation = within_patients(hits, patient)
+    assert 0.1 < correlation < 0.9
+    sums = np.array([weight[patient == one].sum() for one in range(25)])
+    spread = (1 - correlation) * (weight**2).sum() + correlation * (sums**2).sum()
+    # Records of weight 0 have no part in it, whatever they are.
+    more = [np.r_[one, np.full(unknown, value)] for one, value in ((hits, 1.0), (weight, 0.0))]
+    rate = Rate.of(*more, np.r_[patient, np.arange(unknown) % 25], 25)
+    assert rate.correlated == pytest.approx(weight.sum() ** 2 / spread)
+    assert rate.value == pytest.approx(np.average(hits, weights=weight))
+    assert rate.equal_weights == pytest.approx(sums.sum() ** 2 / (sums**2).sum())

@@ -165,3 +165,9 @@ def test_leaving_out_each_patient_is_a_count_of_zero(exclusive):
 def test_leaving_out_the_only_patient_of_a_class_leaves_nothing_to_rank():
     records = JudgedRows.from_table(table(list("abc"), [1, 0, 0], [0.6, 0.7, 0.2]), ("t",))
     np.testing.assert_allclose(PatientMetrics(records).leave_one_out()["auc"], [np.nan, 1.0, 0.0])
+
+
+def test_a_score_that_is_nan_has_no_auc_without_anybody():
+    data = table(list("abcd"), [0, 1, 0, 1], [0.1, 0.9, np.nan, 0.8])
+    records = JudgedRows.from_table(data, ("t",))
+    assert np.isnan(PatientMetrics(records).leave_one_out()["auc"]).all()
