@@ -15,7 +15,7 @@ from trainer_modules.settings import TaskSettings
 
 
 class ImageExampleGenSpec(types.ComponentSpec):
-    """Settings travel as JSON, so that TFX's cache key sees every one of them."""
+    """Settings are passed as JSON, so that TFX's cache key covers all of them."""
 
     PARAMETERS: ClassVar[dict[str, Any]] = {
         "data": component_spec.ExecutionParameter(type=str),
@@ -55,7 +55,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             seed: of the splits.
             data_fingerprint: `sources.data_fingerprint`; new data must give a new cache key.
             id_key_file: key of the pseudonyms; '' for the environment variable REMEDIS_ID_KEY.
-            code_digest: of the code that ingests.
+            code_digest: of the ingestion code.
         """
         spec = ImageExampleGenSpec(
             data=data.model_dump_json(),

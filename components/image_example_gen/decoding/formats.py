@@ -1,8 +1,8 @@
-"""Image files other than DICOM: which of their pictures is meant, and its samples at full depth.
+"""Image files other than DICOM: chooses the main picture and reads it at full depth.
 
-Pillow reads nearly all of it. What it would cut to 8 bits (colors of 16 bits, PPM) or does not know
-(most TIFF files of other than 8 bits) is read here, so that the range of the values is one policy's
-business.
+Pillow reads nearly all of them. What it would reduce to 8 bits (16-bit color, PPM) or can't read
+(most TIFF files that don't have 8 bits) is read here, so that one policy decides the range of the
+values.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _MAGIC = (
 _STRETCHING = ("minmax", "percentile", "fixed")
 _PPM_HEADER = re.compile(rb"(P[56])" + rb"(?:\s+(?:#[^\n]*\n\s*)*)(\d{1,6})" * 3 + rb"\s")
 _ORIENTATION = 0x0112
-# Colors of 16 bits as Pillow calls them, and the ways to read their bytes: as if the high one came
-# first, and as if the low one did, which gives the other. Gray and alpha fill four channels.
+# Pillow's names for 16-bit color, and the modes to read its bytes with: high byte first, then low
+# byte first, which yields the other byte. Gray and alpha fill four channels.
 _HALVES = {
     "RGB;16B": ("RGB;16B", "RGB;16L"),
     "RGBA;16B": ("RGBA;16B", "RGBA;16L"),
@@ -56,7 +56,7 @@ def decode(file: BinaryIO, max_pixels: int, policy: Intensity) -> Picture:
     """Decodes the file's main picture.
 
     Raises:
-        Rejected: there is none that can be used.
+        Rejected: the file has no usable picture.
     """
     from PIL import Image
 
@@ -99,7 +99,7 @@ def _opened(file: BinaryIO, head: bytes, max_pixels: int) -> Image.Image:
 
 
 def _refuse_kind_of_jpeg(file: BinaryIO) -> None:
-    """Raises Rejected for a kind of JPEG that is well-formed and not read."""
+    """Raises Rejected for a valid JPEG of an unsupported kind."""
     file.seek(2)
     while (marker := file.read(2))[:1] == b"\xff" and len(marker) == 2:
         length = int.from_bytes(file.read(2), "big")
@@ -108,14 +108,14 @@ def _refuse_kind_of_jpeg(file: BinaryIO) -> None:
         if (0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC)) or code == 0xF7:
             kind = "JPEG-LS" if code == 0xF7 else "lossless JPEG"
             if code in _LOSSLESS_JPEG:
-                raise Rejected(UNSUPPORTED, f"{kind}: outside of DICOM it isn't read")
+                raise Rejected(UNSUPPORTED, f"{kind}: supported only in DICOM files")
             if body and body[0] != 8:
-                raise Rejected(UNSUPPORTED, f"JPEG of {body[0]} bits: 8 are read")
+                raise Rejected(UNSUPPORTED, f"JPEG of {body[0]} bits: only 8 bits are supported")
             return
 
 
 def _main_picture(image: MpoImageFile) -> int:
-    """Which picture of a multi-picture JPEG the others belong to."""
+    """The primary picture of a multi-picture JPEG."""
     entries = [entry["Attribute"] for entry in image.mpinfo.get(0xB002, ())]
     places = [n for n, entry in enumerate(entries) if entry.get("MPType") == _PRIMARY]
     places += [n for n, entry in enumerate(entries) if entry.get(_REPRESENTATIVE)]
@@ -143,7 +143,7 @@ def _plain_tiff(
     file: BinaryIO, place: int, tags: ImageFileDirectory_v2, max_pixels: int,
     policy: Intensity,
 ) -> Picture:  # fmt: skip
-    """A TIFF file of no more than 8 bits, which Pillow reads."""
+    """A TIFF file of at most 8 bits, which Pillow reads."""
     from PIL import Image, UnidentifiedImageError
 
     file.seek(0)
@@ -154,7 +154,7 @@ def _plain_tiff(
     image.seek(place)
     colors = tiff.colormap(tags)
     if image.mode == "P" and colors and max(colors) < 256:
-        # Of 16 bits by the standard, of 8 by some writers: nearly black, if it were not for this.
+        # The standard says 16 bits, some writers use 8: nearly black if read as 16.
         palette = np.array(colors, np.uint8).reshape(3, -1)
         indices = np.minimum(np.asarray(image), palette.shape[1] - 1)
         shown = Picture(palette[:, indices].transpose(1, 2, 0), flags=(picture.RANGE_GUESSED,))
@@ -176,7 +176,7 @@ def _ppm(file: BinaryIO, header: re.Match[bytes]) -> Values:
 
 
 def _shown(image: Image.Image, file: BinaryIO, policy: Intensity) -> Picture:
-    """What a Pillow image shows, upright."""
+    """The pixels of a Pillow image, upright."""
     from PIL import ImageOps
 
     values = _deep(image, file)
@@ -190,7 +190,7 @@ def _shown(image: Image.Image, file: BinaryIO, policy: Intensity) -> Picture:
 
 
 def _deep(image: Image.Image, file: BinaryIO) -> Values | None:
-    """Samples of more than 8 bits; None for an image that has no more."""
+    """Samples of more than 8 bits; None for an image of at most 8 bits."""
     if image.format == "JPEG2000":
         return _jpeg2000(file)
     raw = image.tile[0].args if image.tile else ""
@@ -207,7 +207,7 @@ def _deep(image: Image.Image, file: BinaryIO) -> Values | None:
 
 
 def _png(image: Image.Image, file: BinaryIO, raw: str) -> Values:
-    """Colors, or gray with alpha, of 16 bits, of which Pillow keeps the upper 8 alone."""
+    """16-bit color, or gray with alpha, of which Pillow keeps only the upper 8 bits."""
     from PIL import Image
 
     halves = []
@@ -226,7 +226,7 @@ def _png(image: Image.Image, file: BinaryIO, raw: str) -> Values:
 
 
 def _jpeg2000(file: BinaryIO) -> Values | None:
-    """JPEG 2000 of more than 8 bits, or with a sign; Pillow stretches or cuts them."""
+    """JPEG 2000 of more than 8 bits, or signed, which Pillow would stretch or clip."""
     from openjpeg.utils import decode as decode_jpeg2000
     from openjpeg.utils import get_parameters
 
@@ -246,7 +246,7 @@ def _over_black(
     padding: np.ndarray | None,
     container: bool = True,
 ) -> Values:
-    """Gray or colors, with their alpha, where they have one, laid over black."""
+    """Gray or color, composited over black if there is alpha."""
     if samples.ndim == 3 and samples.shape[2] in (2, 4):
         alpha = samples[..., -1:] / declared[1]
         samples = (samples[..., :-1] * alpha).astype(samples.dtype)
@@ -272,7 +272,7 @@ def _bytes(image: Image.Image) -> np.ndarray:
 
 
 def _turned(shown: Picture, orientation: int) -> Picture:
-    """A picture as its EXIF orientation wants it shown."""
+    """A picture turned as its EXIF orientation says."""
     turn = _TURNS.get(orientation)
     if turn is None:
         return shown

@@ -1,7 +1,7 @@
 """From a file's bytes to pixels, and from pixels to the bytes that are stored.
 
-Whatever is wrong with an image ends in `Rejected` with a reason, never in a crash. Details hold no
-file name: they end up in the ingest report.
+Any defect of an image raises `Rejected` with a reason and never crashes. Details contain no file
+name, because they go into the ingest report.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ __all__ = [
     "StoredImage", "decode_bytes", "decode_file", "read_bytes", "read_file", "store",
 ]  # fmt: skip
 
-# The border is this share of the shorter side, at least a pixel.
+# The border is this fraction of the shorter side, at least one pixel.
 _BORDER = 1 / 16
-# Fewer distinct gray levels than this are flagged; so are images whose pixels, but for so many of
-# the darkest and the brightest, lie within so few levels.
+# Images with fewer distinct gray levels than this are flagged; so are images whose pixels, apart
+# from this fraction of the darkest and of the brightest, lie within this many levels.
 _FEW_LEVELS = 32
 _OUTLIERS, _FLAT = 0.005, 4
 
 
 @dataclasses.dataclass(frozen=True)
 class StoredImage:
-    """An image as it is stored, with the figures that describe it."""
+    """An image as it is stored, with the statistics that describe it."""
 
     encoded: bytes
     height: int
@@ -69,12 +69,12 @@ class StoredImage:
 def decode_file(
     path: str, max_pixels: int, frame: int | None = None, intensity: Intensity = AUTO
 ) -> np.ndarray:
-    """The pixels of `read_file`, for callers that need no more."""
+    """The pixels of `read_file`, for callers that need only them."""
     return read_file(path, max_pixels, frame, intensity).pixels
 
 
 def decode_bytes(data: bytes, max_pixels: int, intensity: Intensity = AUTO) -> np.ndarray:
-    """The pixels of `read_bytes`, for callers that need no more."""
+    """The pixels of `read_bytes`, for callers that need only them."""
     return read_bytes(data, max_pixels, intensity).pixels
 
 
@@ -83,11 +83,11 @@ def read_file(
 ) -> Picture:
     """Decodes an image file to uint8, [height, width] (gray) or [height, width, 3].
 
-    More than 8 bits become 8 by `intensity`, alpha is laid over black, palettes and CMYK become
-    RGB, and EXIF orientation is applied. `frame` is for DICOM, which `dicom` decodes.
+    `intensity` reduces more than 8 bits to 8, alpha is composited over black, palettes and CMYK
+    become RGB, and EXIF orientation is applied. `frame` is for DICOM, which `dicom` decodes.
 
     Raises:
-        Rejected: the file is not an image that can be used.
+        Rejected: the file is not a usable image.
     """
     try:
         info = os.stat(path)
@@ -116,7 +116,7 @@ def _decode_any(
 ) -> Picture:
     try:
         with warnings.catch_warnings():
-            # What Pillow warns of is either quarantined below or harmless.
+            # What Pillow warns about is either quarantined below or harmless.
             warnings.simplefilter("ignore")
             if dicom.is_dicom(file.read(132), path):
                 return _decode_dicom(file, max_pixels, frame, intensity)
@@ -125,8 +125,8 @@ def _decode_any(
     except Rejected:
         raise
     except Exception as error:  # noqa: BLE001
-        # Decoders of damaged files raise nearly anything (struct, zlib, Index, Syntax errors);
-        # the text of their messages can hold the file's name.
+        # On damaged files, decoders raise nearly anything (struct, zlib, Index, Syntax errors);
+        # their messages can contain the file's name.
         raise Rejected(UNREADABLE, type(error).__name__) from None
 
 
@@ -146,9 +146,9 @@ def _decode_dicom(
 
 
 def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> StoredImage:
-    """Shrinks the longest side to `stored_size` (0: as it is) and encodes as PNG or JPEG.
+    """Shrinks the longest side to `stored_size` (0: unchanged) and encodes as PNG or JPEG.
 
-    Encoding anew also drops what the file carried beside its pixels, names in EXIF included.
+    Re-encoding also drops all metadata of the file, such as names in EXIF.
     """
     from PIL import Image
 
@@ -165,7 +165,7 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
     if encoding == "jpeg":
         image.save(buffer, "JPEG", quality=quality, subsampling=0)
     else:
-        # For pictures as good as zlib's own strategy, three times as fast at 224 pixels.
+        # Compresses images as well as zlib's default strategy, three times as fast at 224 pixels.
         image.save(buffer, "PNG", compress_type=zlib.Z_RLE)
     border = _border(pixels)
     return StoredImage(
@@ -183,7 +183,7 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
 
 
 def _flags(image: Image.Image) -> tuple[str, ...]:
-    """What a picture shows too little of, by its gray levels or those of its richest color."""
+    """Flags a picture with too few gray levels, or too few levels of its richest color."""
     counts = np.reshape(image.histogram(), (-1, 256))
     levels = int(np.count_nonzero(counts, axis=1).max())
     if levels == 1:
@@ -195,7 +195,7 @@ def _flags(image: Image.Image) -> tuple[str, ...]:
 
 
 def _border(pixels: np.ndarray) -> np.ndarray:
-    """Values of the frame around an image, where scanners and hospitals leave their marks."""
+    """Values of an image's border, where scanners and hospitals leave marks."""
     width = max(1, round(min(pixels.shape[:2]) * _BORDER))
     sides = (
         pixels[:width],

@@ -1,4 +1,4 @@
-"""Lesion outlines drawn in ASAP, and how much of a square they cover."""
+"""Lesion outlines drawn in ASAP, and the fraction of a square that they cover."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from schemas.errors import InputError
 
-# What the data sets call their groups: CAMELYON16 numbers them, CAMELYON17 names them.
+# Names of the groups in the data sets: CAMELYON16 numbers them, CAMELYON17 names them.
 _LESION = {"_0", "_1", "tumor", "metastases", "none"}
 _HOLE = {"_2", "exclusion", "normal"}
 _SHAPES = {"polygon", "spline", "rectangle"}
@@ -24,7 +24,7 @@ class Outlines:
     holes: tuple[np.ndarray, ...]
 
     def fraction(self, x: float, y: float, width: float, height: float, samples: int) -> float:
-        """Share of a rectangle that is lesion, on a grid of samples x samples points."""
+        """Fraction of a rectangle that is lesion, on a grid of samples x samples points."""
         covered = _union(self.lesions, x, y, width, height, samples)
         if not covered.any():
             return 0.0
@@ -35,7 +35,7 @@ def read_asap(path: str) -> Outlines:
     """Reads an ASAP annotation file.
 
     Raises:
-        InputError: it is not one, or names a group whose meaning is not known.
+        InputError: it is not an ASAP file, or it names an unknown group.
     """
     from defusedxml import ElementTree
     from defusedxml.common import DefusedXmlException
@@ -78,17 +78,17 @@ def _union(
     for points in polygons:
         low, high = points.min(axis=0), points.max(axis=0)
         if low[0] < x + width and high[0] > x and low[1] < y + height and high[1] > y:
-            # In units of the sampling grid, whose points are the middles of its cells.
+            # In units of the sampling grid, whose points are the centers of its cells.
             scaled = (points - (x, y)) * (samples / width, samples / height) - 0.5
             inside |= fill(scaled, samples)
     return inside
 
 
 def fill(points: np.ndarray, size: int) -> np.ndarray:
-    """Whether each whole-numbered point of [size, size] is inside a polygon, by the even-odd rule.
+    """Whether each integer point of [size, size] is inside a polygon, by the even-odd rule.
 
-    Every edge marks where it crosses each row; a point is inside after an odd number of marks. Work
-    grows with the crossings inside the square, not with the polygon's area.
+    Each edge marks where it crosses each row; a point is inside after an odd number of marks. The
+    cost grows with the crossings inside the square, not with the polygon's area.
     """
     (x0, y0), (x1, y1) = points.T, np.roll(points, -1, axis=0).T
     first = np.clip(np.ceil(np.minimum(y0, y1)), 0, size).astype(np.int64)

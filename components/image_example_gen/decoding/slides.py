@@ -1,6 +1,6 @@
-"""Whole slides: where the tissue is, which tiles to take, and the pixels of one tile.
+"""Whole-slide images: finds tissue, selects tiles, and reads the pixels of a tile.
 
-A slide is never in memory. The tissue map has one byte for every 32 x 32 pixels of the slide
+A slide is never loaded whole. The tissue map has one byte for every 32 x 32 pixels of the slide
 (20 MB for a slide of 100,000 x 200,000) and is built from blocks; tiles are read one by one.
 """
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 CELL = 32
 _BLOCK_CELLS = 512
 _BLOCK_PIXELS = 2048
-# Glass and paper are never this colorful: without it, Otsu would divide the noise of an empty
-# slide in two.
+# Glass and paper are never this saturated. Without this limit, Otsu's method would split the noise
+# of an empty slide in two.
 _LEAST_SATURATION = 12
 _OPEN_SLIDES = 4
 # 300,000 x 300,000, nine times the area of a large slide.
 _MOST_PIXELS = 90_000_000_000
 _LONGEST_SIDE = 1_000_000
 _LARGEST_TILE = 8192
-# Tiles that are enlarged further than this show nothing of what the resolution promises.
+# Tiles enlarged more than this do not show what their resolution promises.
 _MOST_ENLARGED = 4
 
 
 class UnreadableSlide(Exception):
-    """A file that OpenSlide can't open or read; the message names no file."""
+    """A file that OpenSlide can't open or read; the message does not name the file."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """A square of a slide: corner and sides in level-0 pixels, and its share of tissue."""
+    """A square of a slide: corner and sides in level-0 pixels, and its fraction of tissue."""
 
     x: int
     y: int
@@ -52,15 +52,15 @@ class Tile:
 
 @dataclasses.dataclass(frozen=True)
 class TileRule:
-    """Which tiles to take.
+    """Which tiles to select.
 
     Attributes:
-        size: pixels of a tile's side as it is stored.
+        size: pixels of a stored tile's side.
         mpp: microns of a stored pixel.
         overlap: pixels that neighbors share.
-        least_tissue: share of tissue from which on a tile is taken.
-        most_tiles: of one slide; 0 is all. Fewer are drawn by a hash of their place.
-        assumed_mpp: of slides that don't say theirs; 0 refuses them.
+        least_tissue: smallest fraction of tissue of a selected tile.
+        most_tiles: largest number per slide, chosen by a hash of their place; 0: all.
+        assumed_mpp: microns per pixel of slides that don't state theirs; 0 refuses them.
     """
 
     size: int
@@ -83,7 +83,7 @@ def open_slide(path: str) -> openslide.OpenSlide:
         slide = openslide.OpenSlide(path)
     except (openslide.OpenSlideError, OSError) as error:
         raise UnreadableSlide(type(error).__name__) from None
-    # OpenSlide believes a header whatever it claims, and ends the process when memory runs out.
+    # OpenSlide trusts any header, and ends the process when memory runs out.
     width, height = slide.dimensions
     sides = [
         _number(slide, f"openslide.level[{level}].tile-{side}")
@@ -103,7 +103,7 @@ def _number(slide: openslide.OpenSlide, name: str) -> int:
 
 
 def microns_per_pixel(slide: openslide.OpenSlide, assumed: float) -> tuple[float, float] | None:
-    """Horizontal and vertical microns of a level-0 pixel; None when nobody says."""
+    """Horizontal and vertical microns of a level-0 pixel; None if unknown."""
     import openslide
 
     names = (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)
@@ -115,7 +115,7 @@ def microns_per_pixel(slide: openslide.OpenSlide, assumed: float) -> tuple[float
 
 
 def tissue_map(slide: openslide.OpenSlide) -> np.ndarray:
-    """Whether each cell of CELL x CELL level-0 pixels is tissue: Otsu on saturation.
+    """Whether each cell of CELL x CELL level-0 pixels is tissue: Otsu's method on saturation.
 
     Raises:
         UnreadableSlide: the slide is damaged.
@@ -132,7 +132,7 @@ def tissue_map(slide: openslide.OpenSlide) -> np.ndarray:
 def _saturation_blocks(
     slide: openslide.OpenSlide, rows: int, columns: int
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yields saturation in cells, with the place of each block."""
+    """Yields blocks of saturation by cell, each with its place."""
     from PIL import Image
 
     level = slide.get_best_level_for_downsample(CELL)
@@ -151,7 +151,7 @@ def _saturation_blocks(
 
 
 def otsu(histogram: np.ndarray) -> int:
-    """The value that divides a histogram in two with the largest variance between the parts.
+    """The value that splits a histogram with the largest variance between both parts.
 
     Values up to it are the lower part.
     """
@@ -166,7 +166,7 @@ def otsu(histogram: np.ndarray) -> int:
 
 
 def tiles(slide: openslide.OpenSlide, rule: TileRule, mpp: tuple[float, float]) -> list[Tile]:
-    """The tiles with enough tissue, row by row.
+    """Yields the tiles with enough tissue, row by row.
 
     Raises:
         UnreadableSlide: the slide is damaged.
@@ -200,7 +200,7 @@ def _corners(length: int, side: int, step: float) -> Iterator[int]:
 def read_tile(
     slide: openslide.OpenSlide, corner: tuple[int, int], sides: tuple[int, int], size: int
 ) -> np.ndarray:
-    """The pixels of a tile, [size, size, 3]; what the scanner left out is white.
+    """The pixels of a tile, [size, size, 3]; areas that were not scanned are white.
 
     Raises:
         UnreadableSlide: the slide is damaged there.
@@ -242,7 +242,7 @@ def read_region(
 
 
 class OpenSlides:
-    """Keeps a few slides open, the last used ones: opening one costs more than a tile."""
+    """Keeps the last used slides open: opening a slide costs more than reading a tile."""
 
     def __init__(self) -> None:
         self._open: collections.OrderedDict[str, openslide.OpenSlide] = collections.OrderedDict()
@@ -260,7 +260,7 @@ class OpenSlides:
         return slide
 
     def drop(self, path: str) -> None:
-        """Forgets a slide: after an error OpenSlide refuses everything else of it."""
+        """Closes a slide: after an error OpenSlide refuses further reads of it."""
         slide = self._open.pop(path, None)
         if slide is not None:
             slide.close()

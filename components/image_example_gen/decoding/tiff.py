@@ -1,8 +1,8 @@
-"""TIFF of other samples than bytes: any depth, packed or not, signed, floating point, either order.
+"""TIFF files whose samples are not bytes: any depth, packed, signed, float, either byte order.
 
-Pillow reads the tags and unpacks the compressed parts; what becomes of their bytes is done here,
-because Pillow knows few of these kinds, and shows some of them wrongly. Ordinary files of 8 bits
-never come here.
+Pillow reads the tags and decompresses the parts; the bytes are interpreted here, because Pillow
+supports few of these kinds and shows some of them wrongly. Ordinary 8-bit files are read by Pillow
+alone.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _SUBFILE, _ORIENTATION, _EXTRA, _FORMAT = 254, 274, 338, 339
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
 _KINDS = {1: "u", 2: "i", 3: "f"}
-# What Pillow's libtiff unpacks to the bytes that were packed.
+# Compressions that Pillow's libtiff unpacks to the original bytes.
 _UNPACKED = {5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits", 34925: "LZMA",
              50000: "Zstandard"}  # fmt: skip
 _REDUCED, _MASK = 1, 4
 _MOST_PAGES = 10_000
-# Rows are unpacked in blocks of so many samples.
+# Rows are unpacked in blocks of this many samples.
 _BLOCK = 1 << 18
 
 
 class Unsupported(Exception):
-    """A TIFF file of a kind that isn't read; the message says which."""
+    """A TIFF file of an unsupported kind, which the message names."""
 
 
 def pages(file: BinaryIO) -> Iterator[ImageFileDirectory_v2]:
@@ -65,14 +65,14 @@ def pages(file: BinaryIO) -> Iterator[ImageFileDirectory_v2]:
 
 
 def main_pages(file: BinaryIO) -> list[tuple[int, ImageFileDirectory_v2]]:
-    """Pages that are no smaller copies or masks of others, with their places."""
+    """Pages that are not smaller copies or masks of others, with their places."""
     found = list(enumerate(pages(file)))
     main = [(n, tags) for n, tags in found if not int(tags.get(_SUBFILE, 0)) & (_REDUCED | _MASK)]
     return main or found
 
 
 def is_deep(tags: ImageFileDirectory_v2) -> bool:
-    """Whether samples are anything but up to 8 unsigned bits."""
+    """Whether samples are other than unsigned integers of up to 8 bits."""
     bits, formats = _tuple(tags, _BITS, 1), _tuple(tags, _FORMAT, 1)
     return any(n not in (1, 2, 4, 8) for n in bits) or any(kind != 1 for kind in formats)
 
@@ -88,7 +88,7 @@ def orientation(tags: ImageFileDirectory_v2) -> int:
 
 
 def colormap(tags: ImageFileDirectory_v2) -> list[int]:
-    """The palette: all reds, all greens, all blues, of 16 bits each; empty without one."""
+    """The palette: all reds, all greens, all blues, 16 bits each; empty if there is none."""
     return list(_tuple(tags, _COLORMAP, 0)) if _COLORMAP in tags else []
 
 
@@ -98,7 +98,7 @@ def is_inverted(tags: ImageFileDirectory_v2) -> bool:
 
 
 def describe(tags: ImageFileDirectory_v2) -> str:
-    """What kind of page it is, for a message."""
+    """Describes the kind of page, for a message."""
     bits = " + ".join(map(str, _tuple(tags, _BITS, 1)))
     return (
         f"photometric interpretation {int(tags.get(_PHOTOMETRIC, -1))}, {bits} bits, compression "
@@ -110,7 +110,7 @@ def read(file: BinaryIO, tags: ImageFileDirectory_v2) -> Values:
     """Reads a page.
 
     Raises:
-        Unsupported: it is of a kind that isn't read.
+        Unsupported: the page is of an unsupported kind.
     """
     layout = _layout(file, tags)
     samples = _assembled(file, layout, tags)
@@ -125,7 +125,7 @@ def read(file: BinaryIO, tags: ImageFileDirectory_v2) -> Values:
     declared, container = None, bits in (16, 32, 64)
     if layout.kind == "u":
         declared = declared_range(bits)
-        # Some writers note the largest value there is here, not the largest there can be.
+        # Some writers store the largest value that occurs, not the largest possible one.
         if container and largest > 255 and largest < declared[1] and _is_depth(largest):
             declared, container = (0.0, largest), False
     return Values(
@@ -138,7 +138,7 @@ def read(file: BinaryIO, tags: ImageFileDirectory_v2) -> Values:
 
 @dataclasses.dataclass(frozen=True)
 class _Layout:
-    """How samples lie in a page."""
+    """How samples are arranged in a page."""
 
     width: int
     height: int
@@ -181,7 +181,7 @@ def _layout(file: BinaryIO, tags: ImageFileDirectory_v2) -> _Layout:
     if not whole and kind != "u":
         raise Unsupported(f"signed {depth}-bit samples")
     if not 1 <= samples <= 5:
-        raise Unsupported(f"{samples} samples per pixel, at most 5 are read")
+        raise Unsupported(f"{samples} samples per pixel, at most 5 are supported")
     if compression != 1 and compression not in _UNPACKED:
         raise Unsupported(f"compression {compression} of {depth}-bit samples")
     tiled = _TILE_OFFSETS in tags
@@ -189,7 +189,7 @@ def _layout(file: BinaryIO, tags: ImageFileDirectory_v2) -> _Layout:
     part_height = (
         int(tags[_TILE_HEIGHT]) if tiled else min(height, int(tags.get(_STRIP_ROWS, height)))
     )
-    # Tiles may be larger than their page, but not without bounds.
+    # Tiles may be larger than their page, within limits.
     if not 0 < part_width <= width + 4096 or not 0 < part_height <= height + 4096:
         raise Unsupported(f"parts of {part_width}x{part_height} pixels")
     return _Layout(
@@ -237,7 +237,7 @@ def _unpacked(file: BinaryIO, offset: int, length: int, rows: int, layout: _Layo
 
 
 def _through_libtiff(data: bytes, rows: int, layout: _Layout) -> np.ndarray:
-    """Unpacks a part by way of a gray TIFF of one strip, whose pixels are the bytes packed."""
+    """Unpacks a part as a gray TIFF with one strip, whose pixels are the packed bytes."""
     from PIL import Image
 
     entries = {
@@ -250,7 +250,7 @@ def _through_libtiff(data: bytes, rows: int, layout: _Layout) -> np.ndarray:
     for tag, value in sorted(entries.items()):
         header += struct.pack("<HHLL", tag, 4, 1, value)
     page = io.BytesIO(header + struct.pack("<L", 0) + data)
-    # The size of the page has been judged; that of its bytes is another.
+    # The page's size has been checked; the number of its bytes differs.
     most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     with contextlib.ExitStack() as after:
         after.callback(setattr, Image, "MAX_IMAGE_PIXELS", most)
@@ -258,7 +258,7 @@ def _through_libtiff(data: bytes, rows: int, layout: _Layout) -> np.ndarray:
 
 
 def _samples(data: np.ndarray, rows: int, layout: _Layout) -> np.ndarray:
-    """Samples of a part, [rows, width, samples], their predictor undone."""
+    """Samples of a part, [rows, width, samples], with the predictor undone."""
     shape = (rows, layout.part_width, layout.part_samples)
     count = layout.part_width * layout.part_samples
     if layout.bits not in (8, 16, 32, 64):
@@ -267,7 +267,7 @@ def _samples(data: np.ndarray, rows: int, layout: _Layout) -> np.ndarray:
         return _packed(data, count, layout.bits).reshape(shape)
     size = layout.bits // 8
     if layout.predictor == 3:
-        # Bytes of like weight lie together, each the difference to its neighbor.
+        # Bytes of equal significance are stored together, each as the difference to its neighbor.
         apart = data.reshape(rows, count * size // layout.part_samples, layout.part_samples)
         joined = np.cumsum(apart, axis=1, dtype=np.uint8).reshape(rows, size, count)
         data = np.ascontiguousarray(joined.transpose(0, 2, 1))
@@ -279,7 +279,7 @@ def _samples(data: np.ndarray, rows: int, layout: _Layout) -> np.ndarray:
 
 
 def _packed(data: np.ndarray, count: int, bits: int) -> np.ndarray:
-    """Samples that share bytes, the most significant bit first; rows begin with a byte."""
+    """Samples that share bytes, most significant bit first; each row begins at a byte."""
     found = np.empty((len(data), count), np.uint8 if bits <= 8 else np.uint16)
     weights = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint16)
     step = max(1, _BLOCK // count)
@@ -297,7 +297,7 @@ def _through_palette(indices: np.ndarray, tags: ImageFileDirectory_v2) -> np.nda
 def _over_black(
     samples: np.ndarray, colors: int, tags: ImageFileDirectory_v2, layout: _Layout
 ) -> np.ndarray:
-    """Colors over black, where a sample more is their alpha that is not multiplied in yet."""
+    """Composites color over black if there is an extra sample of unassociated alpha."""
     extra = _tuple(tags, _EXTRA, 0)
     shown = samples[..., :colors]
     if samples.shape[2] == colors or extra[0] != 2:

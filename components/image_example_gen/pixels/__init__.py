@@ -1,1 +1,1 @@
-"""What decoding gives: pictures, the policy of their gray levels, and why there is none."""
+"""What decoding returns: pictures, the policy for their gray levels, and reasons for rejection."""

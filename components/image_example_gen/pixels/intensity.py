@@ -1,8 +1,8 @@
-"""From stored values to 256 gray levels: one policy for every format.
+"""Maps stored values to 256 gray levels, with one policy for all formats.
 
-A decoder describes what it found as `Values`; `render` chooses the range by the policy
-(`data.intensity`, docs/intensity.md), and says what it had to guess. Whole numbers of up to 16 bits
-go through a table of all their values, so that no copy of the image in floating point is made.
+A decoder describes its result as `Values`; `render` chooses the range by the policy
+(`data.intensity`, docs/intensity.md), and reports what it guessed. Integers of up to 16 bits are
+mapped by a table of all their values, so that no floating-point copy of the image is needed.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from components.image_example_gen.settings import ByLimits, ByPercentiles, ByRul
 
 AUTO = ByRule()
 
-# Depths that detectors and formats have.
+# Common depths of detectors and formats.
 _DEPTHS = (8, 10, 12, 14, 16)
-# Whole numbers that lie no further apart are mapped by a table.
+# Integers whose range is at most this large are mapped by a table.
 _LARGEST_TABLE = 1 << 17
 _BLOCK = 1 << 20
-# So many gray levels a picture needs at least, where its values have this many.
+# A picture needs at least this many gray levels, if its values have as many.
 _LEAST_LEVELS, _MANY_VALUES, _SOME_VALUES = 32, 64, 32
-# A view is beside the values when it clips this share of the pixels at one end, and tells fewer
-# than this many gray levels apart among the others.
+# A view misses the values if it clips this fraction of the pixels at one end, and shows the others
+# in fewer than this many gray levels.
 _CLIPPED, _LEAST_SPREAD = 0.9, 16
 
 Shade = Callable[[np.ndarray], np.ndarray]
-"""Units to what is shown: 0 is black, 1 is white, and what lies beyond is clipped."""
+"""Maps units to brightness: 0 is black, 1 is white, and values beyond are clipped."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +41,10 @@ class View:
         name: `window` or `VOI table`.
         low: unit that becomes black.
         high: unit that becomes white.
-        shade: what it makes of units.
-        guessed: whether its range was not what the file declares.
-        whole: whether it spans all that the allocated bits can hold, as software writes it that
-            knows no window.
+        shade: maps units to brightness.
+        guessed: whether its range differs from what the file declares.
+        whole: whether it spans all that the allocated bits can hold, which software without a
+            window writes.
     """
 
     name: str
@@ -61,15 +61,15 @@ class Values:
 
     Attributes:
         samples: [height, width], or with a last axis of 3 colors; whole numbers or floats.
-        declared: units of black and white by the declared bits, where there are such.
-        container: whether the declared bits are just those that the format must allocate, so
-            that fewer may be meant.
-        stretch: whether values have no zero of their own, so that their own range is shown where
-            nothing else is said (DICOM of more than 8 bits).
-        to_units: samples to the units of the views (the modality transform).
-        views: gives the file's windows and tables, the one to show first first, from the
+        declared: units of black and white by the declared bits, if there are any.
+        container: whether the declared bits are only what the format must allocate, so that
+            fewer may be in use.
+        stretch: whether values have no natural zero, so that their own range is shown if
+            nothing else is declared (DICOM of more than 8 bits).
+        to_units: converts samples to the units of the views (the modality transform).
+        views: returns the file's windows and tables in order of preference, given the
             smallest and the largest unit.
-        padding: where there is no image; shown black.
+        padding: mask of pixels outside the image; shown black.
         inverted: whether small values are white.
         flags: what the decoder guessed.
     """
@@ -87,7 +87,7 @@ class Values:
 
 @dataclasses.dataclass
 class _Range:
-    """What was chosen."""
+    """The chosen range."""
 
     rule: str
     low: float
@@ -101,12 +101,12 @@ class _Range:
 
 
 def declared_range(bits: int, signed: bool = False) -> tuple[float, float]:
-    """Smallest and largest number of some bits."""
+    """Smallest and largest number of this many bits."""
     return (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
 
 
 def guessed_depth(largest: float) -> int:
-    """The usual depth that a largest value fits; 0 for what is beyond all of them."""
+    """The smallest common depth that holds a largest value; 0 if none does."""
     return next((depth for depth in _DEPTHS if largest < 2**depth), 0)
 
 
@@ -117,7 +117,7 @@ def render(values: Values, policy: Intensity = AUTO) -> Picture:
         padding = None
     levels = _levels(values, padding)
     if not len(levels.units):
-        # Neither number nor pixel: all is padding or not a number.
+        # Every pixel is padding or not a number.
         blank = np.zeros(values.samples.shape, np.uint8)
         return Picture(blank, "values", 0.0, 0.0, values.inverted, values.flags)
     chosen = _choose(values, levels, policy)
@@ -156,7 +156,7 @@ def _choose(values: Values, levels: _Levels, policy: Intensity) -> _Range:
 
 
 def _without_view(values: Values, levels: _Levels) -> _Range:
-    """The range of values that neither a setting nor a window of the file decides."""
+    """The range of values if neither a setting nor a window of the file decides it."""
     low, high = levels.low, levels.high
     flags = [picture.RANGE_GUESSED]
     depth = guessed_depth(high) if levels.whole_numbers and low >= 0 else 0
@@ -165,7 +165,7 @@ def _without_view(values: Values, levels: _Levels) -> _Range:
         inside = black <= low and high <= white
         if inside and (black, white) == (0, 255):
             return _Range(picture.AS_STORED, black, white)
-        # A container of 16 bits is full with 15; in larger ones, half of the range may be empty.
+        # 15 bits fill a container of 16; larger ones may leave half of their range empty.
         needed = 2.0**depth - 1 if depth else 2 * high
         if inside and not values.stretch and (needed >= white or not values.container):
             return _Range(_declared(white), black, white)
@@ -184,7 +184,7 @@ def _declared(white: float) -> str:
 
 
 def _shows(view: View, levels: _Levels) -> bool:
-    """Whether a view tells the values apart, as far as there is something to tell apart."""
+    """Whether a view distinguishes the values, as far as they differ."""
     if len(levels.units) < 2:
         return True
     shown = _bytes(view.shade(levels.units))
@@ -202,12 +202,12 @@ class _Levels:
     """The distinct values of an image in units, how often each occurs, and their mapping.
 
     Attributes:
-        units: distinct values, or some of them where there are too many to count.
+        units: distinct values, or a sample of them if there are too many to count.
         weights: how often each of them occurs.
         low: the smallest of all.
         high: the largest of all.
         whole_numbers: whether samples are integers.
-        holes: where samples are not finite numbers.
+        holes: mask of samples that are not finite.
     """
 
     units: np.ndarray
@@ -240,7 +240,7 @@ def _levels(values: Values, padding: np.ndarray | None) -> _Levels:
 
 
 class _Counted(_Levels):
-    """Whole numbers that lie close enough together for a table."""
+    """Integers whose range is small enough for a table."""
 
     def __init__(self, values: Values, padding: np.ndarray | None, low: int, high: int):
         self.whole_numbers = True
@@ -269,7 +269,7 @@ class _Counted(_Levels):
 
 
 class _Sampled(_Levels):
-    """Floats, and whole numbers that lie far apart: mapped one by one, counted in part."""
+    """Floats, and integers of a large range: mapped one by one, counted in a sample."""
 
     def __init__(self, values: Values, padding: np.ndarray | None):
         self.whole_numbers = values.samples.dtype.kind in "iu"

@@ -1,4 +1,4 @@
-"""What decoding returns: pixels, how they came to be, and what had to be guessed on the way."""
+"""What decoding returns: pixels, how their range was found, and what was guessed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-# Codes of the ingest report. docs/intensity.md says what each of them means.
+# Codes of the ingest report, explained in docs/intensity.md.
 RANGE_GUESSED = "range_guessed"
 BITS_EXCEEDED = "declared_bits_exceeded"
 BITS_CONTRADICTED = "bits_contradicted"
@@ -34,7 +34,7 @@ class Picture:
         pixels: uint8, [height, width] or [height, width, 3].
         rule: how the range was found: `as stored`, `declared 12 bits`, `guessed 12 bits`,
             `VOI table`, `window`, `values`, `percentiles`, `fixed`.
-        low: value that is shown black (white where the image is inverted).
+        low: value that is shown black (white if the image is inverted).
         high: value that is shown white.
         inverted: whether small values are shown white.
         flags: codes of what was guessed, each once.

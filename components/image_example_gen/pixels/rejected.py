@@ -13,7 +13,7 @@ MIN_SIDE = 8
 
 
 class Rejected(Exception):
-    """An image that has to be quarantined: a reason code, and a detail without identities."""
+    """An image that must be quarantined: a reason code, and a detail without identities."""
 
     def __init__(self, reason: str, detail: str):
         super().__init__(reason, detail)

@@ -1,14 +1,14 @@
-"""Why a DICOM file gives no picture. Messages name no identity."""
+"""Why a DICOM file yields no image. Messages contain no identity."""
 
 from __future__ import annotations
 
 
 class Unusable(Exception):
-    """A DICOM file that holds no image one can use; the message names no identity."""
+    """A DICOM file without a usable image; the message contains no identity."""
 
 
 class Damaged(Unusable):
-    """A file that breaks its decoder."""
+    """A file that its decoder can't decode."""
 
 
 class TooLarge(Unusable):

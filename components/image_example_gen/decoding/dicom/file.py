@@ -1,14 +1,14 @@
 """From a DICOM file to the 8-bit pixels that a viewer would show first.
 
-Only the tags listed here are read at all; names, dates and free text are never parsed. Gray values
+Reads only the tags listed here; never parses names, dates or free text. Gray values
 go through the modality transform (rescale slope and intercept, or its table), then through the
-first VOI table or window that shows something, as `intensity` decides. MONOCHROME1 is inverted,
-palettes and YBR become RGB, signed values and 1 to 32 bits are understood. Compressed transfer
-syntaxes are decoded by pydicom's plugins (`plugins`). What a header gets wrong is put right
-where the data tell (`layout`, `samples`), and named by a flag.
+first usable VOI table or window, as `intensity` decides. MONOCHROME1 is inverted, palettes and YBR
+become RGB; signed values and 1 to 32 bits are supported. pydicom's plugins decode compressed
+transfer syntaxes (`plugins`). Header errors that the data reveal are corrected (`layout`,
+`samples`), and a flag names each correction.
 
-Text that is burnt into the pixels can't be seen here. Where a file says it has some, or does not
-say that it has none, a flag tells.
+Text burnt into the pixels is not detected. A flag marks files that declare such text and files that
+do not declare its absence.
 """
 
 from __future__ import annotations
@@ -72,18 +72,18 @@ _SHAPES = {"MONOCHROME1": ("", "INVERSE"), "MONOCHROME2": ("", "IDENTITY")}
 _FIRST_ELEMENTS, _SHORT = 0x0018, 64
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _BLOCK = 1 << 20
-# Color of 16 bits, and room for what is not pixels.
+# 16-bit color, and room for the data that are not pixels.
 _BYTES_A_PIXEL = 8
 
 
 def is_dicom(head: bytes, path: str) -> bool:
-    """Whether a file is DICOM: by its first 132 bytes, or by its name where it has no preamble."""
+    """Whether a file is DICOM, by its first 132 bytes, or by its name if it has no preamble."""
     marked = head[128:132] == b"DICM" or path.lower().endswith(SUFFIXES)
     return marked or _begins_bare(head)
 
 
 def _begins_bare(head: bytes) -> bool:
-    """Whether bytes begin a data set, as in files from before there was a mark."""
+    """Whether these bytes begin a data set, as in old files without a preamble."""
     for order in ("<", ">"):
         if len(head) == 132:
             group, element, length = struct.unpack(f"{order}HHL", head[:8])
@@ -93,7 +93,7 @@ def _begins_bare(head: bytes) -> bool:
 
 
 def read_tags(file: BinaryIO, names: tuple[str | int, ...]) -> Dataset:
-    """Returns the named tags of a file and no others; the file stays where its pixels begin.
+    """Returns only the named tags of a file; leaves the file positioned where its pixels begin.
 
     Raises:
         Unusable: it is not DICOM.
@@ -102,7 +102,7 @@ def read_tags(file: BinaryIO, names: tuple[str | int, ...]) -> Dataset:
     from pydicom import config
     from pydicom.errors import InvalidDicomError
 
-    # Values that break the standard are common, and warnings about them would quote them.
+    # Nonstandard values are common, and warnings about them would quote them.
     config.settings.reading_validation_mode = config.IGNORE
     file.seek(0)
     try:
@@ -121,7 +121,7 @@ def decode(
 
     Args:
         file: open for reading.
-        frame: counted from 0; None for files that must have one frame only.
+        frame: counted from 0; None for files that must have exactly one frame.
         max_pixels: of a frame.
         policy: how values become gray levels.
 
@@ -140,7 +140,7 @@ def decode(
 
 
 def count_frames(file: BinaryIO) -> int:
-    """How many frames a file holds, which may be fewer than it says; for listing only."""
+    """How many frames a file holds, possibly fewer than it declares; for listing only."""
     header = read_tags(file, layouts.PIXEL_TAGS)
     with silence():
         layout = layouts.read_layout(file, header, stated_syntax(header), sys.maxsize)
@@ -155,11 +155,11 @@ def _require_frame(layout: Layout, frame: int | None) -> None:
     if layout.frames <= (frame or 0) < layout.stated_frames:
         raise Damaged(f"the pixel data end before frame {frame}")
     if not 0 <= (frame or 0) < layout.frames:
-        raise Unusable(f"no frame {frame}, there are {layout.frames}")
+        raise Unusable(f"no frame {frame}: the file has {layout.frames}")
 
 
 def _burned_in(header: Dataset) -> tuple[str, ...]:
-    """What the file says of text in its pixels."""
+    """What the file declares about text in its pixels."""
     stated = tags.text(header, "BurnedInAnnotation")
     return {"YES": (BURNED_IN,), "NO": ()}.get(stated, (BURNED_IN_UNKNOWN,))
 
@@ -182,7 +182,7 @@ def _render(
 def _gray(
     samples: np.ndarray, layout: Layout, header: Dataset, frame: int, little: bool
 ) -> intensity.Values:
-    """Gray values with what the header says of them."""
+    """Gray values, with what the header says about them."""
     found = sampling.settle(samples, layout, header)
     extremes = (float(found.values.min()), float(found.values.max()))
     to_units, modality_flags = voi.modality(header, frame, little, extremes)
@@ -210,14 +210,14 @@ def _gray(
 
 
 def _width(to_units: voi.Units | None, samples: float) -> float:
-    """How many units some samples are; a table's are counted as they are."""
+    """Converts a number of samples to units; a lookup table leaves it unchanged."""
     if to_units is None or isinstance(to_units, lookup_tables.Table):
         return samples
     return abs(float(np.subtract(*to_units(np.array([samples, 0.0])))))
 
 
 def _colored(samples: np.ndarray, header: Dataset, little: bool) -> Picture:
-    """Palette indices in their colors, all three scaled alike."""
+    """Maps palette indices to their colors, all three channels scaled alike."""
     tables = lookup_tables.read_palette(header, little)
     if not tables:
         raise Unusable("PALETTE COLOR without a usable palette")
@@ -237,14 +237,14 @@ def _colored(samples: np.ndarray, header: Dataset, little: bool) -> Picture:
 
 
 def _white(largest: float, bits: int) -> tuple[float, bool]:
-    """The entry of a palette that is white: by its bits, unless the entries need fewer or more."""
+    """The palette entry that is white: by the declared bits, unless its entries contradict them."""
     if 1 <= bits <= 16 and 2 ** (bits - 1) <= largest < 2**bits:
         return 2.0**bits - 1, False
     return 2.0 ** intensity.guessed_depth(largest) - 1, True
 
 
 def _inflated(file: BinaryIO, max_pixels: int) -> BinaryIO:
-    """The file itself, or what a deflated one unpacks to; refuses one that swells beyond images."""
+    """The file itself, or the inflated content of a deflated file, up to the size of an image."""
     file.seek(0)
     head = file.read(144)
     if head[128:132] != b"DICM":

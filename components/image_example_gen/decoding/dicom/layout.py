@@ -1,8 +1,8 @@
-"""How the pixels of a DICOM file are laid out, with what its header gets wrong put right.
+"""How the pixels of a DICOM file are laid out, with errors of its header corrected.
 
-Every attribute of the image pixel module that is missing, empty, of no meaning or contradicted by
-the length of the data is replaced by what fits, and named by a flag; pydicom, which believes the
-header, is then given the result.
+Each attribute of the image pixel module that is missing, empty, invalid or contradicted by the
+length of the data is replaced by a value that fits, and a flag names it. pydicom, which trusts the
+header, then gets the result.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Element:
     """The element that holds the pixels.
 
     Attributes:
-        keyword: PixelData, or its kin of floats.
-        vr: of the element; empty in implicit VR.
-        offset: of its value in the file.
-        length: bytes of its value; None where they are in fragments.
+        keyword: PixelData, FloatPixelData or DoubleFloatPixelData.
+        vr: value representation; empty in implicit VR.
+        offset: position of its value in the file.
+        length: bytes of its value; None for a value in fragments.
     """
 
     keyword: str
@@ -56,24 +56,24 @@ class Element:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What decoding needs to know.
+    """The layout that decoding needs.
 
     Attributes:
-        syntax: transfer syntax by which the pixels are written.
-        element: that holds them.
+        syntax: transfer syntax of the pixels.
+        element: the element that holds them.
         kind: photometric interpretation.
-        samples: per pixel.
+        samples: samples per pixel.
         rows: of a frame.
         columns: of a frame.
-        frames: that there are.
-        stated_frames: that the header says there are.
+        frames: frames that the data hold.
+        stated_frames: frames that the header states.
         allocated: bits of a sample.
-        stored: bits of a sample that are used.
-        high: the most significant of them, as the header has it; None where it has not.
+        stored: used bits of a sample.
+        high: the most significant of them by the header; None if the header doesn't say.
         signed: whether samples have a sign.
-        planar: whether colors are in planes.
+        planar: whether colors are stored plane by plane.
         offsets: the extended tables of offsets and lengths of compressed frames.
-        flags: what was put right.
+        flags: what was corrected.
     """
 
     syntax: UID
@@ -93,7 +93,7 @@ class Layout:
     flags: tuple[str, ...]
 
     def options(self) -> dict[str, object]:
-        """What pydicom's decoders take in place of a header."""
+        """The options that pydicom's decoders take instead of a header."""
         options: dict[str, object] = {
             "rows": self.rows,
             "columns": self.columns,
@@ -104,7 +104,7 @@ class Layout:
             "bits_stored": self.stored,
             "pixel_representation": int(self.signed),
             "pixel_keyword": self.element.keyword,
-            # What unused bits mean is decided by `samples`, which sees all of them.
+            # `samples` decides what unused bits mean, because it sees all of them.
             "correct_unused_bits": False,
         }
         if self.samples > 1:
@@ -120,7 +120,7 @@ def find_pixels(file: BinaryIO, header: Dataset) -> Element:
     """The element at which a header ended, where the file is positioned.
 
     Raises:
-        Unusable: it is not one of pixels.
+        Unusable: the element holds no pixels.
     """
     implicit, little = header.original_encoding
     order = "<" if little else ">"
@@ -145,7 +145,7 @@ def read_layout(file: BinaryIO, header: Dataset, syntax: UID, max_pixels: int) -
         max_pixels: of a frame.
 
     Raises:
-        Unusable: there are no pixels, or none that make an image.
+        Unusable: there are no pixels, or they make no image.
     """
     rows, columns = (tags.integer(header, name) or 0 for name in ("Rows", "Columns"))
     if rows < 1 or columns < 1:
@@ -186,13 +186,11 @@ def _offsets(header: Dataset) -> tuple[bytes, bytes] | None:
 
 
 def _color(header: Dataset, flags: list[str]) -> tuple[str, int]:
-    """Photometric interpretation and samples per pixel, by each other where one is wrong."""
+    """Photometric interpretation and samples per pixel, each corrected by the other if wrong."""
     kind = tags.text(header, "PhotometricInterpretation").replace("_COLOR", " COLOR")
     samples = tags.integer(header, "SamplesPerPixel")
     if kind not in (*_GRAY, *_COLOR):
-        if kind and samples not in (1, 3):
-            raise Unusable(f"photometric interpretation {kind[:20]} is not supported")
-        if kind and samples == 3:
+        if kind and samples != 1:
             raise Unusable(f"photometric interpretation {kind[:20]} is not supported")
         flags.append(picture.POLARITY_GUESSED if samples != 3 else picture.HEADER_REPAIRED)
         kind = "RGB" if samples == 3 else "MONOCHROME2"
@@ -229,7 +227,7 @@ def _bits(header: Dataset, element: Element, flags: list[str]) -> tuple[int, int
 
 
 def _true_syntax(file: BinaryIO, layout: Layout) -> Layout:
-    """The syntax that the pixels really have, where archives changed one without the other."""
+    """The actual syntax of the pixels: some archives change the pixels but not the header."""
     from pydicom.uid import UID, ExplicitVRLittleEndian
 
     length = layout.element.length
@@ -271,7 +269,7 @@ def _native(file: BinaryIO, layout: Layout) -> Layout:
     frames = held * 8 // _frame_bits(layout)
     flags = list(layout.flags)
     if layout.kind == "YBR_FULL_422" and held * 8 >= _frame_bits(layout) * 3 // 2 * layout.frames:
-        # Not subsampled, whatever it is called.
+        # Not subsampled, whatever its name says.
         layout = dataclasses.replace(layout, kind="YBR_FULL")
         frames = held * 8 // _frame_bits(layout)
         flags.append(picture.HEADER_REPAIRED)
@@ -293,7 +291,7 @@ def _native(file: BinaryIO, layout: Layout) -> Layout:
 
 
 def _held(file: BinaryIO, element: Element) -> int:
-    """Bytes of native pixels that are really there."""
+    """Bytes of native pixels that the file really holds."""
     there = file.seek(0, os.SEEK_END) - element.offset
     return min(there, element.length or 0)
 
@@ -304,7 +302,7 @@ def _frame_bits(layout: Layout) -> int:
 
 
 def _fragments(file: BinaryIO, layout: Layout) -> Layout:
-    """Frames that fit the number of fragments: a frame has one at least."""
+    """Number of frames that fits the number of fragments: each frame has at least one."""
     from pydicom.encaps import parse_basic_offsets, parse_fragments
 
     if layout.frames == 1:

@@ -1,9 +1,9 @@
-"""Lookup tables of DICOM: of the modality and VOI transforms, and palettes.
+"""DICOM lookup tables: modality transforms, VOI transforms and palettes.
 
-The descriptor says how many entries there are, which value the first of them is for, and how many
-bits they have. Writers get each of the three wrong, and pack entries as they like, so the data are
-read by their length, the first value by where the image's values are, and the range of the entries
-from the entries themselves where the declared bits can't be it.
+The descriptor gives the number of entries, the value that the first entry is for, and the bits of
+an entry. Writers get each of the three wrong and pack entries in different ways. So the length of
+the data decides how they are read, the image's values decide the first value, and the entries
+themselves decide their range where the declared bits contradict them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Table:
     """A lookup table.
 
     Attributes:
-        first: value that the first entry is for; values beyond the table take its ends.
+        first: value of the first entry; values outside the table take its nearest end.
         entries: as stored.
-        bits: that the descriptor declares for an entry.
+        bits: declared bits of an entry.
     """
 
     first: int
@@ -38,27 +38,27 @@ class Table:
     bits: int
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Entries for values."""
+        """Looks values up."""
         places = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1)
         return self.entries[places.astype(np.intp)].astype(np.float64)
 
     def over(self, low: float, high: float) -> Table:
-        """The same table, its first value read with the sign that meets the image's values."""
+        """The same table, with the sign of its first value chosen to match the image's values."""
 
         def met(first: int) -> float:
             return min(high, first + len(self.entries) - 1) - max(low, first)
 
-        # The first of equals stays as it is written.
+        # Of two equal choices, keep the value as written.
         candidates = (self.first, self.first - _WRAP, self.first + _WRAP)
         return dataclasses.replace(self, first=max(candidates, key=met))
 
     def span(self) -> tuple[float, float, bool]:
-        """Entries that are black and white, and whether that was guessed."""
+        """The entries that mean black and white, and whether they were guessed."""
         return span(self.entries, self.bits)
 
 
 def span(entries: np.ndarray, bits: int) -> tuple[float, float, bool]:
-    """The range of entries: that of the declared bits, or their own where it can't be that."""
+    """The range of entries: by the declared bits, or their own if that contradicts the bits."""
     low, high = float(entries.min()), float(entries.max())
     if 1 <= bits <= 16 and 2 ** (bits - 1) <= high < 2**bits:
         return 0.0, 2.0**bits - 1, False
@@ -66,12 +66,12 @@ def span(entries: np.ndarray, bits: int) -> tuple[float, float, bool]:
 
 
 def read_table(item: Dataset, little: bool) -> Table | None:
-    """The table of a sequence's item; None where it has no usable one."""
+    """The table of a sequence item; None if it has no usable table."""
     return _table(item, "LUTDescriptor", "LUTData", little)
 
 
 def read_palette(header: Dataset, little: bool) -> list[Table]:
-    """Tables of red, green and blue; empty where one of them is missing."""
+    """Tables of red, green and blue; empty if one of them is missing."""
     tables = []
     for color in _COLORS:
         name = f"{color}PaletteColorLookupTable"
@@ -103,7 +103,7 @@ def _descriptor(dataset: Dataset, name: str) -> tuple[int, int, int] | None:
 
 
 def _entries(data: object, count: int, little: bool) -> np.ndarray:
-    """Entries of 8 bits, each in a byte or a word, or of 16 bits: their number tells which."""
+    """Entries of 8 bits, in a byte or a word each, or of 16 bits; their number tells which."""
     order = "<" if little else ">"
     if isinstance(data, int):
         data = [data]
@@ -147,7 +147,7 @@ def _expanded(codes: list[int], wide: bool) -> list[int]:
 
 
 def _segment(codes: list[int], place: int, entries: list[int]) -> int:
-    """Appends what a run (0) or a line (1) stands for; returns where the next segment begins."""
+    """Appends the entries of a run (0) or a line (1); returns where the next segment begins."""
     kind, length = codes[place], codes[place + 1]
     if kind == 0:
         entries.extend(codes[place + 2 : place + 2 + length])
@@ -160,7 +160,7 @@ def _segment(codes: list[int], place: int, entries: list[int]) -> int:
 
 
 def _copy(codes: list[int], place: int, entries: list[int], wide: bool) -> int:
-    """Appends what some earlier segments stand for, which may be no copies themselves."""
+    """Appends the entries of some earlier segments, which must not be copies themselves."""
     size = 2 if wide else 4
     parts = codes[place + 2 : place + 2 + size]
     offset = sum(part << (16 if wide else 8) * n for n, part in enumerate(parts))

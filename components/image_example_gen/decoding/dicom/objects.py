@@ -1,7 +1,7 @@
-"""Which files of a folder are DICOM images, and what the others are.
+"""Tells which files of a folder are DICOM images, and what the others are.
 
-Archives export more than images: reports, presentation states, key objects, plans. They are no
-broken images but other things, told apart by their headers alone.
+Archives export more than images: reports, presentation states, key objects, plans. These are not
+broken images; their headers identify them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DIRECTORY = "dicomdir"
 NO_IMAGE = "no_image"
 
 _TAGS = ("SOPClassUID", "Rows", "Columns")
-# They have pixels, and these show no patient but what was drawn or computed on an image of one.
+# Their pixels do not show a patient, but what was drawn or computed on an image of one.
 _DERIVED = (
     "SegmentationStorage",
     "LabelMapSegmentationStorage",
@@ -35,9 +35,9 @@ class Found:
     """What a file is.
 
     Attributes:
-        skipped: why it is left aside; empty for an image, and for what should be one.
-        tags: of the header; None where it can't be read, which decoding will explain.
-        frames: how many there are.
+        skipped: why the file is skipped; empty for an image, and for a file that should be one.
+        tags: header tags; None if the header can't be read, which decoding will explain.
+        frames: number of frames.
     """
 
     skipped: str
@@ -45,21 +45,21 @@ class Found:
     frames: int = 1
 
     def chosen_frames(self, which: str) -> range:
-        """Those that `data.dicom.frames` names: all, first or middle."""
+        """The frames that `data.dicom.frames` selects: all, first or middle."""
         middle = self.frames // 2
         chosen = {"first": range(1), "middle": range(middle, middle + 1)}
         return chosen.get(which, range(max(1, self.frames)))
 
 
 def examine(path: str, names: tuple[str, ...]) -> Found:
-    """Says what a file is, and reads the named tags of an image."""
+    """Determines what a file is, and reads the named tags of an image."""
     if os.path.basename(path).upper() == "DICOMDIR":
         return Found(DIRECTORY)
     try:
         with open(path, "rb") as file:
             head = file.read(132)
             if not dicom.is_dicom(head, path):
-                # An empty file without a suffix was an image once: archives name theirs so.
+                # An empty file without a suffix was once an image: archives use such names.
                 lost = not head and "." not in os.path.basename(path)
                 return Found("" if lost else NOT_DICOM)
             tags = dicom.read_tags(file, (*names, *_TAGS))
@@ -71,11 +71,11 @@ def examine(path: str, names: tuple[str, ...]) -> Found:
 
 
 def _no_image(tags: Dataset) -> str:
-    """What an object is that is no image; empty for an image, and where nothing tells."""
+    """What kind of object this is; empty for an image, and if nothing tells."""
     from pydicom.uid import UID
 
     meta = getattr(tags, "file_meta", None) or {}
-    # A directory under another name has its class in the file's head alone.
+    # A renamed DICOMDIR states its class only in the file meta information.
     uid = UID(str(tags.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "").strip())
     has_pixels = values.integer(tags, "Rows") and values.integer(tags, "Columns")
     told = uid.name if uid and uid.name != uid else "another class of objects"

@@ -1,7 +1,7 @@
 """Which of pydicom's plugins decodes a frame, and where.
 
-GDCM alone knows lossless JPEG and JPEG-LS, and it aborts the whole process on some damaged files.
-So it runs in a process of its own, which may die or hang; everything else is tried here before.
+Of the plugins, only GDCM decodes all lossless JPEG and JPEG-LS, but it aborts the whole process on
+some damaged files. So it runs in its own process, which may die or hang, after all other plugins.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def stated_syntax(header: Dataset) -> UID:
 
     syntax = header.file_meta.get("TransferSyntaxUID") if hasattr(header, "file_meta") else None
     if not syntax:
-        # Files without a preamble: pydicom found out how they are written.
+        # For files without a preamble, pydicom found out the encoding.
         implicit, little = header.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         syntax = ImplicitVRLittleEndian if implicit else explicit
@@ -47,7 +47,7 @@ def stated_syntax(header: Dataset) -> UID:
 
 
 def require_decoder(syntax: UID) -> None:
-    """Raises Unusable when nothing decodes a transfer syntax; the message names what could."""
+    """Raises Unusable if no plugin decodes a transfer syntax; the message names one that could."""
     from pydicom.pixels import get_decoder
 
     try:
@@ -59,16 +59,16 @@ def require_decoder(syntax: UID) -> None:
 
 
 def read_frame(file: BinaryIO, frame: int, layout: Layout) -> np.ndarray:
-    """Returns the samples of a frame as they are stored, colors as RGB.
+    """Returns the samples of a frame as stored, colors as RGB.
 
     Args:
         file: open for reading.
         frame: counted from 0.
-        layout: of the pixels.
+        layout: layout of the pixels.
 
     Raises:
-        Unusable: there is no plugin for them.
-        Damaged: they broke the decoder.
+        Unusable: no plugin decodes them.
+        Damaged: the decoder failed on them.
     """
     from pydicom.pixels import get_decoder
     from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
@@ -82,13 +82,13 @@ def read_frame(file: BinaryIO, frame: int, layout: Layout) -> np.ndarray:
             try:
                 return _with_plugin(file, plugin, *request)
             except RuntimeError:
-                continue  # a variant of the syntax that this plugin does not know
+                continue  # this plugin does not support the variant
     if _APART in decoder.available_plugins:
         try:
             return _child.run(file, *request)
         except RuntimeError:
             pass
-    # All that is installed gave up. Of JPEG there is a variant that one more plugin knows.
+    # All installed plugins failed. One more plugin knows another variant of JPEG.
     twelve_bits = layout.syntax in (JPEGBaseline8Bit, JPEGExtended12Bit) and layout.stored > 8
     if twelve_bits and decoder.missing_dependencies:
         raise Unusable(_needs_plugin(decoder))
@@ -111,7 +111,7 @@ def _needs_plugin(decoder: Decoder) -> str:
 
 
 class _Child:
-    """The process that GDCM may bring down; started when first needed, and again after a death."""
+    """The process that GDCM may crash; started on first use, and again after a crash."""
 
     def __init__(self) -> None:
         self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
@@ -120,17 +120,17 @@ class _Child:
     def run(
         self, file: BinaryIO, offset: int, frame: int, syntax: str, options: dict[str, object]
     ) -> np.ndarray:
-        """Decodes a frame over there.
+        """Decodes a frame in that process.
 
         Raises:
             RuntimeError: GDCM does not know the variant.
-            Damaged: it died of the data, or got lost in them.
+            Damaged: it crashed on the data or did not finish.
         """
         source = getattr(file, "name", None)
         if not isinstance(source, str):
             file.seek(0)
             source = file.read()
-        # A forked worker inherits its parent's child, which is not its own to talk to.
+        # A forked worker inherits its parent's child process and must not talk to it.
         if self._running is None or self._owner != os.getpid():
             self._running, self._owner = self._start(), os.getpid()
         process, line = self._running
@@ -148,7 +148,7 @@ class _Child:
         process.kill()
         process.wait()
         self._running = None
-        raise Damaged("the data are damaged so badly that the decoder broke")
+        raise Damaged("the data are damaged so badly that the decoder crashed")
 
     @staticmethod
     def _start() -> tuple[subprocess.Popen[bytes], Connection]:
@@ -170,7 +170,7 @@ _child = _Child()
 
 
 def _serve(line: Connection) -> None:
-    """Answers requests until the other end is gone."""
+    """Answers requests until the other end closes."""
     while True:
         try:
             source, *request = line.recv()

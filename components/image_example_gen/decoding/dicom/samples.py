@@ -1,7 +1,7 @@
-"""Samples of a gray DICOM image, with their unused bits, sign and padding settled.
+"""Samples of a gray DICOM image: resolves their unused bits, sign and padding.
 
-The header says how many bits of a sample are used, which ones, whether they have a sign, and which
-values stand for no image. Where the samples themselves say something else, they are believed.
+The header states how many bits of a sample are used, which ones, whether they are signed, and which
+values are padding. Where the samples contradict the header, the samples win.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 # Old overlays lie in the unused bits of the samples.
 OVERLAY_BIT_POSITIONS = tuple(0x60000102 + (n << 17) for n in range(16))
-# Of whole numbers, and of the two kinds of floats: a value, and the other end of a range.
+# For integers and both float types: the padding value, and the other end of its range.
 _PADDING = (
     ("PixelPaddingValue", "PixelPaddingRangeLimit"),
     ("FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit"),
     ("DoubleFloatPixelPaddingValue", "DoubleFloatPixelPaddingRangeLimit"),
 )
 PADDING_TAGS = tuple(name for pair in _PADDING for name in pair)
-# So many distinct values at both ends of the range, and none in its middle half, are numbers whose
-# sign was read the wrong way; a marker or two are not.
+# At least this many distinct values at both ends of the range, and none in its middle half, mean
+# that the sign was read wrongly; a marker or two do not.
 _WRAPPED_VALUES = 32
 _BLOCK = 1 << 20
 
@@ -39,9 +39,9 @@ class Samples:
 
     Attributes:
         values: whole numbers or floats.
-        bits: that they use.
-        signed: whether they have a sign.
-        padding: where there is no image.
+        bits: bits that they use.
+        signed: whether they are signed.
+        padding: mask of pixels outside the image.
         flags: what was guessed.
     """
 
@@ -53,7 +53,7 @@ class Samples:
 
 
 def settle(values: np.ndarray, layout: Layout, header: Dataset) -> Samples:
-    """Settles what the samples of a frame are."""
+    """Resolves the bits, sign and padding of a frame's samples."""
     found = Samples(values, layout.stored, layout.signed, None, [])
     if values.dtype.kind == "f":
         found.padding, _ = _padding(values, header, 0)
@@ -70,12 +70,12 @@ def settle(values: np.ndarray, layout: Layout, header: Dataset) -> Samples:
 
 
 def _padding(values: np.ndarray, header: Dataset, *bits: int) -> tuple[np.ndarray | None, bool]:
-    """Where the scanner put no image, and whether that took another reading of its value.
+    """Mask of the padding, and whether its value had to be reinterpreted.
 
     Args:
         values: of the frame.
-        header: with the padding value, and the other end of its range.
-        *bits: of which the value may be a number, read with the values' own sign.
+        header: has the padding value, and the other end of its range.
+        *bits: possible widths of the value, read with the sign of the values.
     """
     whole = values.dtype.kind != "f"
     for name, limit in _PADDING[:1] if whole else _PADDING[1:]:
@@ -92,7 +92,7 @@ def _padding(values: np.ndarray, header: Dataset, *bits: int) -> tuple[np.ndarra
 
 
 def _as_stored(value: float, bits: int, dtype: np.dtype) -> float:
-    """A padding value as the samples hold it, which may have been written with another sign."""
+    """A padding value as the samples hold it; it may have been written with another sign."""
     if dtype.kind == "f":
         return dtype.type(value)
     number = int(value)
@@ -104,13 +104,13 @@ def _as_stored(value: float, bits: int, dtype: np.dtype) -> float:
 
 
 def _extremes(found: Samples) -> tuple[int, int]:
-    """Smallest and largest value of what is no padding."""
+    """Smallest and largest value outside the padding."""
     values = found.values if found.padding is None else found.values[~found.padding]
     return (int(values.min()), int(values.max())) if values.size else (0, 0)
 
 
 def _settle_sign(found: Samples, layout: Layout) -> None:
-    """Reads samples with the other sign where they wrapped around by being read with this one."""
+    """Reads samples with the other sign if they wrapped around with this one."""
     if found.values.dtype.itemsize != 2 or layout.allocated != 16:
         return
     low, high = _extremes(found)
@@ -121,7 +121,7 @@ def _settle_sign(found: Samples, layout: Layout) -> None:
     counts = np.zeros(1 << 16, np.int64)
     for block in np.array_split(values.ravel(), max(1, values.size // _BLOCK)):
         counts += np.bincount(block.view(np.uint16), minlength=len(counts))
-    # Both ends of either reading are the middle two quarters, or the outer ones, of 16 bits.
+    # What lies at both ends in one reading lies in the middle half in the other.
     quarters = np.count_nonzero(counts.reshape(4, -1), axis=1)
     ends, inside = (quarters[[1, 2]], quarters[[0, 3]])
     if not found.signed:
@@ -133,7 +133,7 @@ def _settle_sign(found: Samples, layout: Layout) -> None:
 
 
 def _settle_high_bit(found: Samples, layout: Layout) -> None:
-    """Moves samples down that lie in the upper bits, where they do."""
+    """Shifts samples down if they are stored in the upper bits."""
     if layout.high is None or layout.high == layout.stored - 1:
         return
     shift = layout.high + 1 - layout.stored
@@ -146,7 +146,7 @@ def _settle_high_bit(found: Samples, layout: Layout) -> None:
 
 
 def _settle_unused_bits(found: Samples, layout: Layout, header: Dataset) -> None:
-    """Clears what is not of the image from the unused bits, or finds that more bits are used."""
+    """Clears foreign data from the unused bits, or finds that more bits are used."""
     bits = layout.stored
     if bits >= layout.allocated:
         return
@@ -157,7 +157,7 @@ def _settle_unused_bits(found: Samples, layout: Layout, header: Dataset) -> None
         return
     overlaid = any((tags.tag_integer(header, tag) or 0) >= bits for tag in OVERLAY_BIT_POSITIONS)
     if overlaid or (found.signed and low >= 0 and high < whole):
-        # Up and down again: a sign, if there is one, is repeated on the way down.
+        # Shifting up and down again extends the sign, if there is one.
         shift = found.values.dtype.itemsize * 8 - bits
         found.values = (found.values << shift) >> shift
         return

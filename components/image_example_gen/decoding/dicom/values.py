@@ -1,7 +1,7 @@
-"""Attributes of a DICOM dataset as numbers and text, whatever their writer made of them.
+"""Attributes of a DICOM data set as numbers and text, however they were written.
 
-Empty, of the wrong VR, text where numbers belong, raw bytes: everything that can't be read as what
-was asked for is as if it were not there.
+Values may be empty, have the wrong VR, or be text or raw bytes where numbers belong. A value that
+can't be read as the requested type counts as missing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def number(dataset: Dataset, name: str) -> float | None:
 
 
 def integer(dataset: Dataset, name: str) -> int | None:
-    """The first number of an attribute where it is whole."""
+    """The first number of an attribute, if it is whole."""
     found = number(dataset, name)
     return int(found) if found is not None and found == int(found) else None
 
@@ -53,13 +53,13 @@ def tag_integer(dataset: Dataset, tag: int) -> int | None:
 
 
 def integers(dataset: Dataset, name: str) -> list[int]:
-    """All numbers of an attribute where all are whole."""
+    """All numbers of an attribute, if all are whole."""
     found = numbers(dataset, name)
     return [int(n) for n in found] if all(math.isfinite(n) and n == int(n) for n in found) else []
 
 
 def text(dataset: Dataset, name: str) -> str:
-    """An attribute as stripped upper-case text, the first of several values."""
+    """The first value of an attribute as stripped upper-case text."""
     first = next(iter(_values(dataset, name)), "")
     if isinstance(first, bytes):
         first = first.decode("ascii", errors="replace")
@@ -75,12 +75,12 @@ def sequence(dataset: Dataset, name: str) -> list[Dataset]:
 
 
 def items(dataset: Dataset, name: str) -> list[Dataset]:
-    """Items of a sequence that hold anything."""
+    """Items of a sequence that are not empty."""
     return [item for item in sequence(dataset, name) if len(item)]
 
 
 def given(dataset: Dataset, name: str) -> bool:
-    """Whether an attribute is there and not empty."""
+    """Whether an attribute exists and is not empty."""
     return bool(_values(dataset, name))
 
 
@@ -91,7 +91,7 @@ def is_little_endian(dataset: Dataset) -> bool:
 
 
 def raw(dataset: Dataset, name: str) -> object:
-    """An attribute's value as pydicom gives it; None without one."""
+    """An attribute's value as pydicom returns it; None if it has none."""
     return _value(dataset, name)
 
 
@@ -118,7 +118,7 @@ def _value(dataset: Dataset, name: str) -> object:
 
 
 def _unpacked(data: bytes, name: str, little: bool) -> list[object]:
-    """Bytes that pydicom left alone, read by the VR that the standard gives the attribute."""
+    """Bytes that pydicom did not convert, read by the attribute's standard VR."""
     from pydicom.datadict import dictionary_VR
 
     kind = _BINARY.get(dictionary_VR(name))
@@ -132,7 +132,7 @@ def _number(value: object) -> float | None:
     if isinstance(value, bytes):
         value = value.decode("ascii", errors="replace")
     if isinstance(value, str):
-        # A decimal comma breaks the standard, but not the meaning.
+        # A decimal comma violates the standard, but its meaning is clear.
         value = value.strip(" \0").replace(",", ".")
     try:
         found = float(value)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 VALUE_TAGS = ("RescaleSlope", "RescaleIntercept")
-# A window of this share of all that the allocated bits can hold was chosen by nobody.
+# A window this wide, as a fraction of what the allocated bits can hold, is software's default.
 _WHOLE = 0.9
 
 Units = Callable[[np.ndarray], np.ndarray]
@@ -26,7 +26,7 @@ Units = Callable[[np.ndarray], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A window of a file, after PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+    """A window of a file, by PS3.3 C.11.2.1.2 and C.11.2.1.3."""
 
     center: float
     width: float
@@ -34,7 +34,7 @@ class Window:
 
     @property
     def edges(self) -> tuple[float, float]:
-        """Values that become black and white."""
+        """The values shown black and white."""
         center, width = self.center, self.width
         if self.function == "LINEAR":
             center, width = center - 0.5, width - 1
@@ -59,12 +59,12 @@ class Rescale:
     intercept: float
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """Samples to units."""
+        """Converts samples to units."""
         return samples * self.slope + self.intercept
 
 
 def frame_places(header: Dataset, frame: int, sequence: str) -> list[Dataset]:
-    """Where attributes of a frame may be: its own group, the shared one, the header; in order."""
+    """Where attributes of a frame may be, in order: its own group, the shared group, the header."""
     own = tags.sequence(header, "PerFrameFunctionalGroupsSequence")
     groups = own[frame : frame + 1]
     groups += tags.items(header, "SharedFunctionalGroupsSequence")[:1]
@@ -74,7 +74,7 @@ def frame_places(header: Dataset, frame: int, sequence: str) -> list[Dataset]:
 def modality(
     header: Dataset, frame: int, little: bool, extremes: tuple[float, float]
 ) -> tuple[Units | None, tuple[str, ...]]:
-    """How samples become units, None where they are units; and flags.
+    """How samples become units (None if they are units already), and flags.
 
     Args:
         header: of the file.
@@ -98,7 +98,7 @@ def _rescale(header: Dataset, frame: int) -> tuple[Units | None, tuple[str, ...]
         if not any(tags.given(place, name) for name in VALUE_TAGS):
             continue
         slope, intercept = (tags.number(place, name) for name in VALUE_TAGS)
-        # Either may be left empty; neither may be without meaning.
+        # Either may be empty; neither may be invalid.
         wrong |= slope == 0 or (slope is None and tags.given(place, VALUE_TAGS[0]))
         wrong |= intercept is None and tags.given(place, VALUE_TAGS[1])
         if slope == 0 or (slope is None and intercept is None):
@@ -120,7 +120,7 @@ def views(
         header: of the file.
         frame: whose attributes go before those of the file.
         little: byte order.
-        everything: units that the allocated bits span; infinite where all of them are used.
+        everything: units that the allocated bits span; infinite if all of them are used.
     """
     found: list[lookup_tables.Table | Window] = []
     wrong = False
@@ -160,7 +160,7 @@ def _table_view(table: lookup_tables.Table) -> View:
 
 
 def _windows(place: Dataset) -> tuple[list[Window], bool]:
-    """Windows that the standard allows, and whether there are others."""
+    """The valid windows, and whether there are invalid ones."""
     centers = tags.numbers(place, "WindowCenter")
     widths = tags.numbers(place, "WindowWidth")
     function = tags.text(place, "VOILUTFunction")
@@ -169,7 +169,7 @@ def _windows(place: Dataset) -> tuple[list[Window], bool]:
     found = []
     for center, width in zip(centers, widths, strict=False):
         if math.isfinite(center) and math.isfinite(width) and width > 0:
-            # The linear function can't be less than a step wide; units may be small numbers.
+            # The linear function needs a width of at least 1; units may be small numbers.
             exact = function == "LINEAR" and width < 1
             found.append(Window(center, width, "LINEAR_EXACT" if exact else function))
     wrong = len(found) < max(len(centers), len(widths)) or not known
