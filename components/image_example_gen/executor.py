@@ -20,7 +20,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Writes `examples` and `ingest_report`.
 
         Raises:
-            InputError: the data set cannot be ingested, or too much of it is broken.
+            InputError: the data set can't be ingested, or too many of its images are broken.
         """
         from tfx.components.util import examples_utils
         from tfx.proto import example_gen_pb2

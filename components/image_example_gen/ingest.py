@@ -1,6 +1,6 @@
-"""The Beam pipeline of an ingestion: units of work in, counts out.
+"""The Beam pipeline of ingestion: units of work in, counts out.
 
-Images never travel through Beam: each unit opens, encodes and writes its own, so memory depends
+Images never pass through Beam: each unit opens, encodes and writes its own, so memory depends
 neither on their number nor on how the runner shuffles.
 """
 
@@ -45,12 +45,12 @@ def add_ingestion(
         key: of the pseudonyms.
         examples: folder for Split-<name>/ folders of records.
         report: folder for report.json and the index.
-        mapping: table of identities and pseudonyms to write, where that was asked for.
+        mapping: table of identities and pseudonyms to write, if requested.
 
     Raises:
-        InputError: the data set cannot be ingested.
+        InputError: the data set can't be ingested.
     """
-    # Once: workers must not find a folder that came meanwhile.
+    # Resolved once: workers must not find a folder that arrived in the meantime.
     data = spans.resolved(data)
     source = open_source(data, task)
     source.check()

@@ -1,9 +1,9 @@
-"""The plan of an ingestion: which rows become which shard of which split.
+"""The plan of ingestion: assigns each row to a shard of a split.
 
-A unit of work is one shard. Rows are dealt to shards by hash, so every shard is a random mixture
-of its split. Units carry their rows compressed (some tens of bytes each), so the plan is small,
-needs no shared file system and leaves no trace on disk; images are opened by the workers alone.
-Patient ids are replaced by pseudonyms here, so the key never leaves the process that plans.
+A unit of work is one shard. A hash assigns rows to shards, so each shard is a random sample of its
+split. Units hold their rows compressed (tens of bytes per row), so the plan is small, requires no
+shared file system and leaves nothing on disk; only workers open images. Pseudonyms replace patient
+ids here, so the key never leaves the planning process.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def plan_units(
 ) -> Plan:
     """Reads the source's rows twice or thrice (to count, to deal); plans the units of every split.
 
-    A split without rows has one empty unit: the stages that follow look for a file in each.
+    A split without rows gets one empty unit, because later stages expect a file in each split.
 
     Args:
         source: rows and images.
-        data: shares of the splits, size of the shards.
+        data: fractions of the splits, size of the shards.
         seed: of the splits.
-        pseudonyms: in place of identities.
-        mapping: gets every identity with its pseudonym, where that was asked for.
+        pseudonyms: replace identities.
+        mapping: receives each identity with its pseudonym, if requested.
     """
     splitter, counts = plan_splits(_Rows(source), data.split, seed)
     most = _images_per_shard(source, data, sum(counts.values()))
@@ -85,9 +85,9 @@ def plan_units(
 
 
 def _images_per_shard(source: Source, data: DataSettings, rows: int) -> int:
-    """How many images a shard holds, from the stored size of some that lie evenly in the rows.
+    """How many images a shard holds, from the stored size of evenly spaced samples.
 
-    No shard is larger than `data.images_per_shard` images are, so few small ones need no look.
+    A shard holds at most `data.images_per_shard` images, so a data set of fewer needs no samples.
     """
     if rows <= data.images_per_shard:
         return data.images_per_shard
@@ -106,7 +106,7 @@ def _images_per_shard(source: Source, data: DataSettings, rows: int) -> int:
 
 
 def _planned(row: Row, split: str, pseudonyms: Pseudonyms) -> PlannedImage:
-    # Labels of unlabeled images are masked, so that nothing downstream can learn from them.
+    # Labels of unlabeled images are masked, so that no later stage can learn from them.
     masked = split == features.UNLABELED
     return PlannedImage(
         number=row.number,

@@ -1,7 +1,7 @@
-"""Keyed hashes in place of the identities of patients, studies, slides and images.
+"""Keyed hashes that replace the identities of patients, studies, slides and images.
 
-A plain hash of a patient number can be undone by trying every number; an HMAC can't be without
-the key. The key is a file (or an environment variable) that never enters an artifact or a log.
+A plain hash of a patient number can be reversed by trying all numbers; an HMAC can't, without its
+key. The key is in a file or an environment variable and never enters an artifact or a log.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SHORTEST = 16
 
 
 class Pseudonyms:
-    """Replaces identities by 32 hex digits, the same for the same key."""
+    """Replaces identities with 32 hex digits, which depend only on identity and key."""
 
     def __init__(self, key: bytes):
         self._key = key
@@ -38,11 +38,11 @@ class Pseudonyms:
         return self._hash("image", identity)
 
     def study(self, identity: str) -> str:
-        """Pseudonym of a study; nothing for one that is not known."""
+        """Pseudonym of a study; empty if the study is unknown."""
         return self._hash("study", identity) if identity else ""
 
     def slide(self, identity: str) -> str:
-        """Pseudonym of a slide; nothing for one that is not known."""
+        """Pseudonym of a slide; empty if the slide is unknown."""
         return self._hash("slide", identity) if identity else ""
 
     def _hash(self, kind: str, identity: str) -> str:
@@ -82,9 +82,9 @@ def read_key(source: str, id_key_file: str) -> bytes:
 
 
 class IdMapping:
-    """Table of which pseudonym is whose, readable by its owner only; there when it is complete.
+    """Table of identities and their pseudonyms, readable only by its owner; appears once complete.
 
-    It undoes what the pseudonyms are for, so it lies beside the key, never among the artifacts.
+    It reverses pseudonymization, so it is stored beside the key, never among the artifacts.
     """
 
     COLUMNS = ("kind", "identity", "pseudonym")
@@ -93,14 +93,14 @@ class IdMapping:
         """Constructs the table.
 
         Args:
-            id_key_file: the key's, whose folder the table is put into.
+            id_key_file: the key's file; the table is written to its folder.
 
         Raises:
             InputError: the key has no file.
         """
         if not id_key_file:
             raise InputError(
-                "data.id_mapping is put beside the key's file, but the key comes from the "
+                "data.id_mapping is written beside the key's file, but the key comes from the "
                 f"environment variable {KEY_VARIABLE}: name a file in data.id_key_file"
             )
         self.path = f"{id_key_file}.mapping.csv"
@@ -110,7 +110,7 @@ class IdMapping:
     def __enter__(self) -> Self:
         folder, name = os.path.split(self.path)
         for left in glob.iglob(f".{glob.escape(name)}.*.part", root_dir=folder or "."):
-            os.remove(os.path.join(folder, left))  # a run that was killed left identities there
+            os.remove(os.path.join(folder, left))  # left with identities by a run that was killed
         with contextlib.ExitStack() as opening:
             partial = opening.enter_context(replacing(self.path))
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -124,7 +124,7 @@ class IdMapping:
         return self
 
     def add(self, kind: str, identity: str, pseudonym: str) -> None:
-        """Writes an identity; all but those of images, which come once, are held to be unique."""
+        """Writes an identity once; images occur once anyway, so their identities are not kept."""
         if not identity or pseudonym in self._seen:
             return
         if kind != "image":
@@ -141,7 +141,7 @@ class IdMapping:
 
 
 def ensure_key_file(path: str) -> str:
-    """Makes a random key at `path`, readable by its owner only, unless there is one already."""
+    """Creates a random key at `path`, readable only by its owner, unless the file exists."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

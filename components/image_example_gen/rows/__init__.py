@@ -1,1 +1,1 @@
-"""What a source gives (rows) and where it goes (splits, units of work). Opens no file."""
+"""What a source yields (rows) and where it goes (splits, units of work). Opens no file."""

@@ -1,11 +1,10 @@
-"""Which split an image goes to: decided by patient, the same whatever other data there is.
+"""Assigns images to splits by patient, independently of all other data.
 
-A patient's place is a hash of the seed and the patient's id. So an old patient never changes side
-when data are added, removed or reordered, and any worker can compute it alone. The hash knows
-nothing of labels and sites, so every label and every site is divided by the same shares, up to
-chance. Chance is no small matter for a class of few patients: of ten, all may miss a split. Such
-classes are counted out to the splits instead (`data.split.stratify_below`); their patients may
-move when new ones arrive.
+A hash of the seed and the patient's id decides. So a patient keeps its split when data are added,
+removed or reordered, and each worker can compute it alone. The hash ignores labels and sites, so
+each label and each site is split by the same fractions, up to chance. Chance matters for a class of
+few patients: of ten, all may miss a split. Such classes are dealt to the splits by count instead
+(`data.split.stratify_below`); their patients may move when new ones arrive.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _NEEDIEST_FIRST = (features.TRAIN, features.TEST, features.VALIDATION)
 
 
 def uniform(*parts: object) -> float:
-    """A number in [0, 1) that depends on nothing but its arguments."""
+    """A number in [0, 1) that depends only on the arguments."""
     text = "\x1f".join(str(part) for part in parts)
     data = text.encode(errors="surrogateescape")  # file names need not be UTF-8
     digest = hashlib.blake2b(data, digest_size=8).digest()
@@ -59,7 +58,7 @@ class Splitter:
         self._bounds = bounds
 
     def split(self, row: Row) -> str:
-        """Split of the row: the domain's, else the source's own, else the patient's place."""
+        """Split of the row: the domain's, else the source's own, else the patient's."""
         if row.domain == features.SHIFTED:
             return features.SHIFTED
         if row.split is not None and not self.divides(row):
@@ -87,15 +86,15 @@ def _fractions(shares: SplitSettings, carve: bool) -> dict[str, float]:
 def plan_splits(
     rows: Iterable[Row], shares: SplitSettings, seed: int
 ) -> tuple[Splitter, Counter[str]]:
-    """Returns the splitter that suits the source, and how many rows it sends to each split.
+    """Returns the splitter for the source, and the number of rows of each split.
 
-    Validation is carved out of train when the source gives a split to every in-distribution row
-    but never `validation`. The rows are read twice if a class has to be dealt.
+    Validation is taken from train if the source assigns a split to each in-distribution row but
+    never `validation`. The rows are read twice if a class has to be dealt.
 
     Args:
-        rows: anew at every iteration.
-        shares: of the splits.
-        seed: of the splits.
+        rows: iterable more than once.
+        shares: fractions of the splits.
+        seed: seed of the splits.
     """
     counts: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
     plain, carving = Splitter(shares, seed), Splitter(shares, seed, carve=True)

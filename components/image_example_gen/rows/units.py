@@ -1,4 +1,4 @@
-"""Units of work of an ingestion: the rows of one shard, compressed."""
+"""Units of work of ingestion: the rows of one shard, compressed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BLOCK = 64
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PlannedImage:
-    """A row as the worker needs it: `image` is the source's reference, ids are pseudonyms."""
+    """A row for a worker: `image` is the source's reference, ids are pseudonyms."""
 
     number: int
     image: str
@@ -52,7 +52,7 @@ class Unit:
 
 
 class Blocks:
-    """A unit's rows while they are dealt, compressed a block at a time."""
+    """Collects a unit's rows, compressing them block by block."""
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []

@@ -37,10 +37,10 @@ _RESERVED = frozenset(_IDS.split())
 
 
 class SplitSettings(Settings):
-    """Shares of in-distribution patients per split; they sum to 1. Shifted images are never split.
+    """Fractions of in-distribution patients by split; their sum is 1. Shifted images aren't split.
 
-    Used for rows without a `split` of their own. Where the source gives splits but no
-    `validation`, the share of `validation` is taken out of `train`, by patient.
+    Used for rows without a `split` of their own. If the source has splits but no `validation`,
+    that fraction is taken from `train`, by patient.
     """
 
     unlabeled: float = Field(0.4, ge=0, lt=1, description="fraction for pretraining, labels unread")
@@ -60,12 +60,12 @@ class SplitSettings(Settings):
     def _whole(self) -> Self:
         total = self.unlabeled + self.train + self.validation + self.test
         if abs(total - 1) > 1e-6:
-            raise ValueError(f"the four shares sum to {total:g}, they must sum to 1")
+            raise ValueError(f"the four fractions sum to {total:g}; they must sum to 1")
         return self
 
 
 class SyntheticSettings(Settings):
-    """Size and difficulty of the synthetic chest-film-like data set (no real patients)."""
+    """Size and difficulty of the synthetic chest films (no real patients)."""
 
     patients: int = Field(400, ge=20, description="patients of the in-distribution hospital")
     shifted_patients: int = Field(120, ge=0, description="patients of the shifted hospital")
@@ -149,7 +149,7 @@ class TfrecordSettings(Settings):
 
 
 class TfdsSettings(Settings):
-    """Which TensorFlow Datasets builder, and what of its features."""
+    """Which TensorFlow Datasets builder and which of its features to read."""
 
     name: str = Field("", description="name[/config][:version]; empty: root is the prepared folder")
     keys: dict[str, str] = Field(
@@ -164,7 +164,7 @@ class TfdsSettings(Settings):
 
 
 class SourceSettings(Settings):
-    """A data set: where it is, and what of it is used."""
+    """A data set: where it is, and which part of it is used."""
 
     source: SourceName = Field(
         "synthetic", description="layout of the data set; see docs/sources.md"
@@ -320,11 +320,11 @@ class DataSettings(SourceSettings):
 
     @property
     def has_synthetic(self) -> bool:
-        """Whether any image is made up."""
+        """Whether any image is synthetic."""
         return "synthetic" in (self.source, *(part.source for part in self.parts))
 
     def of_part(self, part: PartSettings) -> DataSettings:
-        """The settings under which a part of a combination is read."""
+        """The settings with which a part of a combination is read."""
         own = {name: getattr(part, name) for name in SourceSettings.model_fields}
         if self.patients == "per_image":
             own["patients"] = self.patients

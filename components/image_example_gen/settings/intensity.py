@@ -1,4 +1,4 @@
-"""Settings of the intensity policy, which decoding applies and docs/intensity.md explains."""
+"""Settings of the intensity policy, which docs/intensity.md explains."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainer_modules.settings import Settings
 
 
 class ByRule(Settings):
-    """The range that is shown is found in the file."""
+    """The file determines the displayed range."""
 
     rule: Literal["auto", "declared", "window", "minmax"] = Field(
         "auto",
@@ -21,7 +21,7 @@ class ByRule(Settings):
 
 
 class ByPercentiles(Settings):
-    """The range that is shown is that of most pixels of an image."""
+    """Percentiles of an image's pixels determine the displayed range."""
 
     rule: Literal["percentile"] = "percentile"
     low: float = Field(0.5, ge=0, lt=100, description="percent of the pixels that are black")
@@ -33,7 +33,7 @@ class ByPercentiles(Settings):
 
 
 class ByLimits(Settings):
-    """The range that is shown is the same for all images."""
+    """The displayed range is the same for all images."""
 
     rule: Literal["fixed"] = "fixed"
     low: float = Field(description="value shown black, after DICOM's rescale")
@@ -51,7 +51,7 @@ def _ordered(settings: Any) -> Any:
 
 
 def _rule_alone(value: object) -> object:
-    """A rule that takes no numbers may be given alone: `data.intensity=minmax`."""
+    """A rule without numbers may be given by name: `data.intensity=minmax`."""
     return {"rule": value} if isinstance(value, str) else value
 
 

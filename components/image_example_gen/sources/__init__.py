@@ -1,1 +1,1 @@
-"""Where images come from, a module for each `data.source`. Imports decoding and tables."""
+"""Sources of images, a module for each `data.source`. Imports decoding and tables."""

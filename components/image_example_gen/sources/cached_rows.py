@@ -1,4 +1,4 @@
-"""Rows that cost a look into every file, kept after the first pass in some tens of bytes each."""
+"""Rows that require opening each file, kept after the first pass in tens of bytes each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK = 256
 
 
 class CachedRows:
-    """Replays rows. Compressed in memory, because rows on disk would be patient ids on disk."""
+    """Replays rows, compressed in memory: on disk they would leave patient ids there."""
 
     def __init__(self, rows: Iterable[Row]):
         self._blocks: list[bytes] = []

@@ -2,12 +2,12 @@
 
 Each part is a data set with a role: `in_distribution` (its own splits, or those of `data.split`),
 `shifted` (all of it), or `unlabeled` (all of it joins the unlabeled split, without labels).
-Whatever part it comes from, an `in_distribution` part's own shifted images stay shifted.
+Shifted images of an `in_distribution` part stay shifted.
 
-Every in-distribution part must have all of `task.labels`, a shifted one at least one (a label that
-it lacks is unknown there), an unlabeled one none. A subgroup that a part lacks is `unknown` there.
-Rows are counted through the parts, in the order of the list. The same patient number in two data
-sets is two patients, unless their parts share a `name`.
+An in-distribution part must have all of `task.labels`, a shifted one at least one of them (a label
+that it lacks is unknown there), an unlabeled one none. A subgroup that a part lacks is `unknown`.
+Rows are numbered across the parts, in the order of the list. The same patient id in two data sets
+means two patients, unless their parts share a `name`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CombinedSource:
         self._parts = [_Part(n, part, data, task) for n, part in enumerate(data.parts)]
 
     def check(self) -> None:
-        """See `rows.Source`; names the part that is at fault."""
+        """See `rows.Source`; errors name the part."""
         for name in self._data.subgroups:
             if not any(part.has_subgroup(name) for part in self._parts):
                 raise InputError(f"data.subgroups names '{name}', which no part of data.parts has")
@@ -80,7 +80,7 @@ class CombinedSource:
         return self._parts[int(place)].load(own, max_pixels)
 
     def counts(self) -> Mapping[str, int]:
-        """See `rows.Source`; each part's under its name."""
+        """See `rows.Source`; each part's counts under its name."""
         return {
             f"{part.name}: {kind}": count
             for part in self._parts
@@ -89,10 +89,10 @@ class CombinedSource:
 
 
 class _Part:
-    """One data set under its role."""
+    """One data set in its role."""
 
     def __init__(self, place: int, part: PartSettings, data: DataSettings, task: TaskSettings):
-        # Imported here, because the registry that opens parts also opens this source.
+        # Imported late: the registry that opens parts also opens this source.
         from components.image_example_gen.sources.registry import open_source
 
         self._place = place
@@ -116,7 +116,7 @@ class _Part:
             if self._role == _SHIFTED and not self._labels():
                 raise InputError(
                     f"task.labels {', '.join(self._task.labels)}: this data set has none of them; "
-                    "a shifted part is evaluated and needs one, if need be through label_columns"
+                    "a shifted part is evaluated and needs one; label_columns can map names"
                 )
             self._opened().check()
 
@@ -170,7 +170,7 @@ class _Part:
         return f"{self.name}\x1f{identity}" if identity else ""
 
     def _labels(self) -> tuple[str, ...]:
-        """Labels that the part is asked for: all of them where it is in distribution."""
+        """Labels that the part must have: all of them if it is in distribution."""
         if self._role == _UNLABELED:
             return ()
         offered = self._offered().labels
@@ -191,7 +191,7 @@ class _Part:
             groups = self._subgroups()
             bins = {k: v for k, v in self._own.subgroup_bins.items() if k in groups}
             data = self._own.model_copy(update={"subgroups": groups, "subgroup_bins": bins})
-            # A copy, because a task of its own needs a label, which an unlabeled part does not.
+            # A copy without validation: a task needs a label, an unlabeled part has none.
             labels = self._labels()
             own = {k: v for k, v in self._task.uncertain_by_label.items() if k in labels}
             task = self._task.model_copy(update={"labels": labels, "uncertain_by_label": own})
@@ -201,7 +201,7 @@ class _Part:
 
 @contextlib.contextmanager
 def _naming(title: str) -> Iterator[None]:
-    """Puts the part's name before the message of an InputError."""
+    """Prefixes the message of an InputError with the part's name."""
     try:
         yield
     except InputError as error:

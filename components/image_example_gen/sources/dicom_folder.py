@@ -2,22 +2,22 @@
 
 Input: every DICOM image below `data.root`, whatever its name; every frame of a multi-frame file is
     an image (`data.dicom.frames`: all, first or middle). DICOMDIR, files that are not DICOM, and
-    objects that are no images (reports, presentation states, key objects, plans, segmentations)
-    are left aside and counted. docs/intensity.md says how values become gray levels.
+    objects that are not images (reports, presentation states, key objects, plans, segmentations)
+    are skipped and counted. docs/intensity.md explains how values become gray levels.
 Labels: DICOM has none. `data.dicom.table` names a CSV or Parquet file below root with the task's
     label columns and one of the columns `path` (below root), `SOPInstanceUID`,
     `SeriesInstanceUID`, `StudyInstanceUID`, `AccessionNumber`, `PatientID`, by which its rows are
     matched; columns `site`, `domain` and `split` are used as in a manifest. Rows without a file
     and files without a row are counted, and end the run past `data.max_unmatched_fraction`.
-    Without a table the folder can be an unlabeled part of a combination. A manifest may also name
-    DICOM files one by one.
+    Without a table the folder can be an unlabeled part of a combination. A manifest may also list
+    single DICOM files.
 Metadata: the patient is PatientID; the study is StudyInstanceUID, whose images stay together under
     `data.patients=per_image`. Subgroups, the allow-list of what leaves the header: `sex`, `age` (90
     and more is 90), `view`, `modality`, `body_part`, `manufacturer`. Everything else is dropped: no
     tag reaches a record.
-Burnt-in text: pixels are never trusted to be free of names. Files that say BurnedInAnnotation YES,
-    or do not say NO, are counted in the ingest report (`flags`); look at them before sharing.
-Official split: the table's `split` column, where it has one.
+Burnt-in text is not detected: pixels may show names. Files whose BurnedInAnnotation is not NO are
+    counted in the ingest report (`flags`); look at them before sharing.
+Official split: the table's `split` column, if it has one.
 Citation, license: those of the data set.
 """
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _KEYS = (
     PATH, "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID",
 )  # fmt: skip
-# What `counts` says of the table.
+# Names of the table's entries in `counts`.
 _UNMATCHED_ROWS = "table_rows_without_a_file"
 _UNMATCHED_FILES = "files_without_a_table_row"
 _SUBGROUPS = {
@@ -75,12 +75,12 @@ class DicomSource(FileSource):
         self._data = data
         self._task = task
         self._subgroup_columns = [SubgroupColumn(s, data.subgroup_bins) for s in data.subgroups]
-        # Of the first pass over the folder.
+        # Counts of the first pass over the folder.
         self._left_aside: Counter[str] = Counter()
         self._files = self._without_row = 0
 
     def check(self) -> None:
-        """See `rows.Source`; opens the headers of all files."""
+        """See `rows.Source`; reads the headers of all files."""
         self._check_files()
         for name in self._data.subgroups:
             if name not in _SUBGROUPS:
@@ -89,7 +89,7 @@ class DicomSource(FileSource):
                 )
         if self._table is None and self._task.labels:
             raise InputError(
-                "data.dicom.table is empty: DICOM files hold no labels; name a table with label "
+                "data.dicom.table is empty: DICOM files have no labels; name a table with label "
                 f"columns and one of {', '.join(_KEYS)}, or use the folder as an unlabeled part "
                 "of source 'combined'"
             )
@@ -171,7 +171,7 @@ class DicomSource(FileSource):
                 yield self._row(number, path, frame, found.tags, known)
 
     def _known(self, path: str, tags: Dataset | None) -> Annotation | None:
-        """What the table says of a file."""
+        """The table's entry for a file."""
         if self._annotations is None:
             return None
         return self._annotations.get(path if self._key == PATH else _text(tags, self._key))
@@ -220,9 +220,7 @@ class DicomSource(FileSource):
         if os.path.isabs(name) or ".." in name.split("/"):
             raise InputError(f"data.dicom.table '{name}': give a path inside data.root")
         if not os.path.isfile(os.path.join(self._root, name)):
-            raise InputError(
-                f"data.dicom.table: there is no file '{name}' in data.root '{self._root}'"
-            )
+            raise InputError(f"data.dicom.table: no file '{name}' in data.root '{self._root}'")
         return Table(self._root, name)
 
     @property
@@ -244,7 +242,7 @@ class DicomSource(FileSource):
         return [self._table.path] if self._table else []
 
     def _no_rows(self) -> str:
-        return "holds no DICOM image: name the folder of the DICOM files"
+        return "contains no DICOM image: name the folder of the DICOM files"
 
 
 def _text(tags: Dataset | None, name: str) -> str:

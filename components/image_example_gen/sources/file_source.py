@@ -1,8 +1,7 @@
 """Base of the sources whose images are files below `data.root`.
 
-It checks that the files are there and inside the root, refuses rows that say the same thing twice,
-and takes the fingerprint. What a row says is the subclasses' business. Messages never show a path
-or a patient id.
+It checks that the files exist inside the root, refuses duplicate rows, and takes the fingerprint.
+Subclasses decide what a row means. Messages never show a path or a patient id.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class FileSource(abc.ABC):
-    """Rows that name files.
+    """Rows that refer to files.
 
     Attributes:
-        name: the table or folder that messages name.
+        name: table or folder, for messages.
     """
 
     name = ""
@@ -37,11 +36,11 @@ class FileSource(abc.ABC):
     def __init__(self, data: SourceSettings):
         self._root = data.root
         self._intensity = data.intensity
-        # Where the rows' paths start; a subclass may move it.
+        # Folder of the rows' paths; a subclass may change it.
         self._base = data.root
 
     def check(self) -> None:
-        """See `rows.Source`: folder, columns, every value, duplicate rows, paths, one image."""
+        """See `rows.Source`: folder, columns, all values, duplicate rows, paths, one image."""
         self._check_files()
         keys = array.array("Q")
         found, count = False, 0
@@ -53,14 +52,14 @@ class FileSource(abc.ABC):
             raise InputError(f"{self.name} {self._no_rows()}")
         if not found:
             raise InputError(
-                f"none of the {count} images that {self.name} names exists below "
+                f"none of the {count} images in {self.name} exists below "
                 f"'{os.path.abspath(self._base)}': {self._where_images_are()}; check data.root and "
                 "that the image folder was copied"
             )
         self._refuse_duplicates(keys)
 
     def fingerprint(self) -> str:
-        """See `rows.Source`: the tables' bytes, and size and time of every image."""
+        """See `rows.Source`: the tables' bytes, and size and time of each image."""
         self._check_files()
         digest = hashlib.sha256()
         for path in self._tables():
@@ -102,10 +101,10 @@ class FileSource(abc.ABC):
 
     @abc.abstractmethod
     def _tables(self) -> Sequence[str]:
-        """Paths of the tables, whose every byte counts."""
+        """Paths of the tables, whose bytes enter the fingerprint."""
 
     def _check_files(self) -> None:
-        """Raises InputError unless the folder and the tables are there."""
+        """Raises InputError unless the folder and the tables exist."""
         if not os.path.isdir(self._root):
             raise InputError(f"data.root '{self._root}' is not a folder: name the data set's")
 
@@ -116,11 +115,11 @@ class FileSource(abc.ABC):
         return "paths are relative to data.root"
 
     def _inside(self, row: Row) -> os.stat_result | None:
-        """Returns the stat of a row's file, None where there is none."""
+        """Returns the stat of a row's file, None if it does not exist."""
         return self._inside_path(row.number, row.image)
 
     def _inside_path(self, number: int, image: str) -> os.stat_result | None:
-        """Returns a file's stat, None where there is none; refuses links out of the root."""
+        """Returns a file's stat, None if it does not exist; refuses links out of the root."""
         path = os.path.join(self._base, image)
         folder = _real_folder(os.path.dirname(path))
         try:
@@ -143,10 +142,10 @@ class FileSource(abc.ABC):
             return None
 
     def _refuse_duplicates(self, keys: array.array[int]) -> None:
-        """Raises InputError for rows that say the same image of the same patient twice.
+        """Raises InputError for rows that list the same image of the same patient twice.
 
-        The same file under two patients or two splits is no slip of the table's but a leak:
-        that is left to DataGate, which names it as one. Eight bytes a row are held.
+        The same file under two patients or in two splits is not a duplicate but a leak, which
+        DataGate reports. Takes eight bytes per row.
         """
         import numpy as np
 
@@ -167,9 +166,9 @@ class FileSource(abc.ABC):
 
 
 def files_below(root: str, folder: str) -> Iterator[str]:
-    """Yields the paths, below root, of all files of a folder; skips names that begin with a dot.
+    """Yields the paths, below root, of all files in a folder; skips names that begin with a dot.
 
-    Holds the names of one folder at a time, and follows no link to a folder.
+    Holds the names of one folder at a time, and does not follow links to folders.
     """
     with os.scandir(os.path.join(root, folder)) as entries:
         found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)

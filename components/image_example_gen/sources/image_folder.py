@@ -1,16 +1,16 @@
 """Source `image_folder`: one folder for each class.
 
-Input: every file below `data.root/CLASS/`, or below `data.root/SPLIT/CLASS/` where the folders at
-    the top are called train, val, valid, validation, test, unlabeled. Names that begin with a dot
-    are skipped; what is no image is quarantined. DICOM files are read as well.
-Labels: a multiclass task takes the folder's name as the class (`task.classes`; 'Lung Opacity' is
-    also `lung_opacity`). A binary task is 1 in the folder that is called like the label, 0 in the
-    others. Folders below `unlabeled/` need no meaning.
+Input: every file below `data.root/CLASS/`, or below `data.root/SPLIT/CLASS/` if the top folders are
+    named train, val, valid, validation, test or unlabeled. Names that begin with a dot are
+    skipped; files that are not images are quarantined. DICOM files are read, too.
+Labels: the folder's name is the class of a multiclass task (`task.classes`; 'Lung Opacity' matches
+    `lung_opacity`). A binary label is 1 in the folder of its name, 0 in the others. Folders below
+    `unlabeled/` may have any names.
 Metadata: the patient is the first group of `data.image_folder.patient_pattern` in the path below
     root. Without a pattern every image counts as its own patient, so that two images of one
-    patient may end up on both sides of a split, which nobody then checks: give a pattern wherever
-    file names tell patients.
-Official split: the folders train, val and test, where there are any.
+    patient may be in different splits without notice: give a pattern if file names contain the
+    patient.
+Official split: the folders train, val and test, if there are any.
 Citation, license: those of the data set.
 """
 
@@ -44,7 +44,7 @@ _SHOWN = 20
 
 
 class ImageFolderSource(FileSource):
-    """Rows of class folders, in the order of their names."""
+    """Rows of class folders, in alphabetical order."""
 
     name = "data.root"
 
@@ -67,7 +67,7 @@ class ImageFolderSource(FileSource):
         super().check()
 
     def offers(self) -> Offer:
-        """See `rows.Source`: whatever the one label is called."""
+        """See `rows.Source`: any name for the one label."""
         return Offer(None, frozenset(), bool(self._pattern.pattern))
 
     def rows(self) -> Iterator[Row]:
@@ -89,11 +89,11 @@ class ImageFolderSource(FileSource):
                 )
 
     def _meanings(self) -> list[tuple[str, str | None, float | None]]:
-        """Folders, with the split and the label that each stands for."""
+        """Yields each folder with its split and label."""
         tops = _folders(self._root)
         if not tops:
             raise InputError(
-                f"data.root '{self._root}' holds no folder: one for each class is needed"
+                f"data.root '{self._root}' contains no folder; give one for each class"
             )
         if not all(name.lower() in _SPLITS for name in tops):
             classes: list[tuple[str, str | None, str]] = [(name, None, name) for name in tops]
@@ -113,7 +113,7 @@ class ImageFolderSource(FileSource):
                 continue
             names = _folders(os.path.join(self._root, top))
             if not names:
-                raise InputError(f"data.root: '{top}' holds no folder: one for each class")
+                raise InputError(f"data.root: '{top}' contains no folder; give one for each class")
             for name in names:
                 yield f"{top}/{name}", split, name
 
@@ -121,15 +121,15 @@ class ImageFolderSource(FileSource):
         if not self._task.labels:
             return None
         if self._task.kind == "multilabel":
-            raise InputError("task.kind multilabel: a class folder says one class; use a manifest")
+            raise InputError("task.kind multilabel: a folder gives only one class; use a manifest")
         if self._task.kind == "multiclass":
             return float(self._class(folder))
         label = self._task.labels[0]
         meant = self._data.label_columns.get(label, label)
         if not any(meant in (name, snake_case(name)) for name in folders):
             raise InputError(
-                f"task.labels names '{label}': none of the folders {_listed(folders)} is called "
-                "so; say which one it is: data.label_columns={" + f"{label}: FOLDER" + "}"
+                f"task.labels names '{label}': none of the folders {_listed(folders)} has this "
+                "name; map it: data.label_columns={" + f"{label}: FOLDER" + "}"
             )
         return float(meant in (folder, snake_case(folder)))
 
@@ -139,7 +139,7 @@ class ImageFolderSource(FileSource):
             if name in self._task.classes:
                 return self._task.classes.index(name)
         raise InputError(
-            f"data.root: folder '{folder}' is no class of task.classes "
+            f"data.root: folder '{folder}' is not one of task.classes "
             f"({_listed(self._task.classes)})"
         )
 
@@ -163,7 +163,7 @@ class ImageFolderSource(FileSource):
         return []
 
     def fingerprint(self) -> str:
-        """See `rows.Source`: the names count as well, for they are the labels."""
+        """See `rows.Source`: includes the names, because they are the labels."""
         import hashlib
 
         digest = hashlib.sha256(super().fingerprint().encode())
@@ -172,7 +172,7 @@ class ImageFolderSource(FileSource):
         return digest.hexdigest()
 
     def _no_rows(self) -> str:
-        return "has class folders, but no file in them"
+        return "has class folders, but they contain no file"
 
 
 def _folders(path: str) -> list[str]:

@@ -64,7 +64,7 @@ class ManifestSource(FileSource):
         self._subgroup_columns = [SubgroupColumn(s, data.subgroup_bins) for s in data.subgroups]
 
     def offers(self) -> Offer:
-        """See `rows.Source`: any column may be either."""
+        """See `rows.Source`: any column may be a label or a subgroup."""
         self._check_files()
         header = self._table.header()
         labels = {label for label, column in self._labels.items() if column in header}
@@ -106,7 +106,7 @@ class ManifestSource(FileSource):
             raise InputError(f"data.manifest '{self.name}': give a path inside data.root")
         if not os.path.isfile(self._table.path):
             raise InputError(
-                f"data.manifest: there is no file '{self.name}' in data.root '{self._root}'; "
+                f"data.manifest: no file '{self.name}' in data.root '{self._root}'; "
                 "accepted are .csv, .csv.gz and .parquet"
             )
         self._check_columns()

@@ -1,4 +1,4 @@
-"""The registry of sources, and what may be asked of them before anything heavy is imported."""
+"""The registry of sources, and checks that import nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from components.image_example_gen.sources.selected_sites import SelectedSites
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
-# data.source -> module and class; imported when asked for, so that a source may need heavy
-# libraries. Modules have their full names here, by which ingestion's cache key finds them. A new
-# source is a module with a class of rows.Source, a line here and a value of settings.SourceName.
+# data.source -> module and class; imported on demand, so that a source may need heavy libraries.
+# Modules have full names, by which the digest of ingestion's code finds them. A new source is a
+# module with a class of rows.Source, a line here and a value of settings.SourceName.
 _SOURCES = {
     "camelyon16": ("components.image_example_gen.sources.public.camelyon16", "Camelyon16Source"),
     "camelyon17": ("components.image_example_gen.sources.public.camelyon17", "Camelyon17Source"),
@@ -52,19 +52,19 @@ def open_source(data: DataSettings, task: TaskSettings) -> Source:
 
 
 def check_source(data: DataSettings, task: TaskSettings) -> None:
-    """Raises InputError when the data set cannot be ingested; imports neither TensorFlow nor TFX.
+    """Raises InputError if the data set can't be ingested; imports neither TensorFlow nor TFX.
 
-    Lists the data set, but opens no image: broken images are the quarantine's business.
+    Lists the data set, but opens no image: broken ones are quarantined at ingestion.
     """
     open_source(spans.resolved(data), task).check()
 
 
 def data_fingerprint(data: DataSettings, task: TaskSettings) -> str:
-    """Hex digest of what the source holds: another digest means that records may differ."""
+    """Hex digest of the source's content: a different digest means that records may differ."""
     found = spans.resolved(data)
     content = open_source(found, task).fingerprint()
     if found == data:
         return content
-    # The same content in a new folder is a new span: the report has to name it.
+    # The same content in a new folder is a new span, which the report must name.
     roots = (found.root, *(part.root for part in found.parts))
     return hashlib.sha256("\n".join((content, *roots)).encode()).hexdigest()

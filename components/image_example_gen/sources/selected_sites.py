@@ -1,4 +1,4 @@
-"""Which sites of a source take part, and which of them are the shifted domain."""
+"""Selects sites of a source, and which of them form the shifted domain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SelectedSites:
-    """A source under `data.sites` and `data.shifted_sites`; row numbers stay the source's."""
+    """A source restricted by `data.sites` and `data.shifted_sites`; row numbers don't change."""
 
     def __init__(self, source: Source, data: SourceSettings):
         self._source = source
@@ -33,7 +33,7 @@ class SelectedSites:
             if unknown:
                 shown = ", ".join(sorted(found)[:20])
                 raise InputError(
-                    f"data.{setting} names '{unknown[0]}', which has no image; there are {shown}"
+                    f"data.{setting} names '{unknown[0]}', which has no image; sites are {shown}"
                 )
         if self._sites and self._shifted - self._sites:
             raise InputError(

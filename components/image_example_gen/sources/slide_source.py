@@ -1,4 +1,4 @@
-"""Base of the sources that cut whole slides into tiles."""
+"""Base of the sources that cut whole-slide images into tiles."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _SAMPLES = 64
 
 @dataclasses.dataclass(frozen=True)
 class Slide:
-    """A slide and what is known of it.
+    """A slide and what is known about it.
 
     Attributes:
-        path: below data.root.
+        path: relative to data.root.
         patient: its id.
         center: hospital, the site of its tiles.
-        split: official split, None where there is none.
-        annotation: path of its outlines, below data.root; empty without.
-        elsewhere: label of tissue outside the outlines, None where that is not known.
+        split: official split, None if there is none.
+        annotation: path of its outlines, relative to data.root; empty if there are none.
+        elsewhere: label of tissue outside the outlines, None if unknown.
     """
 
     path: str
@@ -74,17 +74,17 @@ class SlideSource(abc.ABC):
         """Lists the slides.
 
         Raises:
-            InputError: the layout is not that of the data set.
+            InputError: the folder does not have the data set's layout.
         """
 
     def tables(self) -> Sequence[str]:
-        """Paths of tables whose every byte counts."""
+        """Paths of tables whose bytes enter the fingerprint."""
         return ()
 
     def check(self) -> None:
-        """See `rows.Source`: layout, outlines and resolution of every slide; looks for no tissue.
+        """See `rows.Source`: layout, outlines and resolution of each slide, but no tissue.
 
-        A slide that can't be opened is one quarantined image.
+        A slide that can't be opened counts as one quarantined image.
         """
         if self._task.classes and self._task.labels:
             raise InputError(
@@ -110,7 +110,7 @@ class SlideSource(abc.ABC):
         if not readable:
             raise InputError(
                 f"none of the {len(self._slides)} slides below data.root '{self._root}' can be "
-                "opened: pyramidal TIFFs, whole ones, are expected"
+                "opened; complete pyramidal TIFFs are expected"
             )
 
     def offers(self) -> Offer:
@@ -118,7 +118,7 @@ class SlideSource(abc.ABC):
         return Offer(self._names.known(), frozenset(SUBGROUPS))
 
     def fingerprint(self) -> str:
-        """See `rows.Source`: names, sizes and times; tables and outlines with every byte."""
+        """See `rows.Source`: names, sizes and times; all bytes of tables and outlines."""
         digest = hashlib.sha256()
         for path in self.tables():
             digest.update(_bytes_of(path))
@@ -130,7 +130,7 @@ class SlideSource(abc.ABC):
         return digest.hexdigest()
 
     def rows(self) -> Iterator[Row]:
-        """See `rows.Source`; the tissue is looked for once."""
+        """See `rows.Source`; finds the tissue once."""
         yield from self._cached
 
     def where(self, number: int) -> str:
@@ -207,7 +207,7 @@ class SlideSource(abc.ABC):
         share = outlines.fraction(tile.x, tile.y, tile.width, tile.height, _SAMPLES)
         if share >= self._data.slides.least_tumor:
             return 1.0
-        # On the border of a lesion neither answer is right.
+        # At the border of a lesion neither label is right.
         return None if share else slide.elsewhere
 
     def _row(self, number: int, place: int, slide: Slide, image: str, label: float | None) -> Row:
@@ -231,7 +231,7 @@ class SlideSource(abc.ABC):
         mpp = slides.microns_per_pixel(slide, self._rule.assumed_mpp)
         if mpp is None:
             raise InputError(
-                f"slide {number} of data.root does not say how large its pixels are: give "
+                f"slide {number} of data.root does not state the size of its pixels: set "
                 "data.slides.assumed_mpp, for example 0.25 for a 40x scan"
             )
         return mpp

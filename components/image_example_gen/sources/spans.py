@@ -1,8 +1,8 @@
-"""Data that arrive in numbered folders: which of them a run reads.
+"""Data in numbered folders: selects the folder that a run reads.
 
 `data.root` may hold `{SPAN}` and, in or behind it, `{VERSION}`: whole numbers in folder names.
-A run reads the highest span, and of that the highest version, that are there when it ingests. TFX
-resolves such patterns in a driver, which Kubeflow Pipelines does not run.
+A run reads the highest version of the highest span that exist when it ingests. TFX resolves such
+patterns in a driver, which Kubeflow Pipelines does not run.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ SPAN, VERSION = "{SPAN}", "{VERSION}"
 
 
 def has_pattern(root: str) -> bool:
-    """Whether a folder is to be looked for."""
+    """Whether data.root is a pattern."""
     return SPAN in root or VERSION in root
 
 
 def expression(root: str) -> str:
-    """A regular expression of the folders that a pattern stands for."""
+    """A regular expression that matches the folders of a pattern."""
     return re.escape(root).replace(re.escape(SPAN), r"[0-9]+").replace(re.escape(VERSION), "[0-9]+")
 
 
 def resolved(data: DataSettings) -> DataSettings:
-    """Settings with the newest folders in place of patterns.
+    """Settings in which the newest folders replace patterns.
 
     Raises:
-        InputError: no folder matches a pattern, or the pattern is none.
+        InputError: no folder matches a pattern, or the pattern is invalid.
     """
     parts = tuple(part.model_copy(update={"root": newest(part.root)}) for part in data.parts)
     return data.model_copy(update={"root": newest(data.root), "parts": parts})
 
 
 def newest(root: str) -> str:
-    """The folder that a pattern stands for now; a root without a pattern is itself.
+    """The newest folder of a pattern; a root without a pattern is returned unchanged.
 
     Raises:
-        InputError: no folder matches it, or the pattern is none.
+        InputError: no folder matches it, or the pattern is invalid.
     """
     if not has_pattern(root):
         return root
@@ -63,7 +63,7 @@ def newest(root: str) -> str:
 
 
 def _matches(root: str) -> list[tuple[list[str], str]]:
-    """Folders that a pattern stands for, with their numbers in order of appearance."""
+    """Folders that match a pattern, each with its numbers in order of appearance."""
     found: list[tuple[list[str], str]] = [([], "/" if root.startswith("/") else ".")]
     for part in root.strip("/").split("/"):
         below: list[tuple[list[str], str]] = []

@@ -1,14 +1,14 @@
-"""Source `tfds`: a prepared data set of TensorFlow Datasets, of any builder with an image.
+"""Source `tfds`: a prepared TensorFlow Datasets data set, of any builder with an image feature.
 
 Input: `data.root` is the folder of a prepared version (it holds dataset_info.json), or a data_dir
-    with the builder named in `data.tfds.name`, for example `cifar10` or `patch_camelyon`. What is
-    not prepared yet is downloaded when `data.tfds.prepare` is set. The image is the builder's
-    first Image feature, unless `data.tfds.keys.image` names another.
+    with the builder named in `data.tfds.name`, for example `cifar10` or `patch_camelyon`. Data
+    that are not prepared yet are downloaded if `data.tfds.prepare` is set. The image is the
+    builder's first Image feature, unless `data.tfds.keys.image` names another.
 Labels: a multiclass task takes the names of a ClassLabel (rename with `data.label_columns`, class
     of the task: class of the builder). A binary label is the class of its name, or the index where
     classes are only numbered. Multilabel: a sequence of ClassLabels, or a 0/1 feature for each
-    label. The feature is the one of the label's name, the builder's supervised target otherwise,
-    or what `data.tfds.keys` says.
+    label. `data.tfds.keys` names the feature; by default it is the one with the label's name,
+    otherwise the builder's supervised target.
 Metadata: `patient_id`, `study_id`, `slide_id`, `site` and subgroups through
     `data.tfds.keys`. Builders rarely tell patients: then every image counts as its own,
     and overlap is not checked. A feature that looks like a patient's id has to be named.
@@ -49,7 +49,7 @@ _SPLITS = {
 
 
 class TfdsSource(TfrecordSource):
-    """Rows of the record files that TensorFlow Datasets has written."""
+    """Rows of the record files that TensorFlow Datasets wrote."""
 
     def check(self) -> None:
         """See `rows.Source`."""
@@ -79,8 +79,8 @@ class TfdsSource(TfrecordSource):
         if not settings.name:
             if not os.path.isfile(os.path.join(root, "dataset_info.json")):
                 raise InputError(
-                    f"data.root '{root}' holds no dataset_info.json: name the folder of a prepared "
-                    "version, or the builder in data.tfds.name"
+                    f"data.root '{root}' contains no dataset_info.json: name the folder of a "
+                    "prepared version, or the builder in data.tfds.name"
                 )
             return tfds.builder_from_directory(root)
         try:
@@ -112,7 +112,7 @@ class TfdsSource(TfrecordSource):
         for name, split in self._builder.info.splits.items():
             if name not in names:
                 raise InputError(
-                    f"data.tfds.splits: what is the builder's split '{name}' here? Give "
+                    f"data.tfds.splits: the builder's split '{name}' is not mapped; give "
                     f"{{{name}: SPLIT}} with one of {', '.join(dict.fromkeys(_SPLITS.values()))}"
                 )
             places |= dict.fromkeys(split.filenames, names[name])
@@ -174,7 +174,7 @@ class TfdsSource(TfrecordSource):
             return super()._label(number, name, record)
         if self._is_sequence(key):
             return float(any(classes[int(value)] for value in values))
-        # -1 is how TensorFlow Datasets marks a hidden label.
+        # TensorFlow Datasets marks a hidden label with -1.
         if not values or int(values[0]) < 0:
             return None
         return classes[int(values[0])]
@@ -204,8 +204,8 @@ class TfdsSource(TfrecordSource):
         if list(feature.names) == ["0", "1"]:
             return 0.0, 1.0
         raise InputError(
-            f"task.labels names '{label}', which is no class of the builder's '{key}' "
-            f"({', '.join(feature.names[:30])}); data.label_columns can say which one it is"
+            f"task.labels names '{label}', which is not a class of the builder's '{key}' "
+            f"({', '.join(feature.names[:30])}); data.label_columns can map it to one"
         )
 
     def _class(self, key: str, name: str) -> int:
@@ -214,7 +214,7 @@ class TfdsSource(TfrecordSource):
             if candidate in self._task.classes:
                 return self._task.classes.index(candidate)
         raise InputError(
-            f"the builder's '{key}' has the class '{name}', which task.classes does not name; "
+            f"the builder's '{key}' has the class '{name}', which is not in task.classes; "
             "rename classes with data.label_columns"
         )
 
@@ -225,6 +225,6 @@ class TfdsSource(TfrecordSource):
             key = self._data.tfds.keys.get(name, name)
             if key not in self._features:
                 raise InputError(
-                    f"data.tfds.keys: '{name}' is looked for in the feature '{key}', the builder "
+                    f"data.tfds.keys: '{name}' is expected in the feature '{key}'; the builder "
                     f"has {', '.join(self._features)}"
                 )

@@ -1,10 +1,10 @@
-"""Source `tfrecord`: files of tf.Examples that exist already, with a map of their keys.
+"""Source `tfrecord`: existing files of tf.Examples, with a map of their keys.
 
 Input: TFRecord files, plain or GZIP, `data.tfrecord.files` below `data.root`; the image is one
-    feature of encoded bytes (PNG, JPEG, ...). Plain files are read record by record; GZIP files can
-    only be walked through, once for every shard written, so unpack large ones.
-Labels: features of numbers (0, 1, -1 uncertain; or the index in `task.classes`) or of text (a
-    class's name). A feature `<label>/weight` of 0 makes the label unknown, as does a missing one.
+    feature of encoded bytes (PNG, JPEG, ...). Plain files are read record by record; GZIP files
+    only from the start, once for each shard written, so unpack large ones.
+Labels: numeric features (0, 1, -1 uncertain; or the index in `task.classes`) or text (a class's
+    name). A feature `<label>/weight` of 0 makes the label unknown, as does a missing one.
 Keys: `data.tfrecord.keys` maps `image`, `patient_id`, `study_id`, `slide_id`, `site`, `domain`,
     `split`, labels and subgroups to the records' own features, for example
     `{image: image/encoded, patient_id: subject, tumor: image/class/label}`. What is not mapped is
@@ -49,7 +49,7 @@ _SHOWN = 30
 
 
 class TfrecordSource:
-    """Rows of all records of all files."""
+    """Rows of the records of all files."""
 
     def __init__(self, data: DataSettings, task: TaskSettings):
         self._data = data
@@ -59,13 +59,13 @@ class TfrecordSource:
         self._open_files = RecordFiles()
 
     def check(self) -> None:
-        """See `rows.Source`; reads every record."""
+        """See `rows.Source`; reads all records."""
         self._check_keys()
         if not any(True for _ in self._cached):
-            raise InputError(f"{self._pattern()} of data.root: the files hold no record")
+            raise InputError(f"{self._pattern()} contains no record in data.root")
 
     def offers(self) -> Offer:
-        """See `rows.Source`: what the first record has."""
+        """See `rows.Source`: the features of the first record."""
         first = self._first()
         labels = {name for name in self._task.labels if self._key(name, first) in first}
         groups = {name for name in self._data.subgroups if self._key(name, first) in first}
@@ -80,7 +80,7 @@ class TfrecordSource:
         return digest.hexdigest()
 
     def rows(self) -> Iterator[Row]:
-        """See `rows.Source`; records are counted through the files."""
+        """See `rows.Source`; records are numbered across the files."""
         yield from self._cached
 
     def where(self, number: int) -> str:
@@ -202,7 +202,7 @@ class TfrecordSource:
         return _as_text(values[0]) if values else ""
 
     def _key(self, name: str, record: Mapping[str, list[Value]]) -> str:
-        """Feature that holds something: as mapped, as this pipeline writes it, or plainly."""
+        """Feature of a value: as mapped, as this pipeline names it, or the plain name."""
         mapped = self._data.tfrecord.keys.get(name) or self._data.label_columns.get(name)
         if mapped:
             return mapped
@@ -213,7 +213,7 @@ class TfrecordSource:
         return self._data.tfrecord.keys.get("image", features.IMAGE_ENCODED)
 
     def _check_keys(self) -> None:
-        """Raises InputError where the first record lacks a feature that is asked for."""
+        """Raises InputError if the first record lacks a requested feature."""
         first = self._first()
         known = ", ".join(sorted(first)[:_SHOWN])
         wanted = {"image": self._image_key()}
@@ -222,7 +222,7 @@ class TfrecordSource:
         for name, key in wanted.items():
             if key not in first:
                 raise InputError(
-                    f"data.tfrecord.keys: '{name}' is looked for in the feature '{key}', which the "
+                    f"data.tfrecord.keys: '{name}' is expected in the feature '{key}', which the "
                     f"first record does not have; it has {known}"
                 )
 
@@ -239,7 +239,7 @@ class TfrecordSource:
                 ) from None
             finally:
                 file.close()
-        raise InputError(f"{self._pattern()} of data.root: the files hold no record")
+        raise InputError(f"{self._pattern()} contains no record in data.root")
 
     def _folder(self) -> str:
         return self._data.root
@@ -249,7 +249,7 @@ class TfrecordSource:
 
     @functools.cached_property
     def _files(self) -> Sequence[str]:
-        """Paths of the files below their folder."""
+        """Paths of the files, relative to their folder."""
         if not os.path.isdir(self._data.root):
             raise InputError(f"data.root '{self._data.root}' is not a folder: name the data set's")
         found = glob.glob(self._data.tfrecord.files, root_dir=self._data.root, recursive=True)
@@ -258,7 +258,7 @@ class TfrecordSource:
         for name in names:
             real = os.path.realpath(os.path.join(root, name))
             if os.path.commonpath([root, real]) != root:
-                raise InputError(f"{self._pattern()} leads out of data.root: keep the files in it")
+                raise InputError(f"{self._pattern()} leads out of data.root; give files inside it")
         if not names:
             raise InputError(
                 f"{self._pattern()} matches no file below data.root '{self._data.root}'"

@@ -1,1 +1,1 @@
-"""Chest-film-like images made by formula, for the demo. Imports nothing of the other sources."""
+"""Synthetic images that resemble chest films, for the demo. Imports no other source."""

@@ -1,4 +1,4 @@
-"""What a synthetic film is drawn on: a patient's anatomy, and a posed canvas of densities.
+"""The base of a synthetic film: a patient's anatomy, and a posed canvas of densities.
 
 Shapes live in coordinates fixed to the body: x from -1 (image left) to 1, y from -1 (top) to 1.
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-# How many findings a patient has places for.
+# Number of findings that have a place in a patient.
 PLACES = 7
 
 _TEXTURE = 48
@@ -20,7 +20,7 @@ _TEXTURE = 48
 
 @dataclasses.dataclass(frozen=True)
 class Anatomy:
-    """What stays the same over a patient's images."""
+    """Properties that all of a patient's images share."""
 
     width: float
     lung: float
@@ -42,7 +42,7 @@ class Anatomy:
 
 
 def draw_anatomy(seed: Sequence[int], sex: str, age: int) -> Anatomy:
-    """Draws a patient's anatomy, the same for the same seed."""
+    """Draws a patient's anatomy, which depends only on the seed."""
     rng = np.random.default_rng((*seed, 1))
     female = sex == "F"
     return Anatomy(
@@ -69,11 +69,11 @@ def draw_anatomy(seed: Sequence[int], sex: str, age: int) -> Anatomy:
 
 
 class Canvas:
-    """Density of a film under way, in body coordinates."""
+    """Density of a film being drawn, in body coordinates."""
 
     def __init__(self, anatomy: Anatomy, seed: Sequence[int], size: int, shift: float):
         self.anatomy = anatomy
-        # Streams of their own, so that a finding changes nothing else of the film.
+        # Separate streams, so that a finding changes nothing else in the film.
         rng, self.finding_rng, self.scanner_rng = np.random.default_rng(seed).spawn(3)
         self.shift = shift
         angle, zoom = rng.normal(0, 0.035), rng.normal(1.0, 0.04)
@@ -97,7 +97,7 @@ class Canvas:
         center = 0.33 + 0.11 * np.minimum(t, 1.0)
         half = (a.lung + 0.05 * t) * np.sqrt(np.maximum(0, 1 - np.maximum(0, 1 - t) ** 2.6))
         inside = smooth(half - np.abs(u - center), 0.05)
-        # The right dome (image left) stands higher, over the liver; both fall to the sides.
+        # The right dome (image left) is higher, over the liver; both fall towards the sides.
         dome = self.base - (0.06 if side < 0 else 0.0) + 0.75 * (u - 0.36) ** 2
         return inside * smooth(dome - self.y, 0.05) * smooth(self.y - a.apex, 0.06)
 
@@ -109,7 +109,7 @@ class Canvas:
         )
 
     def place(self, finding: int) -> tuple[int, float, float, float]:
-        """Side, x and y of a finding inside a lung, and its free number."""
+        """Side, x and y of a finding inside a lung, and its other free number."""
         side, height, across, free = self.anatomy.places[finding]
         sign = -1 if side < 0.5 else 1
         y = self.anatomy.apex + (0.25 + 0.60 * height) * (self.base - self.anatomy.apex)
@@ -127,7 +127,7 @@ class Canvas:
 
 
 def smooth(distance: np.ndarray, width: float) -> np.ndarray:
-    """Returns 0 outside, 1 inside, an S-shaped edge of the given width around distance 0."""
+    """Returns 0 outside, 1 inside, with an S-shaped edge of the given width around distance 0."""
     t = np.clip(distance / width + 0.5, 0.0, 1.0)
     return t * t * (3 - 2 * t)
 

@@ -1,4 +1,4 @@
-"""Draws the chest of a synthetic film: tissue, air, organs and bones, wires and veils."""
+"""Draws the chest of a synthetic film: tissue, air, organs, bones, wires and haze."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from components.image_example_gen.synthetic.canvas import Canvas, smooth
 
 
 def draw_chest(canvas: Canvas) -> None:
-    """Lays soft tissue, air and organs."""
+    """Draws soft tissue, air and organs."""
     a, x, y = canvas.anatomy, canvas.x, canvas.y
     shoulder = 0.20 + (a.width - 0.20) * smooth(y + 0.80, 0.34)
     body = smooth(shoulder - np.abs(x) - 0.05 * np.maximum(0, y), 0.05)
@@ -31,7 +31,7 @@ def draw_chest(canvas: Canvas) -> None:
 
 
 def draw_haze(canvas: Canvas) -> None:
-    """Veils the bases, as breasts, fat and a shallow breath do when the patient lies down."""
+    """Adds haze at the bases, as from breasts, fat and shallow breath of a patient lying down."""
     for side in (-1, 1):
         amount = 0.40 * canvas.shift * canvas.scanner_rng.random() ** 1.5
         veil = canvas.ellipse(side * 0.42, canvas.base - 0.1, 0.34, 0.42, 0.30)
@@ -39,7 +39,7 @@ def draw_haze(canvas: Canvas) -> None:
 
 
 def draw_leads(canvas: Canvas) -> None:
-    """Lays monitoring wires and electrodes over the chest of patients filmed in bed."""
+    """Draws monitoring wires and electrodes over the chest of patients filmed in bed."""
     rng = canvas.scanner_rng
     for side in (-1, 1):
         if rng.random() >= 0.5 * min(canvas.shift, 1.0):
@@ -60,12 +60,12 @@ def _heart(canvas: Canvas, scale: float) -> None:
 
 
 def draw_bones(canvas: Canvas) -> None:
-    """Lays ribs, clavicles and vertebrae."""
+    """Draws ribs, clavicles and vertebrae."""
     a, x, y = canvas.anatomy, canvas.x, canvas.y
     across = np.abs(x)
     cage = smooth(a.width - 0.06 - across, 0.06) * smooth(y + 0.86, 0.1)
     cage *= 1 - smooth(y - canvas.base - 0.10, 0.2)
-    # Posterior ribs fall to the side, the fainter anterior ones rise to it.
+    # Posterior ribs fall towards the side, the fainter anterior ones rise towards it.
     for slope, bend, weight in ((a.rib_slope, 0.5, 0.085), (-0.75, -0.35, 0.04)):
         phase = (y - slope * across - bend * across**2) / a.ribs + a.rib_phase
         wave = np.abs(phase - np.round(phase))

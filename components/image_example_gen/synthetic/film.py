@@ -1,8 +1,8 @@
-"""Draws a film that looks like a frontal chest radiograph. Synthetic: no patient is behind it.
+"""Draws a synthetic film that resembles a frontal chest radiograph.
 
 The chest is a stack of soft-edged shapes on a canvas. A pose maps pixels to the body, so the images
-of one patient differ as films do, and a scanner turns density into gray. What the scanners of the
-two hospitals differ in is in `_expose`.
+of one patient differ as films do, and a scanner turns density into gray. `_expose` has the
+differences between the scanners of both hospitals.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from components.image_example_gen.synthetic.chest import (
 )
 from components.image_example_gen.synthetic.findings import FINDINGS
 
-# Enters the data fingerprint: raise it whenever the same seed gives other pixels.
+# Part of the data fingerprint: increase it whenever a seed gives different pixels.
 VERSION = 1
 
 
 def _expose(canvas: Canvas, size: int, marker: str) -> np.ndarray:
-    """Turns density into gray as a scanner does; `shift` is how far it is from the first one."""
+    """Turns density into gray as a scanner does; `shift` is its distance from the first scanner."""
     rng, shift = canvas.scanner_rng, canvas.shift
     dose = rng.normal(1.0, 0.08) * (1 + 0.10 * shift)
     film = 1 - np.exp(-1.45 * dose * np.maximum(canvas.density, 0.0))
@@ -54,7 +54,7 @@ def _collimate(
 
 
 def _mark(film: np.ndarray, marker: str, rng: np.random.Generator) -> np.ndarray:
-    """Burns the side marker in, as a lead letter leaves it."""
+    """Burns in the side marker, as a lead letter does."""
     size = len(film)
     stencil = _letter(marker, max(8, size // 9))
     height, width = stencil.shape
@@ -95,7 +95,7 @@ def draw(
         size: side in pixels.
         sex: 'F' or 'M'.
         age: in years.
-        findings: which of `FINDINGS` are there.
+        findings: which of `FINDINGS` are present.
         shift: distance of the scanner from the first hospital's, 0 for the same.
         marker: letter burnt into the film.
 

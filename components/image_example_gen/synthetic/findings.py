@@ -8,9 +8,9 @@ from components.image_example_gen.synthetic.canvas import Canvas, smooth
 
 
 def _severity(canvas: Canvas, free: float) -> float:
-    """From hardly visible to plain: what limits how well anyone can read these films."""
+    """From hardly visible to obvious: limits how well anyone can read these films."""
     milder = 1 - 0.3 * min(canvas.shift, 2.0)
-    # One patient in ten has next to nothing to see; the others are plain enough to learn from.
+    # In one patient of ten a finding is hardly visible; in the others it is clear enough to learn.
     plain = 0.12 if free < 0.1 else 0.75 + 0.55 * free
     return plain * milder * canvas.finding_rng.uniform(0.8, 1.2)
 
@@ -69,7 +69,7 @@ def _atelectasis(canvas: Canvas, finding: int) -> None:
     canvas.density += 0.30 * (0.3 + 0.7 * _severity(canvas, free)) * plate * canvas.lungs[side]
 
 
-# One drawing a label, in the order of the task's labels.
+# One drawing per label, in the order of the task's labels.
 FINDINGS = (
     _opacity, _effusion, _nodule, _pneumothorax, _cardiomegaly, _interstitial, _atelectasis
 )  # fmt: skip

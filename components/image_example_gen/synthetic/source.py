@@ -1,10 +1,10 @@
-"""Source `synthetic`: patients, visits and findings of two made-up hospitals.
+"""Source `synthetic`: patients, visits and findings of two fictitious hospitals.
 
-No real person is behind any row. `synthetic_film` draws the images; here is who has what: every
+No row describes a real person. `film` draws the images; this module decides who has what: each
 patient has one sex, age and anatomy, several images, and each finding in none or in most of them.
-Hospital `synthetic-a` is in distribution. Hospital `synthetic-b` is the shifted one: another
-scanner and more disease, as far as `data.synthetic.shift` says. The data set depends on
-`data.synthetic` and the task alone, not on the run's seed, which only divides it.
+Hospital `synthetic-a` is in distribution. Hospital `synthetic-b` is shifted: it has another scanner
+and more disease, to the degree of `data.synthetic.shift`. The data set depends only on
+`data.synthetic` and the task, not on the run's seed, which only splits it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ SUBGROUPS = ("sex", "age")
 _SEED = 20_240_229
 _PREVALENCE = 0.35
 _MORE_DISEASE = 0.15
-# A finding of a patient's is absent from some images: taken before onset or after cure.
+# Some images of a patient lack a finding: they were taken before onset or after cure.
 _VISIBLE = 0.85
 
 
 @dataclasses.dataclass(frozen=True)
 class Patient:
-    """What stays the same over a patient's images."""
+    """Properties that all of a patient's images share."""
 
     hospital: int
     number: int
@@ -58,7 +58,7 @@ class SyntheticSource:
         self._data = data
         self._settings = data.synthetic
         self._task = task
-        # Of a multiclass task, class 0 is the film without finding.
+        # In a multiclass task, class 0 is a film without finding.
         self._findings = len(task.classes) - 1 if task.classes else len(task.labels)
         self._ages = SubgroupColumn("age", data.subgroup_bins)
 
@@ -66,7 +66,7 @@ class SyntheticSource:
         """See `rows.Source`: the generator knows the task's findings and subgroups."""
         if self._findings > len(FINDINGS):
             raise InputError(
-                f"data.source synthetic draws up to {len(FINDINGS)} findings, the task names "
+                f"data.source synthetic draws up to {len(FINDINGS)} findings; the task has "
                 f"{self._findings}: shorten task.labels or task.classes"
             )
         unknown = [name for name in self._data.subgroups if name not in SUBGROUPS]
@@ -76,14 +76,14 @@ class SyntheticSource:
                 f"{', '.join(SUBGROUPS)}"
             )
         if "sex" in self._data.subgroup_bins:
-            raise InputError("data.subgroup_bins.sex: sex is no number; give bins to age only")
+            raise InputError("data.subgroup_bins.sex: sex is not a number; give bins only for age")
 
     def offers(self) -> Offer:
-        """See `rows.Source`: findings get whatever names the task gives them."""
+        """See `rows.Source`: findings get the names of the task's labels."""
         return Offer(None, frozenset(SUBGROUPS))
 
     def fingerprint(self) -> str:
-        """See `rows.Source`: the settings are all there is."""
+        """See `rows.Source`: covers the settings, which determine everything."""
         settings = [VERSION, self._settings.model_dump(mode="json"), self._findings]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
@@ -159,7 +159,7 @@ class SyntheticSource:
     def _draw_findings(self, rng: np.random.Generator, prevalence: float) -> tuple[bool, ...]:
         if not self._task.classes:
             return tuple(bool(x) for x in rng.random(self._findings) < prevalence)
-        # One class at most, all classes but the first equally often.
+        # At most one class, all classes except the first equally often.
         which = rng.integers(len(self._task.classes)) - 1
         return tuple(index == which for index in range(self._findings))
 

@@ -1,1 +1,1 @@
-"""Tables to rows: columns, labels, joins, demographics. Imports no source."""
+"""Reads tables into rows: columns, labels, joins, demographics. Imports no source."""

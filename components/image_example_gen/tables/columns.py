@@ -1,4 +1,4 @@
-"""Values of label and subgroup columns: how text becomes a label, and a number becomes a bin."""
+"""Reads label and subgroup columns: text into labels, numbers into bins."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _UNCERTAIN = {"ignore": None, "zeros": 0.0, "ones": 1.0}
 
 
 class LabelColumn:
-    """Reads the text of one label column as the task wants it."""
+    """Reads the text of one label column as the task requires."""
 
     def __init__(self, task: TaskSettings, name: str, empty: float | None = None):
         """Constructs the reader.
 
         Args:
-            task: kind, classes and what to do about uncertain values.
-            name: of the label.
+            task: kind, classes and the policy for uncertain values.
+            name: name of the label.
             empty: value of an empty cell.
         """
         if task.kind == "multiclass":
@@ -42,7 +42,7 @@ class LabelColumn:
         """Returns 0.0, 1.0 or the class index; None when unknown.
 
         Raises:
-            ValueError: the text is no label; `accepted` says what is.
+            ValueError: the text is not a label; `accepted` says what is.
         """
         try:
             return self._values[text]
@@ -51,7 +51,7 @@ class LabelColumn:
 
 
 class SubgroupColumn:
-    """Reads the text of one subgroup column, sorting numbers into bins where it has edges."""
+    """Reads the text of one subgroup column; sorts numbers into bins if the column has edges."""
 
     def __init__(self, name: str, bins: Mapping[str, Sequence[float]]):
         self._edges = tuple(bins.get(name, ()))

@@ -1,4 +1,4 @@
-"""Sex, age and view as one vocabulary, whatever a data set calls them."""
+"""Maps sex, age and view of any data set to one vocabulary."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _LATERAL = ("LATERAL", "LL", "RL", "LLO", "RLO", "XTABLE LATERAL", "SWIMMERS")
 
 
 def sex(text: str) -> str:
-    """Returns 'M' or 'F', empty where it is neither ('Unknown', 'O')."""
+    """Returns 'M' or 'F'; empty for anything else ('Unknown', 'O')."""
     return _SEX.get(text.strip().lower(), "")
 
 
 def age(text: str) -> str:
-    """Returns whole years, empty where the text is no credible age.
+    """Returns whole years; empty if the text is not a plausible age.
 
-    Understands plain numbers and DICOM's age strings ('058Y', '006M', '003W', '002D'). ChestX-ray14
-    holds ages like 414, which are slips of the keyboard.
+    Accepts plain numbers and DICOM's age strings ('058Y', '006M', '003W', '002D'). ChestX-ray14
+    contains ages like 414, which are typing errors.
     """
     match = _AGE.match(text.strip())
     if not match:
@@ -31,7 +31,7 @@ def age(text: str) -> str:
 
 
 def view_class(position: str) -> str:
-    """Returns 'frontal' or 'lateral', empty for positions that are neither."""
+    """Returns 'frontal' or 'lateral'; empty for positions that are neither."""
     position = position.strip().upper()
     if position in _FRONTAL:
         return "frontal"

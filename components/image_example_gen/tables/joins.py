@@ -1,8 +1,8 @@
-"""A second table's columns, looked up by key, in a few bytes a row.
+"""Columns of a second table, looked up by key, in a few bytes per row.
 
-Public data sets spread one image over several tables. A dictionary of strings would take hundreds
-of bytes a row; here a row takes 17: a 64-bit digest of the key, the numbers of its value and of the
-row, and whether anybody asked for it.
+Public data sets describe one image in several tables. A dictionary of strings takes hundreds of
+bytes per row; here a row takes 17: a 64-bit digest of the key, the numbers of its value and of the
+row, and whether it was looked up.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Value = TypeVar("Value", bound=Hashable)
 
 
 class Lookup(Generic[Value]):
-    """Maps text keys to values of which few are distinct."""
+    """Maps text keys to values, of which few are distinct."""
 
     def __init__(self, pairs: Iterable[tuple[str, Value]], name: str):
         """Reads all pairs.
 
         Args:
             pairs: key and value.
-            name: the table, for messages, which show no key: keys may identify patients.
+            name: the table, for messages; these show no key, because keys may identify patients.
 
         Raises:
             InputError: two rows give one key different values.
@@ -51,8 +51,7 @@ class Lookup(Generic[Value]):
         if clash.size:
             first, second = sorted(int(order[place]) + 1 for place in (clash[0], clash[0] + 1))
             raise InputError(
-                f"{name}, rows {first} and {second}: have the same key and contradict each other; "
-                "keep one"
+                f"{name}, rows {first} and {second}: same key, but different values; keep one"
             )
 
     def get(self, key: str) -> Value | None:
@@ -68,15 +67,15 @@ class Lookup(Generic[Value]):
 
     @property
     def distinct(self) -> int:
-        """How many keys there are; rows that say the same count once."""
+        """Number of distinct keys."""
         return int(self._first().sum())
 
     def unused(self) -> list[int]:
-        """Numbers of the rows, counted from 1, whose key was never asked for, once each."""
+        """Numbers of the rows, counted from 1, whose key was never looked up, one per key."""
         return sorted(self._numbers[self._first() & ~self._used].tolist())
 
     def _first(self) -> np.ndarray:
-        """Which rows are the first of their key, to which alone `get` goes."""
+        """Mask of the rows that are the first with their key; `get` finds only these."""
         import numpy as np
 
         first = np.ones(len(self._keys), bool)

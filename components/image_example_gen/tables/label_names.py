@@ -1,8 +1,8 @@
-"""How a data set's names for findings meet the names in `task.labels`.
+"""Matches a data set's names for findings with the names in `task.labels`.
 
-The rule: lower case, everything but letters and digits becomes one underscore. 'Pleural Effusion'
-is `pleural_effusion`. Where two data sets name one finding differently, `data.label_columns` says
-which of the source's names a label of the task means.
+Names are converted to lower case, and everything between letters and digits to one underscore:
+'Pleural Effusion' is `pleural_effusion`. If two data sets name a finding differently,
+`data.label_columns` maps a label of the task to the source's name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def snake_case(name: str) -> str:
 
 
 class LabelNames:
-    """The names that a data set offers, and what the task calls them."""
+    """The names that a data set offers, and the task's names for them."""
 
     def __init__(
         self,
@@ -32,8 +32,8 @@ class LabelNames:
 
         Args:
             offered: the data set's own names.
-            renamed: `data.label_columns`: label of the task to a name of the data set.
-            aliases: further label names that the data set is known by elsewhere.
+            renamed: `data.label_columns`: a label of the task to a name of the data set.
+            aliases: names that other data sets use for the same findings.
         """
         self._offered = list(offered)
         self._by_label = {snake_case(name): name for name in self._offered}

@@ -1,1 +1,1 @@
-"""Rows to tf.Example shards, and the report of an ingestion. Imports decoding, no source."""
+"""Writes rows as shards of tf.Examples, and the ingest report. Imports decoding, no source."""

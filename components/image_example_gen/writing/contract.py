@@ -1,4 +1,4 @@
-"""Feature names of the records that this component writes for a task."""
+"""Feature names of the records that ingestion writes for a task."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ CORE = (
     features.SITE,
     features.DOMAIN,
 )
-# Only in records whose source knows them.
+# Present only in records whose source knows them.
 OPTIONAL = (features.STUDY_ID, features.SLIDE_ID)
 
 
 def statistics_features(task: TaskSettings, subgroups: Sequence[str]) -> list[str]:
-    """Every feature but the image's bytes, whose statistics cost much and say nothing."""
+    """All features except the image's bytes, whose statistics are costly and meaningless."""
     return [*CORE, *OPTIONAL, *task_features(task, subgroups)]
 
 
 def record_features(task: TaskSettings, subgroups: Sequence[str]) -> list[str]:
-    """Every feature of a record."""
+    """All features of a record."""
     return [features.IMAGE_ENCODED, *statistics_features(task, subgroups)]
 
 

@@ -1,4 +1,4 @@
-"""The tf.Example and the index row of one image; without TensorFlow, which no worker needs."""
+"""The tf.Example and the index row of one image, made without importing TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def to_example(
     planned: PlannedImage, stored: StoredImage, labels: Sequence[str], subgroups: Sequence[str]
 ) -> bytes:
-    """Record of an image; an unknown label is 0 with weight 0, an unknown study is left out."""
+    """Record of an image; an unknown label is 0 with weight 0, an unknown study is omitted."""
     record: dict[str, Value] = {
         features.IMAGE_ENCODED: stored.encoded,
         features.IMAGE_ID: planned.image_id.encode(),
@@ -43,7 +43,7 @@ def to_example(
 
 
 def index_schema(labels: Sequence[str], subgroups: Sequence[str]) -> pa.Schema:
-    """Columns of the index, the table of what was ingested."""
+    """Columns of the index, the table of ingested images."""
     import pyarrow as pa
 
     texts = (

@@ -1,4 +1,4 @@
-"""Counts of an ingestion: merged from shards, put into a report, judged at the end."""
+"""Counts of ingestion: merged from shards, written to a report, checked at the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SHOWN = 5
 
 @dataclasses.dataclass
 class Summary:
-    """What happened to some of the images. Its size does not grow with their number."""
+    """Outcome of some of the images. Its size does not grow with their number."""
 
     kept: Counter[str] = dataclasses.field(default_factory=Counter)
     labels: Counter[tuple[str, int, float | None]] = dataclasses.field(default_factory=Counter)
@@ -52,16 +52,16 @@ class Summary:
             self.labels[split, place, value] += 1
 
     def show(self, shown: Picture) -> None:
-        """Counts how the range of gray levels of an image was found."""
+        """Counts how an image's range of gray levels was found."""
         self.ranges[shown.rule + (_INVERTED if shown.inverted else "")] += 1
 
     def flag(self, planned: PlannedImage, flag: str) -> None:
-        """Counts what a file that was kept says against itself."""
+        """Counts the flags of an image that was kept."""
         self.flags[flag] += 1
         self.flagged.append(Flagged(row=planned.number, image_id=planned.image_id, flag=flag))
 
     def reject(self, planned: PlannedImage, rejected: Rejected) -> None:
-        """Counts an image that was not."""
+        """Counts an image that was quarantined."""
         self.reasons[rejected.reason] += 1
         self.quarantined.append(
             Quarantined(
@@ -73,7 +73,7 @@ class Summary:
         )
 
     def merge(self, other: Summary) -> Summary:
-        """Adds another summary to this one; only the first quarantined rows are listed."""
+        """Adds another summary to this one; lists only the first quarantined rows."""
         self.kept.update(other.kept)
         self.own_patients.update(other.own_patients)
         self.labels.update(other.labels)
@@ -114,13 +114,13 @@ def build_report(
     """The report.
 
     Args:
-        summary: of all images.
-        patients: distinct ones by split.
+        summary: counts of all images.
+        patients: number of distinct patients by split.
         data: source and its settings.
         task: labels.
-        listing: what listing the source met beside images.
+        listing: counts of what the source listed besides images.
         by_class: patients by split and class.
-        fractions: of the patients that the splits were to get; none where the source decides.
+        fractions: planned fractions of the patients by split; empty if the source decides.
     """
     kept, lost = sum(summary.kept.values()), sum(summary.reasons.values())
     splits, sites = {}, {}
@@ -166,12 +166,12 @@ def _label_counts(
 def refuse_broken(
     report: IngestReport, max_broken_fraction: float, listed: Iterable[Row] = ()
 ) -> None:
-    """Raises InputError when more images were quarantined than the setting allows.
+    """Raises InputError if more images were quarantined than the setting allows.
 
     Args:
         report: counts.
         max_broken_fraction: the setting.
-        listed: rows of the source, by which the user's terminal names images.
+        listed: rows of the source, which name the images on the user's terminal only.
     """
     lost, images = report.quarantined_count, report.images
     if report.kept and lost <= max_broken_fraction * images:
@@ -184,6 +184,6 @@ def refuse_broken(
     raise InputError(
         f"{lost} of {images} images ({lost / images:.1%}) cannot be used, "
         f"data.max_broken_fraction accepts {max_broken_fraction:.1%}. Reasons: {reasons}. "
-        f"First: {'; '.join(rows)}. Mend these files, take their rows out, or raise the setting",
+        f"First: {'; '.join(rows)}. Repair these files, remove their rows, or raise the setting",
         local=", ".join(f"row {r.number}: '{r.image}'" for r in listed if r.number in first),
     )

@@ -1,4 +1,4 @@
-"""Writes one shard: opens its images one after the other, and holds only the current one."""
+"""Writes one shard, holding only one image in memory at a time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from components.image_example_gen.writing.tf_records import RecordWriter
 from trainer_modules.settings import TaskSettings
 
 _INDEX_ROWS = 1000
-# Most of a record is PNG or JPEG, which hardly shrinks further: the fastest level will do.
+# Most of a record is PNG or JPEG, which hardly compresses further: use the fastest level.
 _LEVEL = 1
 
 
 def split_folder(examples: str, split: str) -> str:
-    """Folder of a split, as TFX names it."""
+    """Folder of a split, by TFX's naming."""
     return os.path.join(examples, f"Split-{split}")
 
 
@@ -73,7 +73,7 @@ def write_shard(
 
 
 class _Index:
-    """An index file under way."""
+    """An index file being written."""
 
     def __init__(self, path: str, schema: pa.Schema):
         self._schema = schema

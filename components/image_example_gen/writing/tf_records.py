@@ -1,8 +1,8 @@
-"""TFRecord files and tf.Examples without TensorFlow: read a place in a file at a time, or written.
+"""Reads and writes TFRecord files and tf.Examples without TensorFlow.
 
-Listing and checking a data set must take no five seconds of imports, and no worker of an ingestion
-hundreds of megabytes for them, so the framing and the message type, both frozen formats, are
-spelled out here.
+Importing TensorFlow takes five seconds and hundreds of megabytes per worker, which listing and
+ingesting a data set must not cost. Framing and message type are both frozen formats, so they are
+implemented here.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 _GZIP_MAGIC = b"\x1f\x8b"
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = 4
-# No file is so well compressed that a record is a thousand times larger.
+# No file is compressed so well that one record is a thousand times larger than the file.
 _SWELL = 1032
 LARGEST_RECORD = 1 << 29
-"""Bytes; of an image that `data.max_pixels` lets pass, far more than any encoding needs."""
+"""Bytes; far more than any encoding needs for an image within `data.max_pixels`."""
 _OPEN_FILES = 8
 
 _MASK = 0xA282EAD8
@@ -33,7 +33,7 @@ Value = bytes | int | float
 
 
 class DamagedRecords(Exception):
-    """A file that is cut short or no TFRecord file at all."""
+    """A file that is truncated or not a TFRecord file."""
 
 
 class RecordFile:
@@ -42,7 +42,7 @@ class RecordFile:
     def __init__(self, path: str):
         with open(path, "rb") as file:
             packed = file.read(2) == _GZIP_MAGIC
-        # Open for as long as this object is: readers come back for other places.
+        # Stays open as long as this object exists: readers return for other records.
         self._file = gzip.open(path, "rb") if packed else open(path, "rb")  # noqa: SIM115
         self._largest = os.path.getsize(path) * (_SWELL if packed else 1)
 
@@ -67,10 +67,10 @@ class RecordFile:
             place += len(head) + len(data) + _CHECKSUM
 
     def read(self, place: int) -> bytes:
-        """Returns the record at a place; in a GZIP file, walking forward is cheap and back is not.
+        """Returns the record at a place; in a GZIP file, only reading forward is cheap.
 
         Raises:
-            DamagedRecords: there is none.
+            DamagedRecords: there is no intact record.
         """
         self._seek(place)
         return self._body(self._read(_LENGTH.size + _CHECKSUM))
@@ -102,7 +102,7 @@ class RecordFile:
 
 
 class RecordFiles:
-    """Keeps a few files open, the last used ones."""
+    """Keeps the last used files open."""
 
     def __init__(self) -> None:
         self._open: dict[str, RecordFile] = {}
@@ -117,7 +117,7 @@ class RecordFiles:
 
 
 class RecordWriter:
-    """Writes a GZIP file of records; the same records give the same bytes."""
+    """Writes a GZIP file of records; equal records give equal bytes."""
 
     def __init__(self, path: str, level: int):
         self._file = gzip.GzipFile(path, "wb", compresslevel=level, mtime=0)
@@ -147,7 +147,7 @@ def _checksum(data: bytes) -> bytes:
 
 
 def serialize_example(features: Mapping[str, Value]) -> bytes:
-    """Returns a tf.Example with one value for each feature, of the value's type."""
+    """Returns a tf.Example with one value per feature, stored by the value's type."""
     message = _example_class()()
     for name, value in features.items():
         kind = {bytes: "bytes_list", int: "int64_list", float: "float_list"}[type(value)]
@@ -159,7 +159,7 @@ def parse_example(data: bytes) -> dict[str, list[Value]]:
     """Returns the features of a serialized tf.Example.
 
     Raises:
-        DamagedRecords: it is none.
+        DamagedRecords: the bytes are not a tf.Example.
     """
     from google.protobuf.message import DecodeError
 

@@ -1,18 +1,18 @@
-"""Source `camelyon16`: whole slides of sentinel lymph nodes, cut into tiles.
+"""Source `camelyon16`: whole-slide images of sentinel lymph nodes, cut into tiles.
 
 Input: 399 pyramidal TIFFs read by OpenSlide; tissue is found at low power (Otsu on saturation), and
     tiles are cut at `data.slides.mpp` microns per pixel (size, overlap and least tissue beside it).
-Labels: `tumor`, from the share of a tile that the ASAP outlines cover: 1 from
-    `data.slides.least_tumor` on, 0 at none, unknown between, for that is the border. Tissue outside
-    the outlines is unknown in slides that were outlined in part (`data.slides.partly_annotated`;
-    the data set's README lists them) and in test slides of which nothing is known.
-Metadata: every slide is another patient's. Site: of the training slides `rumc` (normal_001 to 100,
-    tumor_001 to 070) and `umcu` (the rest); the test slides don't tell. Subgroups `center`,
+Labels: `tumor`, from the fraction of a tile that the ASAP outlines cover: 1 from
+    `data.slides.least_tumor` on, 0 if none, unknown in between (the border). Tissue outside the
+    outlines is unknown in partly outlined slides (`data.slides.partly_annotated`; the data set's
+    README lists them) and in test slides without any truth.
+Metadata: each slide is from a different patient. Site of the training slides: `rumc` (normal_001
+    to 100, tumor_001 to 070) or `umcu` (the rest); unknown for test slides. Subgroups `center`,
     `slide` (the slide's number in the listing).
-Official split: training is `train`, testing is `test`; validation comes out of train by slide.
-Layout: `data.root` holds training/normal/*.tif, training/tumor/*.tif, testing/images/*.tif, the
+Official split: training is `train`, testing is `test`; validation is taken from train, by slide.
+Layout: `data.root` contains training/normal/*.tif, training/tumor/*.tif, testing/images/*.tif, the
     outlines as *.xml in training/lesion_annotations and testing/lesion_annotations (or beside the
-    slides), and testing/reference.csv where there is one.
+    slides), and, if available, testing/reference.csv.
 Citation: Ehteshami Bejnordi et al., JAMA 2017; Litjens et al., GigaScience 2018.
 License: CC0.
 """
@@ -39,7 +39,7 @@ _ANNOTATIONS = {
 }
 _REFERENCE = "testing/reference.csv"
 _NAME = re.compile(r"^(normal|tumor|test)_(\d{3})$")
-# The last slide of Radboud's in each numbering.
+# The last slide from Radboud in each numbering.
 _LAST_OF_RUMC = {"normal": 100, "tumor": 70}
 
 
@@ -60,7 +60,7 @@ class Camelyon16Source(SlideSource):
                     found.append(self._slide(folder, name, stem, split, truth))
         if not found:
             raise InputError(
-                f"data.root '{self._root}' holds no slide in "
+                f"data.root '{self._root}' contains no slide in "
                 f"{', '.join(folder for folder, _ in _FOLDERS)}: name the folder above training/"
             )
         return found
@@ -74,7 +74,7 @@ class Camelyon16Source(SlideSource):
         annotation = self._annotation(folder, stem)
         if folder == "training/tumor" and not annotation:
             raise InputError(
-                f"training/tumor/{name} has no outlines: put {stem}.xml into "
+                f"training/tumor/{name} has no outlines: add {stem}.xml to "
                 "training/lesion_annotations (lesion_annotations.zip of the data set)"
             )
         if folder == "testing/images":
@@ -100,7 +100,7 @@ class Camelyon16Source(SlideSource):
         return ""
 
     def _reference(self) -> dict[str, str]:
-        """Slide-level truth of the test slides; the file has no header."""
+        """Slide-level labels of the test slides; the file has no header."""
         path = os.path.join(self._root, _REFERENCE)
         if not os.path.isfile(path):
             return {}

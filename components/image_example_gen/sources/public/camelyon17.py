@@ -1,16 +1,16 @@
-"""Source `camelyon17`: whole slides of sentinel lymph nodes from five hospitals, cut into tiles.
+"""Source `camelyon17`: whole-slide images of lymph nodes from five hospitals, cut into tiles.
 
-Input: 1,000 pyramidal TIFFs `patient_NNN_node_M.tif`, five for each of 200 patients; cut as those
-    of `camelyon16`.
+Input: 1,000 pyramidal TIFFs `patient_NNN_node_M.tif`, five for each of 200 patients; cut like
+    those of `camelyon16`.
 Labels: `tumor`, as in `camelyon16`. Fifty training slides are outlined; the tissue of slides whose
-    stage is `negative` is 0, that of others without outlines is unknown, and so is tissue outside
-    the outlines of `itc` slides, whose single cells were not all outlined.
+    stage is `negative` is 0, that of others without outlines is unknown, as is tissue outside the
+    outlines of `itc` slides, in which not all single cells were outlined.
 Metadata: the patient is `patient_NNN`; site `center_0` ... `center_4` (20 patients each, in the
     order of their numbers); subgroups `center`, `slide` (the slide's number in the listing).
 Official split: the test patients' stages are not public, so their slides are `unlabeled`; training
-    patients are divided by `data.split`. Choose shifted hospitals with
+    patients are split by `data.split`. Choose shifted hospitals with
     `data.shifted_sites=[center_4]`.
-Layout: `data.root` holds the slides at any depth (`training/`, `training/center_0/`, `testing/`,
+Layout: `data.root` contains the slides at any depth (`training/`, `training/center_0/`, `testing/`,
     `images/`), the outlines as patient_NNN_node_M.xml (`lesion_annotations/`, `annotations/`), and
     stage_labels.csv (or stages.csv).
 Citation: Bandi et al., IEEE TMI 2018; Litjens et al., GigaScience 2018.
@@ -51,7 +51,7 @@ class Camelyon17Source(SlideSource):
                 outlines[os.path.splitext(name)[0]] = path
         if not slides:
             raise InputError(
-                f"data.root '{self._root}' holds no slide called patient_NNN_node_M.tif"
+                f"data.root '{self._root}' contains no slide named patient_NNN_node_M.tif"
             )
         return [self._slide(path, named, stages, outlines) for path, named in slides.items()]
 
@@ -81,7 +81,7 @@ class Camelyon17Source(SlideSource):
         )
 
     def _stages(self) -> dict[str, str]:
-        """Stage of every slide; rows of whole patients (`patient_000.zip`, `pN0`) are left out."""
+        """Stage of each slide, without the rows of whole patients (`patient_000.zip`, `pN0`)."""
         table = self._stage_table()
         if table is None:
             return {}

@@ -4,11 +4,11 @@ Input: 455,954 PNG patches of 96 x 96 pixels from 50 slides of five hospitals.
 Labels: `tumor` (0/1): whether the central 32 x 32 region holds tumor.
 Metadata: site `center_0` ... `center_4`, subgroups `center` and `slide`.
 Official split: centers 0, 3 and 4 are in distribution; center 1 (WILDS's OOD validation) and center
-    2 (OOD test) are shifted, and are told apart as sites in every result. To have the test center
-    alone: `data.sites=[center_0,center_2,center_3,center_4]`. WILDS's `id_val` is not used: it
-    takes patches out of the slides of `train`. `data.split` divides the patients of the three
-    centers instead.
-Layout: `data.root` holds metadata.csv (its index column has no name) and
+    2 (OOD test) are shifted, and results list both as sites. For the test center only:
+    `data.sites=[center_0,center_2,center_3,center_4]`. WILDS's `id_val` is not used, because its
+    patches are from the slides of `train`; `data.split` splits the patients of the three centers
+    instead.
+Layout: `data.root` contains metadata.csv (its index column has no name) and
     `patches/patient_004_node_4/patch_patient_004_node_4_x_3328_y_21792.png`.
 Citation: Koh et al., WILDS, ICML 2021 (arXiv 2012.07421); Bandi et al., CAMELYON17, IEEE TMI 2018.
 License: CC0.
@@ -70,7 +70,7 @@ class WildsSource(PublicTable):
         )
 
     def _metadata(self) -> Table:
-        told = "name the folder that holds metadata.csv and patches/"
+        told = "name the folder that contains metadata.csv and patches/"
         return self._find_tables(self.name, told=told)[0]
 
     def _tables(self) -> list[str]:

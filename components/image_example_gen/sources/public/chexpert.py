@@ -1,16 +1,16 @@
 """Source `chexpert`: CheXpert chest X-rays, full size or -small, as downloaded.
 
-Input: 224,316 JPEG chest films of 65,240 patients of Stanford Hospital; `data.view` takes the
-    frontal ones (default), the lateral ones or all.
-Labels: 14 observations read from reports: 1, 0, -1 (uncertain: `task.uncertain`), blank (not
-    mentioned: `data.unmentioned`; unknown unless told otherwise). `Pleural Effusion` is
-    `pleural_effusion`. Those of valid.csv and test.csv are radiologists'.
+Input: 224,316 JPEG chest films of 65,240 patients of Stanford Hospital; `data.view` selects
+    the frontal ones (default), the lateral ones or all.
+Labels: 14 observations extracted from reports: 1, 0, -1 (uncertain: `task.uncertain`), blank (not
+    mentioned: `data.unmentioned`; unknown by default). `Pleural Effusion` is
+    `pleural_effusion`. The labels of valid.csv and test.csv are by radiologists.
 Metadata: subgroups `sex`, `age`, `view` (AP, PA, LATERAL, ...); the patient is `patientNNNNN` of
     the path, the study `studyN`; site `stanford`.
-Official split: train.csv is `train`. Where there is a test.csv, valid.csv is `validation` and
-    test.csv `test`. Without it valid.csv is `test`, and validation comes out of train by patient.
+Official split: train.csv is `train`. With a test.csv, valid.csv is `validation` and test.csv
+    `test`. Without it valid.csv is `test`, and validation is taken from train, by patient.
 Layout: `data.root` is the folder of train.csv. Paths in it start with the release's folder
-    (`CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg`), whatever it is called now.
+    (`CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg`), whatever its current name.
     The full-size release's folders `CheXpert-v1.0 batch 2 (train 1)` ... may stay beside it.
 Citation: Irvin et al., CheXpert, AAAI 2019 (arXiv 1901.07031).
 License: Stanford University dataset research use agreement; no redistribution.
@@ -87,14 +87,14 @@ class ChexpertSource(PublicTable):
             split=split if self._data.official_split else None,
             labels=self._labels(table, place, cells),
             subgroups=self._subgroups(about),
-            # Studies are counted anew for each patient.
+            # Study numbers restart for each patient.
             study_id=f"{patient}/{study}",
         )
 
     def _facing(self, table: Table, place: int, cells: dict[str, str]) -> str:
         if self._data.view == "all":
             return "all"
-        # The released test.csv has no such column, but file names say it.
+        # The released test.csv lacks this column, but file names contain it.
         text = cells.get(_FACING) or os.path.basename(cells[_PATH])
         for facing in ("frontal", "lateral"):
             if facing in text.lower():
@@ -112,7 +112,7 @@ class ChexpertSource(PublicTable):
         names = ["train.csv", "valid.csv"]
         if os.path.isfile(os.path.join(self._root, "test.csv")):
             names.append("test.csv")
-        told = "name the folder that holds train.csv and valid.csv"
+        told = "name the folder that contains train.csv and valid.csv"
         return self._find_tables(*names, told=told)
 
     def _tables(self) -> list[str]:
@@ -124,7 +124,7 @@ class ChexpertSource(PublicTable):
 
     @functools.cached_property
     def _batches(self) -> dict[str, list[str]]:
-        """Folders of the full-size release, which divides `train` over several."""
+        """Folders of the full-size release, which spreads `train` over several."""
         found: dict[str, list[str]] = {}
         for name in sorted(os.listdir(self._root)):
             match = _BATCH.search(name)

@@ -1,14 +1,14 @@
 """Source `mimic_cxr`: MIMIC-CXR-JPG 2.0 chest X-rays, as downloaded.
 
 Input: 377,110 JPEG chest films of 65,379 patients of Beth Israel Deaconess Medical Center;
-    `data.view` takes the frontal ones by ViewPosition (default), the lateral ones or all.
+    `data.view` selects the frontal ones by ViewPosition (default), the lateral ones or all.
 Labels: the 14 CheXpert observations of mimic-cxr-2.0.0-chexpert.csv.gz, by study: 1, 0, -1
-    (uncertain: `task.uncertain`), blank (not mentioned: `data.unmentioned`). A study without a
-    row there has no known label.
-Metadata: subgroups `view` (ViewPosition), and `sex` and `age` where MIMIC-IV's patients.csv[.gz]
-    (subject_id, gender, anchor_age) is put beside the tables, unknown otherwise; site `bidmc`.
+    (uncertain: `task.uncertain`), blank (not mentioned: `data.unmentioned`). The labels of a study
+    without a row there are unknown.
+Metadata: subgroups `view` (ViewPosition), and `sex` and `age` if MIMIC-IV's patients.csv[.gz]
+    (subject_id, gender, anchor_age) is beside the tables, unknown otherwise; site `bidmc`.
 Official split: mimic-cxr-2.0.0-split.csv.gz: train, validate, test.
-Layout: `data.root` holds the three tables (gzip or unpacked, of any 2.x version) and
+Layout: `data.root` contains the three tables (gzip or unpacked, of any 2.x version) and
     `files/p10/p10000032/s50414267/<dicom_id>.jpg`.
 Citation: Johnson et al., MIMIC-CXR-JPG (arXiv 1901.07042); PhysioNet, doi 10.13026/8360-t248.
 License: PhysioNet credentialed health data license 1.5.0; no redistribution.
@@ -43,7 +43,7 @@ _NAME = re.compile(r"^[0-9A-Za-z.-]+$")
 
 
 class MimicCxrSource(PublicTable):
-    """Rows of the split table, joined with the others."""
+    """Rows of the split table, joined with the other tables."""
 
     findings = FINDINGS
     aliases = {"effusion": "Pleural Effusion"}  # noqa: RUF012 (constant)
@@ -118,11 +118,11 @@ class MimicCxrSource(PublicTable):
         return None
 
     def _check_ids(self, table: Table, number: int, cells: dict[str, str]) -> None:
-        """Refuses what would make another path; shows no value, for these are identities."""
+        """Refuses values that would change the path; shows none, because they are identities."""
         for name, pattern in ((_SUBJECT, _DIGITS), (_STUDY, _DIGITS), (_IMAGE, _NAME)):
             if not pattern.match(cells[name]):
                 raise InputError(
-                    f"{table.name}, row {number}: {name} is no id like those of MIMIC-CXR "
+                    f"{table.name}, row {number}: {name} is not an id like those of MIMIC-CXR "
                     "(digits; letters, digits and dashes for dicom_id)"
                 )
 
@@ -133,7 +133,7 @@ class MimicCxrSource(PublicTable):
         )
         if not names:
             names = [f"mimic-cxr-2.0.0-{kind}.csv.gz"]
-        told = "name the folder that holds the tables and files/"
+        told = "name the folder that contains the tables and files/"
         return self._find_tables(names[-1], told=told)[0]
 
     def _tables(self) -> list[str]:

@@ -1,14 +1,14 @@
 """Source `nih_cxr14`: NIH ChestX-ray14, as downloaded.
 
 Input: 112,120 frontal PNG chest films (1024 x 1024) of 30,805 patients of the NIH Clinical Center.
-Labels: 14 findings text-mined from reports, joined by `|` in `Finding Labels`, 0/1: none is
-    unknown. `Effusion` is `effusion`, and `pleural_effusion` as well, as CheXpert has it;
-    `No Finding` is `no_finding`.
-Metadata: subgroups `sex` (`Patient Gender` or, since 2020, `Patient Sex`), `age` (58 or 058Y; what
-    exceeds 120 is unknown), `view` (PA, AP); site `nih`.
-Official split: test_list.txt is `test`; train_val_list.txt is `train`, out of which validation is
-    taken by patient. Without the two lists `data.split` divides all patients.
-Layout: `data.root` holds Data_Entry_2017*.csv, the lists, and the images in `images/`,
+Labels: 14 findings text-mined from reports, joined by `|` in `Finding Labels`, 0/1; none is
+    unknown. `Effusion` is `effusion`, and also `pleural_effusion`, as in CheXpert; `No Finding`
+    is `no_finding`.
+Metadata: subgroups `sex` (`Patient Gender` or, since 2020, `Patient Sex`), `age` (58 or 058Y;
+    above 120 is unknown), `view` (PA, AP); site `nih`.
+Official split: test_list.txt is `test`; train_val_list.txt is `train`, from which validation is
+    taken, by patient. Without the two lists `data.split` splits all patients.
+Layout: `data.root` contains Data_Entry_2017*.csv, the lists, and the images in `images/`,
     `images_001/images/` ... `images_012/images/` or `images*/`.
 Citation: Wang et al., ChestX-ray8, CVPR 2017 (arXiv 1705.02315).
 License: free to use with citation and a link to the NIH download site.
@@ -59,7 +59,7 @@ class NihCxr14Source(PublicTable):
     def _row(self, number: int, table: Table, cells: dict[str, str]) -> Row:
         name = cells[_IMAGE]
         if not name or name != os.path.basename(name) or name in (".", "..") or "\0" in name:
-            raise InputError(f"{table.name}, row {number}: {_IMAGE} is no file name")
+            raise InputError(f"{table.name}, row {number}: {_IMAGE} is not a file name")
         if not cells[_PATIENT]:
             raise InputError(f"{table.name}, row {number}: {_PATIENT} is empty")
         found = self._found(table, number, cells[_LABELS])
@@ -120,7 +120,7 @@ class NihCxr14Source(PublicTable):
         if any(present) and not all(present):
             missing = _LISTS[present.index(False)][0]
             raise InputError(
-                f"data.root '{self._root}' holds one list of the official split, but no "
+                f"data.root '{self._root}' contains one list of the official split, but no "
                 f"'{missing}': add it, or set data.official_split=false and remove the other"
             )
         return paths if all(present) else []
@@ -148,9 +148,9 @@ class NihCxr14Source(PublicTable):
         names = sorted(os.path.basename(path) for path in glob.glob(pattern))
         if len(names) > 1:
             raise InputError(
-                f"data.root '{self._root}' holds {', '.join(names)}: keep the one to be used"
+                f"data.root '{self._root}' contains {', '.join(names)}: keep only the one to read"
             )
-        told = "name the folder that holds Data_Entry_2017*.csv and images*/"
+        told = "name the folder that contains Data_Entry_2017*.csv and images*/"
         return self._find_tables(*(names or ["Data_Entry_2017.csv"]), told=told)[0]
 
     def _tables(self) -> list[str]:

@@ -1,16 +1,16 @@
 """Source `patch_camelyon`: PatchCamelyon's HDF5 files, as downloaded and unpacked.
 
 Input: 327,680 RGB patches of 96 x 96 pixels from 400 lymph-node slides of two Dutch hospitals, as
-    `camelyonpatch_level_2_split_{train,valid,test}_x.h5`. The prepared TFDS copy is read by
-    source `tfds`.
+    `camelyonpatch_level_2_split_{train,valid,test}_x.h5`. Source `tfds` reads the copy
+    prepared by TFDS.
 Labels: `tumor` (0/1): tumor in the central 32 x 32 region, from `..._y.h5`.
-Metadata: `..._meta.csv` gives each patch's slide (`wsi`), which stands for the patient. Without
+Metadata: `..._meta.csv` gives each patch's slide (`wsi`), which serves as the patient. Without
     the tables every patch counts as its own patient, overlap of patients is not checked, and only
     the official split can be used. Site `camelyon16`.
 Official split: train, valid, test, of different slides.
 Citation: Veeling et al., Rotation equivariant CNNs for digital pathology, MICCAI 2018; Bejnordi et
     al., JAMA 2017.
-License: CC0. It is cut out of CAMELYON16: don't combine the two.
+License: CC0. The patches are from CAMELYON16: don't combine the two data sets.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class PatchCamelyonSource:
         return Offer(self._names.known(), frozenset(), all(map(self._meta, _SPLITS)))
 
     def fingerprint(self) -> str:
-        """See `rows.Source`: sizes and times of all files; their 7 GB are not read for it."""
+        """See `rows.Source`: sizes and times of all files; does not read their 7 GB."""
         digest = hashlib.sha256()
         for split in _SPLITS:
             for path in (self._path(split, "x.h5"), self._path(split, "y.h5"), self._meta(split)):
@@ -80,7 +80,7 @@ class PatchCamelyonSource:
         return digest.hexdigest()
 
     def rows(self) -> Iterator[Row]:
-        """See `rows.Source`; patches are counted through the files."""
+        """See `rows.Source`; patches are numbered across the files."""
         number = 0
         for split, name in _SPLITS.items():
             for place, (label, slide) in enumerate(
@@ -126,18 +126,20 @@ class PatchCamelyonSource:
         name = os.path.basename(self._path(split, "x.h5"))
         if patches.ndim != 4 or patches.shape[-1] != 3 or patches.dtype.str != "|u1":
             raise InputError(
-                f"{name}: 'x' is {patches.dtype} {patches.shape}; expected are bytes of the shape "
+                f"{name}: 'x' is {patches.dtype} {patches.shape}; expected is uint8 of the shape "
                 "[patches, height, width, 3]"
             )
         if labels.size != len(patches):
             raise InputError(f"{name} has {len(patches)} patches, its labels are {labels.size}")
         if not set(self._labels(split)) <= {0, 1}:
-            raise InputError(f"{os.path.basename(self._path(split, 'y.h5'))}: labels are 0 and 1")
+            raise InputError(
+                f"{os.path.basename(self._path(split, 'y.h5'))}: labels must be 0 or 1"
+            )
         meta = self._meta(split)
         if meta is None and not self._data.official_split:
             raise InputError(
-                f"data.root '{self._data.root}' holds no {_PREFIX}{split}_meta.csv, which tells "
-                "slides apart: without it patches of one slide would end up on both sides; add it, "
+                f"data.root '{self._data.root}' contains no {_PREFIX}{split}_meta.csv, which tells "
+                "slides apart: without it patches of one slide would be in several splits; add it, "
                 "or keep data.official_split"
             )
         rows = sum(1 for _ in self._slides(split))
@@ -157,11 +159,11 @@ class PatchCamelyonSource:
         shown = os.path.basename(path)
         if not os.path.isfile(path):
             hint = "gunzip it first" if os.path.isfile(f"{path}.gz") else "download it"
-            raise InputError(f"data.root '{self._data.root}' holds no '{shown}': {hint}")
+            raise InputError(f"data.root '{self._data.root}' contains no '{shown}': {hint}")
         try:
             return h5py.File(path, "r")[name]
         except (OSError, KeyError):
-            raise InputError(f"{shown}: not an HDF5 file with a data set '{name}'") from None
+            raise InputError(f"{shown}: not an HDF5 file with the data set '{name}'") from None
 
     def _labels(self, split: str) -> Iterator[int]:
         labels = self._h5(split, "y")
@@ -169,7 +171,7 @@ class PatchCamelyonSource:
             yield from labels[start : start + _BLOCK].ravel().tolist()
 
     def _slides(self, split: str) -> Iterator[str]:
-        """Yields the slide of every patch, nothing where there is no table."""
+        """Yields the slide of each patch, empty if there is no table."""
         meta = self._meta(split)
         if meta is None:
             return itertools.repeat("", self._h5(split, "y").size)

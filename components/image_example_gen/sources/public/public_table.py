@@ -17,12 +17,12 @@ from trainer_modules.settings import TaskSettings
 
 
 class PublicTable(FileSource):
-    """Labels and subgroups of a data set whose names are known beforehand.
+    """Labels and subgroups of a data set whose names are known in advance.
 
     Attributes:
         findings: the data set's own names of its labels, each a 0/1 question.
-        aliases: labels by which other data sets know them.
-        subgroups: what `data.subgroups` may name.
+        aliases: names that other data sets use for the same findings.
+        subgroups: names accepted in `data.subgroups`.
     """
 
     findings: Sequence[str] = ()
@@ -60,13 +60,13 @@ class PublicTable(FileSource):
 
     @functools.cached_property
     def _columns(self) -> dict[str, str]:
-        """The data set's name of every label."""
+        """The data set's name of each label."""
         return self._names.match(self._task.labels, self._data.source)
 
     def _labels(
         self, table: Table, number: int, cells: Mapping[str, str]
     ) -> tuple[float | None, ...]:
-        """Values of all labels, from cells by the data set's own names."""
+        """Values of all labels, from cells named as in the data set."""
         values = []
         for column, reader in zip(self._columns.values(), self._label_columns, strict=True):
             try:
@@ -76,21 +76,21 @@ class PublicTable(FileSource):
         return tuple(values)
 
     def _subgroups(self, values: Mapping[str, str]) -> tuple[str, ...]:
-        """Values of all subgroups, from text in this project's vocabulary."""
+        """Values of all subgroups, from text in the project's vocabulary."""
         return tuple(
             reader.parse(values.get(name, ""))
             for name, reader in zip(self._data.subgroups, self._subgroup_columns, strict=True)
         )
 
     def _find_tables(self, *names: str, told: str) -> list[Table]:
-        """Tables of data.root that must be there; `told` says what to do when one is not."""
+        """Tables that data.root must contain; `told` is the advice if one is missing."""
         for name in names:
             if not os.path.isfile(os.path.join(self._root, name)):
                 raise InputError(
-                    f"data.root '{self._root}' holds no '{name}', which {self._data.source} needs: "
-                    f"{told}"
+                    f"data.root '{self._root}' contains no '{name}', which {self._data.source} "
+                    f"needs: {told}"
                 )
         return [Table(self._root, name) for name in names]
 
     def _where_images_are(self) -> str:
-        return f"{self._data.source} is read as it was downloaded"
+        return f"{self._data.source} is read as downloaded"

@@ -196,8 +196,8 @@ def test_deep_images_are_turned_as_shallow_ones_are(orientation):
     ("marker", "bits", "message"),
     [
         (0xC1, 12, "JPEG of 12 bits"),
-        (0xC3, 16, "lossless JPEG: outside of DICOM"),
-        (0xF7, 8, "JPEG-LS: outside of DICOM"),
+        (0xC3, 16, "lossless JPEG: supported only in DICOM"),
+        (0xF7, 8, "JPEG-LS: supported only in DICOM"),
     ],
 )
 def test_kinds_of_jpeg_are_refused_by_their_name(marker, bits, message):

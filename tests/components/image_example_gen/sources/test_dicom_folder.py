@@ -82,7 +82,7 @@ def test_unlabeled_pool_needs_no_table(opened, archive, nih_cxr14):
         ("SOPInstanceUID,edema\n1.2.3.1,1\n", "has no column 'effusion'"),
         ("SOPInstanceUID,effusion\n1.2.3.1,much\n", "row 1: column 'effusion' is 'much'"),
         ("SOPInstanceUID,effusion\n9.9,1\n", "none of its rows has the SOPInstanceUID"),
-        ("SOPInstanceUID,effusion\n9.9,1\n9.9,0\n", "rows 1 and 2: have the same key"),
+        ("SOPInstanceUID,effusion\n9.9,1\n9.9,0\n", "rows 1 and 2: same key"),
         ("SOPInstanceUID,effusion,split\n1.2.3.1,1,dev\n", "column 'split' is 'dev'"),
     ],
 )
@@ -94,14 +94,14 @@ def test_bad_tables_are_refused(opened, archive, text, message):
 
 
 def test_wrong_names_are_refused(opened, archive):
-    with pytest.raises(InputError, match=r"there is no file 'other.csv'"):
+    with pytest.raises(InputError, match=r"no file 'other.csv'"):
         _open(opened, archive, dicom={"table": "other.csv"})
     with pytest.raises(InputError, match="give a path inside"):
         _open(opened, archive, dicom={"table": "../labels.csv"})
     with pytest.raises(InputError, match="names 'name', dicom has sex"):
         _open(opened, archive, subgroups=("name",))
     (archive / "empty").mkdir()
-    with pytest.raises(InputError, match=r"dicom.table: there is no file"):
+    with pytest.raises(InputError, match=r"dicom.table: no file"):
         _open(opened, archive / "empty")
 
 

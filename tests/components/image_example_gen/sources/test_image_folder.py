@@ -46,7 +46,7 @@ def test_multiclass_task(opened, tmp_path, write_image):
     rows = list(opened(("finding",), classes=("normal", "lung_opacity"), **more).rows())
     assert [row.labels[0] for row in rows] == [1.0, 0.0, 0.0]
     assert {row.split for row in rows} == {None}
-    with pytest.raises(InputError, match=r"folder 'Lung Opacity' is no class of task.classes"):
+    with pytest.raises(InputError, match=r"folder 'Lung Opacity' is not one of task.classes"):
         opened(("finding",), classes=("normal", "nodule"), **more)
 
 
@@ -60,7 +60,7 @@ def test_unlabeled_folder_needs_no_class(opened, folders, write_image):
 def test_label_folder_can_be_named(opened, folders):
     source = _open(opened, folders, ("sick",), label_columns={"sick": "PNEUMONIA"})
     assert [row.labels[0] for row in source.rows()] == [0, 1, 0, 1, 1, 0]
-    with pytest.raises(InputError, match=r"none of the folders NORMAL, PNEUMONIA is called so"):
+    with pytest.raises(InputError, match=r"none of the folders NORMAL, PNEUMONIA has this name"):
         _open(opened, folders, ("sick",))
 
 
@@ -88,7 +88,7 @@ def test_links_out_of_the_root_are_refused(opened, folders, tmp_path, write_imag
 
 def test_empty_and_wrong_folders(opened, tmp_path, folders):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no folder"):
+    with pytest.raises(InputError, match="contains no folder"):
         _open(opened, tmp_path / "empty")
     with pytest.raises(InputError, match="is not a folder"):
         _open(opened, tmp_path / "nothing")

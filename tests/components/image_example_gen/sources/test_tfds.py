@@ -55,12 +55,12 @@ def test_multilabel_and_splits_of_its_own(opened, prepared):
 @pytest.mark.parametrize(
     ("root", "labels", "settings", "more", "message"),
     [
-        ("", ("pet",), {}, CLASSES, "holds no dataset_info.json"),
+        ("", ("pet",), {}, CLASSES, "contains no dataset_info.json"),
         ("", ("pet",), {"name": "no_such_set"}, CLASSES, "tfds.name 'no_such_set'"),
         ("", ("pet",), {"name": "cifar10"}, CLASSES, "'cifar10' is not prepared.*prepare=true"),
         ("tiny_findings/1.0.0", ("mass",), {}, {}, "has no feature 'mass'"),
         ("tiny_findings/1.0.0", ("x",), {"keys": {"x": "target"}}, {}, "builder's split 'pool'"),
-        ("tiny_pets/1.0.0", ("horse",), {}, {}, "no class of the builder's 'label'"),
+        ("tiny_pets/1.0.0", ("horse",), {}, {}, "not a class of the builder's 'label'"),
         ("tiny_pets/1.0.0", ("pet",), {}, {**CLASSES, "classes": ("cat", "x")}, "'Small Dog'"),
         ("tiny_pets/1.0.0", ("cat",), {"keys": {"image": "owner"}}, {}, "image features are image"),
         ("tiny_pets/1.0.0", ("cat",), {"keys": {"site": "city"}}, {}, "feature 'city'"),

@@ -87,9 +87,9 @@ def test_records_without_image_are_quarantined(opened, tmp_path, write_examples)
 @pytest.mark.parametrize(
     ("labels", "keys", "message"),
     [
-        (("tumor",), {"image": "img"}, "'image' is looked for in the feature 'img'"),
-        (("mass",), KEYS, "'mass' is looked for in the feature 'mass'.*it has image, image/class"),
-        (("tumor",), {**KEYS, "site": "x"}, "'site' is looked for"),
+        (("tumor",), {"image": "img"}, "'image' is expected in the feature 'img'"),
+        (("mass",), KEYS, "'mass' is expected in the feature 'mass'.*it has image, image/class"),
+        (("tumor",), {**KEYS, "site": "x"}, "'site' is expected"),
         (("tumor",), {**KEYS, "tumor": "meta/age"}, "record 1: 'meta/age' is '40'; accepted: 0, 1"),
     ],
 )

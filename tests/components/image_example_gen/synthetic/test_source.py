@@ -148,10 +148,14 @@ def test_several_labels_and_classes():
         (
             settings(),
             TaskSettings(kind="multilabel", labels=tuple("abcdefgh")),
-            "up to 7 findings, the task names 8",
+            "up to 7 findings; the task has 8",
         ),
         (DataSettings(subgroups=("view",)), TASK, "'view': data.source synthetic has sex, age"),
-        (DataSettings(subgroups=("sex",), subgroup_bins={"sex": (1,)}), TASK, "sex is no number"),
+        (
+            DataSettings(subgroups=("sex",), subgroup_bins={"sex": (1,)}),
+            TASK,
+            "sex is not a number",
+        ),
     ],
 )
 def test_what_the_generator_cannot_draw_is_refused(data, task, words):

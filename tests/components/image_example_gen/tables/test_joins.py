@@ -15,7 +15,7 @@ def test_finds_what_a_dictionary_finds():
 
 def test_repeated_rows_are_one_and_contradictions_are_refused():
     assert Lookup([("a", 1), ("b", 2), ("a", 1)], "table").get("a") == 1
-    with pytest.raises(InputError, match="table, rows 1 and 3: have the same key"):
+    with pytest.raises(InputError, match="table, rows 1 and 3: same key"):
         Lookup([("a", 1), ("b", 2), ("a", 3)], "table")
 
 

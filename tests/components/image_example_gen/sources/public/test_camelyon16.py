@@ -109,9 +109,9 @@ def test_fingerprint_follows_slides_and_outlines(opened, camelyon16, write_outli
 
 def test_wrong_layouts_are_refused(opened, camelyon16, tmp_path, write_slide):
     (camelyon16 / "training/lesion_annotations/tumor_001.xml").unlink()
-    with pytest.raises(InputError, match=r"tumor_001.tif has no outlines: put tumor_001.xml"):
+    with pytest.raises(InputError, match=r"tumor_001.tif has no outlines: add tumor_001.xml"):
         _open(opened, camelyon16)
-    with pytest.raises(InputError, match="holds no slide in training/normal"):
+    with pytest.raises(InputError, match="contains no slide in training/normal"):
         _open(opened, camelyon16 / "testing")
     with pytest.raises(InputError, match="names 'age', camelyon16 has center, slide"):
         _open(opened, camelyon16, subgroups=("age",))

@@ -55,5 +55,5 @@ def test_wrong_contents_are_refused(opened, camelyon17, tmp_path):
     with pytest.raises(InputError, match="it looks separated by ';'"):
         _open(opened, camelyon17)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="no slide called patient_NNN"):
+    with pytest.raises(InputError, match="no slide named patient_NNN"):
         _open(opened, tmp_path / "empty")

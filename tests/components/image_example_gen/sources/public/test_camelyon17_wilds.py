@@ -33,7 +33,7 @@ def test_sites_are_chosen_and_shifted(opened, camelyon17_wilds):
 @pytest.mark.parametrize(
     ("sites", "shifted", "message"),
     [
-        (("center_9",), (), r"data.sites names 'center_9'.*there are center_0"),
+        (("center_9",), (), r"data.sites names 'center_9'.*sites are center_0"),
         (("center_0",), ("center_1",), "which data.sites leaves out"),
     ],
 )

@@ -124,7 +124,7 @@ def test_missing_table_unknown_label_and_subgroup(opened, chexpert):
     with pytest.raises(InputError, match="multiclass"):
         opened(("edema",), kind="multiclass", classes=("a", "b"), source="chexpert", root=chexpert)
     (chexpert / "valid.csv").unlink()
-    with pytest.raises(InputError, match=r"holds no 'valid.csv'"):
+    with pytest.raises(InputError, match=r"contains no 'valid.csv'"):
         _open(opened, chexpert)
 
 

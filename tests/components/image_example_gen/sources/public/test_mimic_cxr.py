@@ -73,11 +73,11 @@ def test_unpacked_and_later_version(opened, mimic_cxr):
     ("table", "old", "new", "message"),
     [
         ("split", "validate", "dev", "column 'split' is 'dev'"),
-        ("split", "10000764", "../../etc", "row 4: subject_id is no id"),
+        ("split", "10000764", "../../etc", "row 4: subject_id is not an id"),
         ("metadata", "096052b7", "deadbeef", "row 4: its dicom_id is not in"),
         ("metadata", "ViewPosition", "View", "has no column 'ViewPosition'"),
         ("chexpert", "50414267,,,,,", "50414267,,,,often,", "row 1: column 'Edema' is 'often'"),
-        ("chexpert", "56522600", "53189527", "rows 2 and 3: have the same key"),
+        ("chexpert", "56522600", "53189527", "rows 2 and 3: same key"),
     ],
 )
 def test_bad_tables_are_refused(opened, mimic_cxr, table, old, new, message):
@@ -93,5 +93,5 @@ def test_missing_or_truncated_table(opened, mimic_cxr):
     with pytest.raises(InputError, match="not readable as CSV"):
         _open(opened, mimic_cxr)
     path.unlink()
-    with pytest.raises(InputError, match=r"holds no 'mimic-cxr-2\.0\.0-chexpert\.csv\.gz'"):
+    with pytest.raises(InputError, match=r"contains no 'mimic-cxr-2\.0\.0-chexpert\.csv\.gz'"):
         _open(opened, mimic_cxr)

@@ -70,7 +70,7 @@ def test_lateral_films_there_are_none(opened, nih_cxr14):
     [
         ("Hernia|Effusion", "Hernia|Water", "row 4: column 'Finding Labels' is 'Hernia|Water'"),
         ("Hernia|Effusion", "No Finding|Effusion", "No Finding, or findings, not both"),
-        ("00000002_000.png", "../00000002_000.png", "row 3: Image Index is no file name"),
+        ("00000002_000.png", "../00000002_000.png", "row 3: Image Index is not a file name"),
         ("00000002_000.png", "00000009_000.png", "row 3: Image Index is in neither"),
         ("Finding Labels", "Findings", "has no column 'Finding Labels'"),
     ],
@@ -87,7 +87,7 @@ def test_half_a_split_and_two_tables(opened, nih_cxr14):
         _open(opened, nih_cxr14)
     (nih_cxr14 / "old.txt").rename(nih_cxr14 / "test_list.txt")
     (nih_cxr14 / "Data_Entry_2017_v2020.csv").write_text("x\n")
-    with pytest.raises(InputError, match="keep the one"):
+    with pytest.raises(InputError, match="keep only the one"):
         _open(opened, nih_cxr14)
-    with pytest.raises(InputError, match=r"holds no 'Data_Entry_2017.csv'"):
+    with pytest.raises(InputError, match=r"contains no 'Data_Entry_2017.csv'"):
         _open(opened, nih_cxr14 / "images_001")

@@ -59,10 +59,10 @@ def test_packed_file_is_to_be_unpacked(opened, patches):
 @pytest.mark.parametrize(
     ("end", "name", "values", "message"),
     [
-        ("train_x.h5", "x", np.zeros((5, 8, 8), np.uint8), "bytes of the shape"),
+        ("train_x.h5", "x", np.zeros((5, 8, 8), np.uint8), "uint8 of the shape"),
         ("train_x.h5", "x", np.zeros((4, 8, 8, 3), np.uint8), "has 4 patches, its labels are 5"),
         ("train_x.h5", "images", np.zeros((5, 8, 8, 3), np.uint8), "no.* data set 'x'|not an HDF5"),
-        ("test_y.h5", "y", np.full((3, 1, 1, 1), 2, np.uint8), "labels are 0 and 1"),
+        ("test_y.h5", "y", np.full((3, 1, 1, 1), 2, np.uint8), "labels must be 0 or 1"),
     ],
 )
 def test_wrong_contents_are_refused(opened, patches, end, name, values, message):
