@@ -10,6 +10,12 @@ IMAGE_MEAN = "image/mean"
 IMAGE_STD = "image/std"
 IMAGE_BORDER_MEAN = "image/border_mean"
 IMAGE_BORDER_STD = "image/border_std"
+CORNERS = tuple(
+    f"{corner}_{statistic}"
+    for corner in ("top_left", "top_right", "bottom_left", "bottom_right")
+    for statistic in ("mean", "std")
+)
+"""Columns of ingestion's index."""
 PATIENT_ID = "patient_id"
 STUDY_ID = "study_id"
 SLIDE_ID = "slide_id"

@@ -10,7 +10,12 @@ from typing import Any
 from components.data_gate import artifacts, pictures
 from components.data_gate.checks import outcomes
 from components.data_gate.checks.distances import drift
-from components.data_gate.checks.feature_drift import feature_distances, label_distances
+from components.data_gate.checks.distributions import Described, describe
+from components.data_gate.checks.feature_drift import (
+    feature_distances,
+    image_distances,
+    label_distances,
+)
 from components.data_gate.checks.index import Index
 from components.data_gate.checks.near import near_duplicates
 from components.data_gate.checks.patients import (
@@ -124,7 +129,9 @@ class Judge:
     def keep_passed(self) -> None:
         """Stores the statistics for comparison by the next run."""
         if self._passed:
-            self._passed.keep(self._inputs.statistics, self._inputs.splits, self._labels)
+            self._passed.keep(
+                self._inputs.statistics, self._inputs.splits, self._labels, self._described
+            )
 
     def _shown(self, found: Sequence[Check]) -> dict[str, Any]:
         looked = {check.name for check in found if check.action != "ignore"}
@@ -172,6 +179,10 @@ class Judge:
         return shortcuts(self._index, self._task)
 
     @functools.cached_property
+    def _described(self) -> dict[str, Described]:
+        return describe(self._index)
+
+    @functools.cached_property
     def _domain_distances(self) -> list[Distance] | None:
         """Distances of the shifted split from the training split."""
         if not self._examples.get(features.SHIFTED) or not self._examples.get(features.TRAIN):
@@ -181,11 +192,18 @@ class Judge:
             for split in (features.SHIFTED, features.TRAIN)
         )
         most = self._settings.drift_distance
-        return feature_distances(
-            features.SHIFTED, statistics, train, self._schema, most, _SHIFTED_BY_DESIGN
-        ) + label_distances(
-            features.SHIFTED, self._labels[features.SHIFTED], self._labels[features.TRAIN], most
-        )
+        shifted, labels = features.SHIFTED, self._labels
+        return [
+            *image_distances(
+                shifted,
+                self._described[shifted],
+                self._described[features.TRAIN],
+                self._schema,
+                most,
+            ),
+            *feature_distances(shifted, statistics, train, self._schema, most, _SHIFTED_BY_DESIGN),
+            *label_distances(shifted, labels[shifted], labels[features.TRAIN], most),
+        ]
 
     @functools.cached_property
     def _previous_distances(self) -> list[Distance] | None:
@@ -193,12 +211,17 @@ class Judge:
         before = self._passed.label_counts() if self._passed else None
         if self._passed is None or before is None:
             return None
+        described = self._passed.described()
         found, most = [], self._settings.drift_distance
         for split in self._inputs.splits:
             baseline = self._passed.statistics(split)
             if baseline is None or not self._examples.get(split):
                 continue
             statistics = artifacts.read_statistics(self._inputs.statistics, split)
+            if split in described:
+                found += image_distances(
+                    split, self._described[split], described[split], self._schema, most
+                )
             found += feature_distances(split, statistics, baseline, self._schema, most)
             found += label_distances(split, self._labels[split], before.get(split, {}), most)
         return found

@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from components.data_gate.artifacts import read_statistics, statistics_file
-from schemas.documents.data_gate import PassedLabels
+from components.data_gate.checks.distributions import Described
+from schemas.documents.data_gate import PassedImages, PassedLabels
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,8 +52,23 @@ class PassedData:
                 f"anew; {error}"
             ) from None
 
+    def described(self) -> dict[str, Described]:
+        """Image statistics of the splits of the last passed run; none of an older version."""
+        found = {}
+        for split, images in PassedLabels.read(self._last).images.items():
+            found[split] = described = Described(formats=Counter(images.formats))
+            for name, counts in images.numbers.items():
+                if name in described.numbers:
+                    places = np.array([int(place) for place in counts], int)
+                    described.numbers[name][places] = list(counts.values())
+        return found
+
     def keep(
-        self, statistics: str, splits: Sequence[str], label_counts: Mapping[str, LabelCounts]
+        self,
+        statistics: str,
+        splits: Sequence[str],
+        label_counts: Mapping[str, LabelCounts],
+        described: Mapping[str, Described],
     ) -> None:
         """Replaces the statistics of the last run by those of this one, atomically."""
         try:
@@ -59,7 +78,8 @@ class PassedData:
                 target = statistics_file(fresh, split)
                 os.makedirs(os.path.dirname(target))
                 shutil.copyfile(statistics_file(statistics, split), target)
-            PassedLabels(splits=label_counts).write(fresh)
+            images = {split: _counts(of_split) for split, of_split in described.items()}
+            PassedLabels(splits=label_counts, images=images).write(fresh)
             shutil.rmtree(self._last, ignore_errors=True)
             os.rename(fresh, self._last)
         except OSError as error:
@@ -67,3 +87,14 @@ class PassedData:
                 f"data_gate.passed_data '{self._folder}' can't be written to: {error.strerror}; "
                 "give a folder where this run may write"
             ) from error
+
+
+def _counts(described: Described) -> PassedImages:
+    """The bins that are not empty."""
+    return PassedImages(
+        numbers={
+            name: {str(place): int(counts[place]) for place in np.flatnonzero(counts)}
+            for name, counts in described.numbers.items()
+        },
+        formats=dict(described.formats),
+    )

@@ -70,14 +70,15 @@ class DataGateSettings(Settings):
     )
     shortcuts: Severity = Field(
         "report",
-        description="site, domain or label told from size, gray values or border, or site or "
-        "domain from the labels, with `shortcut_auc` or more",
+        description="a site, domain or class predicted from size, aspect ratio, gray values, "
+        "border, corners or file format alone, or site or domain from the labels, with "
+        "`shortcut_auc` or more",
     )
     shortcut_auc: float = Field(
         0.9,
         gt=0.5,
         le=1,
-        description="AUC from which size, gray values or border alone give a column away",
+        description="AUC from which image statistics alone give a site, domain or class away",
     )
     domain_drift: Severity = Field("report", description="drift between train and shifted")
     previous_drift: Severity = Field(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from schemas.documents.document import Document, Number, Part
 
 Severity = Literal["stop", "report", "ignore"]
@@ -38,12 +40,16 @@ class Drift(Part):
 
 
 class Shortcut(Part):
-    """How well image statistics alone predict a column."""
+    """How well image statistics alone predict a column; of several values, the best told one.
+
+    `value` is that one; it is empty where the column has two values.
+    """
 
     target: str
     figures: str
     auc: float
     images: int
+    value: str = ""
 
 
 class Distance(Part):
@@ -91,13 +97,24 @@ class DataGateReport(Document):
     thumbnails: dict[str, str]
 
 
+class PassedImages(Part):
+    """Images of a split: statistic -> bin -> images, and kind of file -> images."""
+
+    numbers: dict[str, dict[str, int]]
+    formats: dict[str, int]
+
+
 class PassedLabels(Document):
-    """Split -> label -> class -> examples of the last run whose data passed."""
+    """Split -> label -> class -> examples of the last run whose data passed; and its images.
+
+    A file of before the images were kept has none, and nothing of them is compared.
+    """
 
     FILE: ClassVar[str] = "label_counts.json"
 
     version: Literal[1] = 1
     splits: dict[str, dict[str, dict[str, int]]]
+    images: dict[str, PassedImages] = Field(default_factory=dict)
 
 
 class DataGateStopped(Exception):

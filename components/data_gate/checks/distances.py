@@ -8,32 +8,46 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from components.data_gate.checks import distributions
 from components.data_gate.checks.index import Index
 from schemas import features
 from schemas.documents.data_gate import Drift
 from trainer_modules.settings import TaskSettings
 
-_RANGES = {"mean": 1.0, "std": 0.5, "border_mean": 1.0, "border_std": 0.5}
-_IMAGE_COLUMNS = (*_RANGES, "height", "width")
-_BINS = 256
+# What the table shows: a column of the index, and its statistic.
+_SHOWN = {
+    "mean": features.IMAGE_MEAN,
+    "std": features.IMAGE_STD,
+    "border_mean": features.IMAGE_BORDER_MEAN,
+    "border_std": features.IMAGE_BORDER_STD,
+    "height": features.IMAGE_HEIGHT,
+    "width": features.IMAGE_WIDTH,
+    "source_height": "original/height",
+    "source_width": "original/width",
+}
+# The least difference of sizes that means anything, in relation to the size.
+_LEAST_RATIO = 0.02
 
 
 class _Column:
-    """Running moments of a column, and a histogram if its range is known."""
+    """Running moments and the distribution of a column; missing values are left out."""
 
-    def __init__(self, high: float | None):
+    def __init__(self, name: str):
+        self._name = name
         self.count = 0
         self.total = 0.0
         self.squares = 0.0
-        self._high = high
-        self.histogram = np.zeros(_BINS)
+        self.histogram = np.zeros(distributions.STATISTICS[_SHOWN[name]].bins)
 
-    def add(self, values: np.ndarray) -> None:
+    def add(self, columns: distributions.Columns, chosen: np.ndarray) -> None:
+        values = columns[self._name][chosen]
+        values = values[np.isfinite(values)]
         self.count += len(values)
         self.total += float(values.sum())
         self.squares += float((values * values).sum())
-        if self._high:
-            self.histogram += np.histogram(values, bins=_BINS, range=(0, self._high))[0]
+        self.histogram += distributions.histogram(
+            _SHOWN[self._name], {name: column[chosen] for name, column in columns.items()}
+        )
 
     @property
     def mean(self) -> float:
@@ -49,22 +63,21 @@ def drift(index: Index, task: TaskSettings) -> list[Drift]:
 
     Returns:
         For images the two means, their difference in
-        pooled standard deviations and (brightness and contrast) the Kolmogorov-Smirnov distance;
+        pooled standard deviations (at least the scale of the statistic) and, but for sizes, the
+        Kolmogorov-Smirnov distance after a blur by that scale (`distributions`);
         for labels the two prevalences and their difference. Empty without shifted data.
     """
     labels = [features.label(name) for name in task.labels]
-    columns = {
-        domain: {name: _Column(_range(name)) for name in _IMAGE_COLUMNS}
-        for domain in features.DOMAINS
-    }
+    columns = {domain: {name: _Column(name) for name in _SHOWN} for domain in features.DOMAINS}
     classes = len(task.classes) or 2
     tallies = {d: {name: np.zeros(classes) for name in labels} for d in features.DOMAINS}
-    for batch in index.batches(["domain", *_IMAGE_COLUMNS, *labels]):
+    for batch in index.batches(["domain", *distributions.COLUMNS, *labels]):
         domains = np.array(batch.column("domain").to_pylist(), dtype=object)
+        numbers = distributions.columns_of(batch)
         for domain in features.DOMAINS:
             chosen = domains == domain
-            for name, column in columns[domain].items():
-                column.add(_values(batch, name)[chosen])
+            for column in columns[domain].values():
+                column.add(numbers, chosen)
             for name, tally in tallies[domain].items():
                 values = _values(batch, name)[chosen]
                 known = values[~np.isnan(values)].astype(np.int64)
@@ -72,15 +85,11 @@ def drift(index: Index, task: TaskSettings) -> list[Drift]:
     near, far = (columns[domain] for domain in features.DOMAINS)
     if not near["mean"].count or not far["mean"].count:
         return []
-    entries = [e for name in _IMAGE_COLUMNS for e in _compare(name, near[name], far[name])]
+    entries = [e for name in _SHOWN for e in _compare(name, near[name], far[name])]
     near_labels, far_labels = (tallies[domain] for domain in features.DOMAINS)
     for name in labels:
         entries += _prevalence(name, task.classes, near_labels[name], far_labels[name])
     return entries
-
-
-def _range(name: str) -> float | None:
-    return _RANGES.get(name)
 
 
 def _values(batch: pa.RecordBatch, name: str) -> np.ndarray:
@@ -88,18 +97,26 @@ def _values(batch: pa.RecordBatch, name: str) -> np.ndarray:
 
 
 def _compare(name: str, near: _Column, far: _Column) -> list[Drift]:
-    pooled = math.sqrt((near.variance + far.variance) / 2)
+    measured = distributions.distances(_SHOWN[name], near.histogram, far.histogram)
+    if measured is None:
+        return []
     difference = far.mean - near.mean
     statistics = {"mean in_distribution": near.mean, "mean shifted": far.mean}
-    if pooled > 0:
-        statistics["standardized difference"] = difference / pooled
-    if _range(name):
-        gaps = np.cumsum(near.histogram) / near.count - np.cumsum(far.histogram) / far.count
-        statistics["kolmogorov-smirnov"] = float(np.abs(gaps).max())
+    pooled = math.sqrt((near.variance + far.variance) / 2)
+    if pooled > 0 or difference:
+        statistics["standardized difference"] = difference / max(pooled, _scale(name, near, far))
+    if "height" not in name and "width" not in name:
+        statistics["kolmogorov-smirnov"] = measured.kolmogorov_smirnov
     return [
-        Drift(feature=f"image/{name}", statistic=key, value=value)
-        for key, value in statistics.items()
+        Drift(feature=_SHOWN[name], statistic=key, value=value) for key, value in statistics.items()
     ]
+
+
+def _scale(name: str, near: _Column, far: _Column) -> float:
+    """The least standard deviation: of a column that hardly varies, nothing is far apart."""
+    if "height" in name or "width" in name:
+        return _LEAST_RATIO * max(near.mean, far.mean)
+    return distributions.STATISTICS[_SHOWN[name]].scale
 
 
 def _prevalence(

@@ -1,4 +1,7 @@
-"""How far apart two sets of statistics are: TFDV's comparators, and label fractions.
+"""How far apart two splits are: image statistics, names (TFDV's comparator), label fractions.
+
+Image statistics are compared by the index and not by TFDV's histograms of ten buckets, in which
+features that hardly vary are as far apart as any two can be.
 
 Labels are compared by their counts in the ingest reports, because in the statistics an unknown
 label is a 0 (with weight 0), which no comparator can tell from a known one.
@@ -9,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from components.data_gate.checks.distributions import FILE_FORMAT, Described, distances
 from schemas import features
 from schemas.documents.data_gate import Distance
 
@@ -37,7 +41,7 @@ def feature_distances(
     threshold: float,
     left_out: Collection[str] = (),
 ) -> list[Distance]:
-    """Distance of every feature that both have, except ids and labels.
+    """Distance of every feature of names that both have, except ids and labels.
 
     Args:
         split: that the statistics are of.
@@ -49,11 +53,11 @@ def feature_distances(
     """
     import tensorflow_data_validation as tfdv
 
-    shared = _names(statistics) & _names(baseline)
+    shared = _texts(statistics) & _texts(baseline)
     compared = {name for name in shared.difference(_IDS, left_out) if not name.startswith(_LABELS)}
     anomalies = tfdv.validate_statistics(
         statistics,
-        _with_comparators(schema, statistics, compared, threshold),
+        _with_comparators(schema, compared, threshold),
         previous_statistics=baseline,
     )
     return [
@@ -70,6 +74,55 @@ def feature_distances(
     ]
 
 
+def image_distances(
+    split: str,
+    described: Described,
+    baseline: Described,
+    schema: schema_pb2.Schema,
+    threshold: float,
+) -> list[Distance]:
+    """Jensen-Shannon divergence of every image statistic, L-infinity distance of file formats.
+
+    Args:
+        split: that is judged.
+        described: its images.
+        baseline: the images that they are compared with.
+        schema: the curated one; its `drift_comparator`s come first.
+        threshold: of statistics to which the schema gives none.
+    """
+    own = {
+        feature.name: feature.drift_comparator.jensen_shannon_divergence.threshold
+        for feature in schema.feature
+        if feature.drift_comparator.HasField("jensen_shannon_divergence")
+    }
+    found = []
+    for name, histogram in described.numbers.items():
+        measured = distances(name, histogram, baseline.numbers[name])
+        if measured is not None:
+            found.append(
+                Distance(
+                    split=split,
+                    feature=name,
+                    measure=_MEASURES["JENSEN_SHANNON_DIVERGENCE"],
+                    value=measured.jensen_shannon,
+                    threshold=own.get(name, threshold),
+                )
+            )
+    here, there = _shares(described.formats), _shares(baseline.formats)
+    if here and there:
+        gap = _largest_gap(here, there)
+        found.append(
+            Distance(
+                split=split,
+                feature=FILE_FORMAT,
+                measure=_MEASURES["L_INFTY"],
+                value=gap,
+                threshold=threshold,
+            )
+        )
+    return found
+
+
 def label_distances(
     split: str, counts: LabelCounts, baseline: LabelCounts, threshold: float
 ) -> list[Distance]:
@@ -78,13 +131,12 @@ def label_distances(
     for label in counts.keys() & baseline.keys():
         here, there = _shares(counts[label]), _shares(baseline[label])
         if here and there:
-            gaps = [abs(here.get(c, 0) - there.get(c, 0)) for c in here.keys() | there.keys()]
             found.append(
                 Distance(
                     split=split,
                     feature=features.label(label),
                     measure="L-infinity",
-                    value=max(gaps),
+                    value=_largest_gap(here, there),
                     threshold=threshold,
                 )
             )
@@ -97,8 +149,16 @@ def _shares(counts: Mapping[str, int]) -> dict[str, float]:
     return {name: count / total for name, count in known.items()} if total else {}
 
 
-def _names(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> set[str]:
-    return {name for name, feature in _features(statistics) if feature.WhichOneof("stats")}
+def _largest_gap(here: Mapping[str, float], there: Mapping[str, float]) -> float:
+    return max(abs(here.get(name, 0) - there.get(name, 0)) for name in here.keys() | there.keys())
+
+
+def _texts(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> set[str]:
+    return {
+        name
+        for name, feature in _features(statistics)
+        if feature.WhichOneof("stats") not in (None, "num_stats")
+    }
 
 
 def _features(
@@ -111,32 +171,19 @@ def _features(
 
 def _with_comparators(
     schema: schema_pb2.Schema,
-    statistics: statistics_pb2.DatasetFeatureStatisticsList,
     compared: Collection[str],
     threshold: float,
 ) -> schema_pb2.Schema:
-    """A schema of only the compared features, each with a comparator."""
+    """A schema of only the compared names, each with a comparator."""
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     own = {feature.name: feature for feature in schema.feature}
     made = schema_pb2.Schema()
-    for name, found in _features(statistics):
-        if name not in compared:
-            continue
-        is_text = found.WhichOneof("stats") != "num_stats"
+    for name in sorted(compared):
         feature = made.feature.add(name=name)
-        feature.type = schema_pb2.BYTES if is_text else _number_type(found)
+        feature.type = schema_pb2.BYTES
         if name in own and own[name].HasField("drift_comparator"):
             feature.drift_comparator.CopyFrom(own[name].drift_comparator)
-        elif is_text:
-            feature.drift_comparator.infinity_norm.threshold = threshold
         else:
-            feature.drift_comparator.jensen_shannon_divergence.threshold = threshold
+            feature.drift_comparator.infinity_norm.threshold = threshold
     return made
-
-
-def _number_type(found: statistics_pb2.FeatureNameStatistics) -> schema_pb2.FeatureType:
-    from tensorflow_metadata.proto.v0 import schema_pb2
-
-    is_float = found.type == type(found).FLOAT
-    return schema_pb2.FLOAT if is_float else schema_pb2.INT

@@ -262,14 +262,19 @@ def shortcuts(found: Sequence[Shortcut], auc: float, action: Severity) -> Check:
         auc: from which an entry is a finding.
         action: what a finding does.
     """
-    over = [entry for entry in found if entry.auc >= auc]
+    over = sorted((e for e in found if e.auc >= auc), key=lambda e: e.auc, reverse=True)
     if not over:
         message = f"no column can be predicted from image statistics alone with an AUC of {auc:g}"
         return _outcome("shortcuts", True, action, message)
-    shown = _listed([f"{e.target} by {e.figures} (AUC {e.auc:.3f})" for e in over])
-    count = "1 column is predictable" if len(over) == 1 else f"{len(over)} columns are predictable"
+    shown = _listed([f"{_told(e)} by {e.figures} (AUC {e.auc:.3f})" for e in over])
+    columns = len({entry.target for entry in over})
+    count = "1 column is predictable" if columns == 1 else f"{columns} columns are predictable"
     details = tuple(entry.model_dump() for entry in over)
     return _outcome("shortcuts", False, action, f"{count}: {shown}", details)
+
+
+def _told(entry: Shortcut) -> str:
+    return f"{entry.target}={entry.value}" if entry.value else entry.target
 
 
 def drift(name: str, distances: Sequence[Distance] | None, against: str, action: Severity) -> Check:

@@ -1,71 +1,122 @@
-"""What size, gray values, the border or the labels alone predict.
+"""What an image's size, shape, gray values, border, corners, file or labels alone give away.
 
-A network that recognizes a site, or the finding itself, by the size, the exposure or the frame of
-an image does not need the anatomy. A logistic regression on two statistics of each image measures
-how far this goes.
+A network that finds a site, or the finding itself, in the size, the exposure or the frame of a
+picture has no need of the anatomy. A logistic regression and a small tree on few figures of each
+picture say how far that goes.
 """
 
 from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from components.data_gate.checks.index import Index
 from schemas import features
 from schemas.documents.data_gate import Shortcut
-from trainer_modules.decisions.auc import mean_auc
-from trainer_modules.probes.logistic import fit_folds
+from trainer_modules.decisions.auc import auc_per_target
+from trainer_modules.probes.logistic import fit, fit_tree, folds
 from trainer_modules.settings import TaskSettings
 
-_STATISTICS = {
-    "image size": ("height", "width"),
-    "gray values": ("mean", "std"),
-    "image border": ("border_mean", "border_std"),
-}
+_SIZE = ("source_height", "source_width")
 _IMAGES = 20_000
 _MIN_IMAGES = 20
-# Fewer might all be in one fold, and leave none for fitting.
+# Fewer might all fall into one fold, and leave none to learn from.
 _MIN_PATIENTS = 10
 _MAX_CLASSES = 20
 
+Columns = Mapping[str, np.ndarray]
+
+
+def _plain(*names: str) -> Callable[[Columns], np.ndarray]:
+    return lambda columns: np.stack([columns[name] for name in names], 1)
+
+
+def _size(columns: Columns) -> np.ndarray:
+    return np.log(_plain(*_SIZE)(columns))
+
+
+def _aspect_ratio(columns: Columns) -> np.ndarray:
+    height, width = _size(columns).T
+    return (width - height)[:, None]
+
+
+def _file_format(columns: Columns) -> np.ndarray:
+    names, counts = np.unique(columns["file_format"], return_counts=True)
+    frequent = names[np.argsort(-counts, kind="stable")][:_MAX_CLASSES]
+    return (columns["file_format"][:, None] == frequent).astype(np.float64)
+
+
+# Of the image before it was shrunk, but for gray values and border, which shrinking leaves alike.
+_FIGURES: dict[str, Callable[[Columns], np.ndarray]] = {
+    "image size": _size,
+    "aspect ratio": _aspect_ratio,
+    "gray values": _plain("mean", "std"),
+    "image border": _plain("border_mean", "border_std"),
+    "image corners": _plain(*features.CORNERS),
+    "file format": _file_format,
+}
+_NUMBERS = (*_SIZE, "mean", "std", "border_mean", "border_std", *features.CORNERS)
+_TEXTS = ("file_format", "site", "domain", features.PATIENT_ID)
+
 
 def shortcuts(index: Index, task: TaskSettings) -> list[Shortcut]:
-    """How well image statistics predict site, domain and labels, and labels the first two.
+    """How well figures of the pictures predict site, domain and labels, and labels the first two.
 
     Returns:
-        The cross-validated area under the ROC curve (one against the rest if there are several
-        classes); 0.5 is chance. A target with fewer than two classes of 20 images, or with a class
-        of fewer than 10 patients, has no entry. Labels are predicted within the in-distribution
-        data, so that they do not represent the domain. "labels" are not image statistics: a site
-        that they predict has another prevalence.
+        The cross-validated area under the ROC curve of the value that is told best, each against
+        the rest: 0.5 where nothing is given away. Values of fewer than 20 images or 10 patients are
+        left out, and a target of fewer than two values has no entry; labels are looked at within
+        the in-distribution data, so that they do not stand for the domain. "labels" are no
+        figures of the pictures: a site that they give away has another prevalence.
     """
     columns = _columns(index, task)
+    targets = _targets(columns, task)
+    figures = {title: compute(columns) for title, compute in _FIGURES.items()}
+    tried = [
+        (name, title, numbers, values)
+        for name, values in targets.items()
+        for title, numbers in figures.items()
+    ]
+    indicators, known = _label_indicators(columns, task)
+    for name in ("site", "domain"):
+        tried.append((name, "labels", indicators, np.where(known, targets[name], "")))
+    patients = columns[features.PATIENT_ID]
+    return [
+        Shortcut(
+            target=name,
+            value=_value_name(name, told.value, task),
+            figures=title,
+            auc=told.auc,
+            images=told.images,
+        )
+        for name, title, numbers, values in tried
+        if (told := _told(numbers, values, patients)) is not None
+    ]
+
+
+def _targets(columns: Columns, task: TaskSettings) -> dict[str, np.ndarray]:
+    """Site, domain and labels as texts, empty where unknown or not looked at."""
     inside = columns["domain"] == features.IN_DISTRIBUTION
     targets = {"site": columns["site"], "domain": columns["domain"]}
     for name in map(features.label, task.labels):
         values = columns[name].astype(np.float64)
         texts = np.where(np.isnan(values), "", values.astype(str))
         targets[name] = np.where(inside, texts, "")
-    tried = [
-        (target, title, np.stack([columns[name] for name in names], 1), values)
-        for target, values in targets.items()
-        for title, names in _STATISTICS.items()
-    ]
-    indicators, known = _label_indicators(columns, task)
-    for target in ("site", "domain"):
-        tried.append((target, "labels", indicators, np.where(known, targets[target], "")))
-    return [
-        Shortcut(target=target, figures=title, auc=predicted[0], images=predicted[1])
-        for target, title, statistics, values in tried
-        if (predicted := _predicted(statistics, values, columns))
-    ]
+    return targets
 
 
-def _label_indicators(
-    columns: dict[str, np.ndarray], task: TaskSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """A column for each label or class, one half if unknown; and which rows have any label.
+def _value_name(target: str, value: str, task: TaskSettings) -> str:
+    is_class = task.classes and target.startswith(features.label(""))
+    return task.classes[int(float(value))] if is_class and value else value
 
-    Rows without one are excluded: the unlabeled split would reveal its domain.
+
+def _label_indicators(columns: Columns, task: TaskSettings) -> tuple[np.ndarray, np.ndarray]:
+    """A column for each label or class, one half where unknown; and which rows have any label.
+
+    Rows without one are left out: the unlabeled split would give its domain away.
     """
     labels = np.stack([columns[features.label(name)] for name in task.labels], 1)
     known = ~np.isnan(labels).all(axis=1)
@@ -76,10 +127,9 @@ def _label_indicators(
 
 
 def _columns(index: Index, task: TaskSettings) -> dict[str, np.ndarray]:
-    """Some evenly spread rows of the index."""
-    numbers = [name for names in _STATISTICS.values() for name in names]
-    numbers += [features.label(name) for name in task.labels]
-    names = [*numbers, "site", "domain", features.PATIENT_ID]
+    """Some rows of the index, evenly spread over it."""
+    numbers = [*_NUMBERS, *(features.label(name) for name in task.labels)]
+    names = [*numbers, *_TEXTS]
     total = sum(batch.num_rows for batch in index.batches(["row"]))
     step = -(-total // _IMAGES) or 1
     parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -94,27 +144,47 @@ def _columns(index: Index, task: TaskSettings) -> dict[str, np.ndarray]:
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
-def _predicted(
-    statistics: np.ndarray, values: np.ndarray, columns: dict[str, np.ndarray]
-) -> tuple[float, int] | None:
-    """The area and the number of images; None if it can't be estimated."""
+@dataclasses.dataclass(frozen=True)
+class _Told:
+    """The value of a target that is told best; empty where there are two."""
+
+    value: str
+    auc: float
+    images: int
+
+
+def _told(figures: np.ndarray, values: np.ndarray, patients: np.ndarray) -> _Told | None:
+    """How well figures tell the values of a target; None where that can't be said."""
     names, counts = np.unique(values[values != ""], return_counts=True)
     names = names[np.argsort(-counts, kind="stable")][:_MAX_CLASSES]
-    names = names[[(values == name).sum() >= _MIN_IMAGES for name in names]]
-    patients = columns[features.PATIENT_ID]
-    if len(names) < 2:
-        return None
-    if any(len(np.unique(patients[values == name])) < _MIN_PATIENTS for name in names):
-        return None
+    names = np.sort([name for name in names if _is_frequent(values == name, patients)])
     chosen = np.isin(values, names)
-    if not np.ptp(statistics[chosen], axis=0).any():
+    if len(names) < 2 or not np.ptp(figures[chosen], axis=0).any():
         return None
-    truth = np.searchsorted(np.sort(names), values[chosen])
-    scores = np.zeros((len(truth), len(names)))
+    truth = np.searchsorted(names, values[chosen])
+    areas = np.stack(
+        [_areas(fitter, figures[chosen], truth, patients[chosen]) for fitter in (fit, fit_tree)]
+    ).max(axis=0)
+    best = int(areas.argmax())
+    return _Told(str(names[best]) if len(names) > 2 else "", float(areas[best]), int(chosen.sum()))
+
+
+def _is_frequent(chosen: np.ndarray, patients: np.ndarray) -> bool:
+    few = chosen.sum() < _MIN_IMAGES or len(np.unique(patients[chosen])) < _MIN_PATIENTS
+    return not few
+
+
+def _areas(
+    fitter: Callable[[np.ndarray, np.ndarray], Any],
+    figures: np.ndarray,
+    truth: np.ndarray,
+    patients: np.ndarray,
+) -> np.ndarray:
+    """The area of each value against the rest."""
+    scores = np.zeros((len(truth), truth.max() + 1))
     # Whole patients are held out: their images share a size.
-    for model, held_out in fit_folds(statistics[chosen], truth, patients[chosen]):
-        places = np.ix_(held_out, model.classes_)
-        scores[places] = model.predict_proba(statistics[chosen][held_out])
-    # The two classes of a binary target have the same area.
-    area = mean_auc(np.eye(len(names))[truth], np.ones((len(truth), 1)), scores)
-    return area, int(chosen.sum())
+    for fitted, held_out in folds(truth, patients):
+        model = fitter(figures[fitted], truth[fitted])
+        scores[np.ix_(held_out, model.classes_)] = model.predict_proba(figures[held_out])
+    known = np.ones((len(truth), 1))
+    return np.array(auc_per_target(np.eye(scores.shape[1])[truth], known, scores))

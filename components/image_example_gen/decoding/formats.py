@@ -33,10 +33,16 @@ if TYPE_CHECKING:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
-_MAGIC = (
-    b"\x89PNG", b"\xff\xd8\xff", *tiff.MAGIC, b"BM", b"GIF8", b"RIFF", b"P5", b"P6",
-    b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51",
-)  # fmt: skip
+_CONTAINERS = (
+    ("PNG", (b"\x89PNG",)),
+    ("JPEG", (b"\xff\xd8\xff",)),
+    ("TIFF", tiff.MAGIC),
+    ("BMP", (b"BM",)),
+    ("GIF", (b"GIF8",)),
+    ("WEBP", (b"RIFF",)),
+    ("PPM", (b"P5", b"P6")),
+    ("JPEG 2000", (b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51")),
+)
 # Rules that change images of 8 bits too.
 _STRETCHING = ("minmax", "percentile", "fixed")
 _PPM_HEADER = re.compile(rb"(P[56])" + rb"(?:\s+(?:#[^\n]*\n\s*)*)(\d{1,6})" * 3 + rb"\s")
@@ -50,6 +56,11 @@ _HALVES = {
 }
 _PRIMARY, _REPRESENTATIVE = "Baseline MP Primary Image", "RepresentativeImageFlag"
 _LOSSLESS_JPEG = (0xC3, 0xC7, 0xCB, 0xCF, 0xF7)
+
+
+def container(head: bytes) -> str:
+    """Kind of file by its first bytes; empty for what is none of the accepted kinds."""
+    return next((name for name, magic in _CONTAINERS if head.startswith(magic)), "")
 
 
 def decode(file: BinaryIO, max_pixels: int, policy: Intensity) -> Picture:
@@ -93,7 +104,7 @@ def _opened(file: BinaryIO, head: bytes, max_pixels: int) -> Image.Image:
     except UnidentifiedImageError:
         if head.startswith(b"\xff\xd8\xff"):
             _refuse_kind_of_jpeg(file)
-        if head.startswith(_MAGIC):
+        if container(head):
             raise Rejected(UNREADABLE, "header is damaged") from None
         raise Rejected(UNSUPPORTED, f"not one of {', '.join(_FORMATS)}") from None
 

@@ -44,6 +44,8 @@ __all__ = [
 
 # The border is this fraction of the shorter side, at least one pixel.
 _BORDER = 1 / 16
+# So is the side of a corner.
+_CORNER = 1 / 8
 # Images with fewer distinct gray levels than this are flagged; so are images whose pixels, apart
 # from this fraction of the darkest and of the brightest, lie within this many levels.
 _FEW_LEVELS = 32
@@ -63,6 +65,10 @@ class StoredImage:
     border_std: float
     digest: str
     phash: str
+    source_height: int
+    source_width: int
+    corners: tuple[float, ...]
+    """Mean and deviation of each corner before the image was shrunk, in the order of CORNERS."""
     flags: tuple[str, ...] = ()
 
 
@@ -118,10 +124,13 @@ def _decode_any(
         with warnings.catch_warnings():
             # What Pillow warns about is either quarantined below or harmless.
             warnings.simplefilter("ignore")
-            if dicom.is_dicom(file.read(132), path):
-                return _decode_dicom(file, max_pixels, frame, intensity)
+            head = file.read(132)
+            if dicom.is_dicom(head, path):
+                shown = _decode_dicom(file, max_pixels, frame, intensity)
+                return dataclasses.replace(shown, container="DICOM")
             file.seek(0)
-            return formats.decode(file, max_pixels, intensity)
+            shown = formats.decode(file, max_pixels, intensity)
+            return dataclasses.replace(shown, container=formats.container(head))
     except Rejected:
         raise
     except Exception as error:  # noqa: BLE001
@@ -155,7 +164,8 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
     digest = hashlib.sha256(str(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels).data)
     image = Image.fromarray(pixels)
-    flags = _flags(image)
+    flags, corners = _flags(image), _corners(pixels)
+    source_height, source_width = pixels.shape[:2]
     longest = max(image.size)
     if stored_size and longest > stored_size:
         size = tuple(max(1, round(side * stored_size / longest)) for side in image.size)
@@ -178,6 +188,9 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
         border_std=float(border.std() / 255),
         digest=digest.hexdigest(),
         phash=perceptual_hash(image),
+        source_height=source_height,
+        source_width=source_width,
+        corners=corners,
         flags=flags,
     )
 
@@ -204,3 +217,11 @@ def _border(pixels: np.ndarray) -> np.ndarray:
         pixels[width:-width, -width:],
     )
     return np.concatenate([side.ravel() for side in sides])
+
+
+def _corners(pixels: np.ndarray) -> tuple[float, ...]:
+    """Mean and deviation of each corner, where markers of side, hospital and scanner stand."""
+    side = max(1, round(min(pixels.shape[:2]) * _CORNER))
+    low, high = slice(None, side), slice(-side, None)
+    patches = (pixels[rows, columns] for rows in (low, high) for columns in (low, high))
+    return tuple(float(value / 255) for patch in patches for value in (patch.mean(), patch.std()))

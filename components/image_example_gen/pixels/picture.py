@@ -38,6 +38,7 @@ class Picture:
         high: value that is shown white.
         inverted: whether small values are shown white.
         flags: codes of what was guessed, each once.
+        container: kind of file, such as `PNG`; empty where there is no file.
     """
 
     pixels: np.ndarray
@@ -46,3 +47,4 @@ class Picture:
     high: float = 255.0
     inverted: bool = False
     flags: tuple[str, ...] = ()
+    container: str = ""

@@ -58,11 +58,14 @@ def index_schema(labels: Sequence[str], subgroups: Sequence[str]) -> pa.Schema:
         "phash",
         "range_rule",
         "flags",
+        "file_format",
     )
     return pa.schema(
         [(name, pa.string()) for name in texts]
-        + [("row", pa.int64()), ("height", pa.int32()), ("width", pa.int32())]
+        + [("row", pa.int64())]
+        + [(name, pa.int32()) for name in ("height", "width", "source_height", "source_width")]
         + [(name, pa.float32()) for name in ("mean", "std", "border_mean", "border_std")]
+        + [(name, pa.float32()) for name in features.CORNERS]
         + [("range_low", pa.float64()), ("range_high", pa.float64()), ("inverted", pa.bool_())]
         + [(features.label(name), pa.float32()) for name in labels]
         + [(features.subgroup(name), pa.string()) for name in subgroups]
@@ -95,6 +98,10 @@ def to_index_row(
         "std": stored.std,
         "border_mean": stored.border_mean,
         "border_std": stored.border_std,
+        **dict(zip(features.CORNERS, stored.corners, strict=True)),
+        "source_height": stored.source_height,
+        "source_width": stored.source_width,
+        "file_format": f"{shown.container} {'color' if shown.pixels.ndim == 3 else 'gray'}".strip(),
         "range_rule": shown.rule,
         "range_low": shown.low,
         "range_high": shown.high,

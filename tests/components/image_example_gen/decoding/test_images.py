@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.image_example_gen.decoding.images import Rejected, decode_file, store
+from components.image_example_gen.decoding.images import Rejected, decode_file, read_bytes, store
 
 LIMIT = 1_000_000
 RNG = np.random.default_rng(0)
@@ -199,6 +199,26 @@ def test_border_figures_are_those_of_the_frame(side, width):
         stored = store(values, 0, "png", 95)
         assert np.isclose(stored.border_mean, pixels[~inside].astype(np.float64).mean() / 255)
         assert np.isclose(stored.border_std, pixels[~inside].astype(np.float64).std() / 255)
+
+
+def test_corners_and_size_are_those_before_shrinking():
+    pixels = np.random.default_rng(3).integers(0, 256, (80, 120), np.uint8)
+    # An eighth of the shorter side is 10 pixels.
+    patches = (pixels[:10, :10], pixels[:10, -10:], pixels[-10:, :10], pixels[-10:, -10:])
+    expected = [
+        v / 255 for p in patches for v in (np.mean(p.astype(float)), np.std(p, dtype=float))
+    ]
+    for size in (0, 40):
+        stored = store(pixels, size, "png", 95)
+        assert (stored.source_height, stored.source_width) == (80, 120)
+        np.testing.assert_allclose(stored.corners, expected, atol=1e-6)
+    tiny = store(pixels[:2, :3], 0, "png", 95).corners
+    np.testing.assert_allclose(tiny[::2], pixels[[0, 0, 1, 1], [0, 2, 0, 2]] / 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM"])
+def test_the_kind_of_file_is_known(kind):
+    assert read_bytes(saved(Image.fromarray(RGB), kind), LIMIT).container == kind
 
 
 def test_the_digest_is_of_decoded_pixels(tmp_path):
