@@ -31,6 +31,9 @@ _OPEN_SLIDES = 4
 _MOST_PIXELS = 90_000_000_000
 _LONGEST_SIDE = 1_000_000
 _LARGEST_TILE = 8192
+# A slide's own resolution is used between these, in microns per pixel.
+_FINEST, _COARSEST = 0.02, 20.0
+_MOST_OBLONG = 2
 # Tiles enlarged more than this do not show what their resolution promises.
 _MOST_ENLARGED = 4
 
@@ -60,7 +63,7 @@ class TileRule:
         overlap: pixels that neighbors share.
         least_tissue: smallest fraction of tissue of a selected tile.
         most_tiles: largest number per slide, chosen by a hash of their place; 0: all.
-        assumed_mpp: microns per pixel of slides that don't state theirs; 0 refuses them.
+        assumed_mpp: microns per pixel of slides that state nothing credible; 0 refuses them.
     """
 
     size: int
@@ -103,15 +106,22 @@ def _number(slide: openslide.OpenSlide, name: str) -> int:
 
 
 def microns_per_pixel(slide: openslide.OpenSlide, assumed: float) -> tuple[float, float] | None:
-    """Horizontal and vertical microns of a level-0 pixel; None if unknown."""
+    """Horizontal and vertical microns of a level-0 pixel; None if unknown.
+
+    `assumed`, if not 0, replaces what is missing or not credible. Converters write a printer's
+    resolution (72 dots per inch are 353 microns), 0, or two numbers that make oblong pixels.
+    """
     import openslide
 
     names = (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)
     try:
         x, y = (float(slide.properties[name]) for name in names)
+        low, high = sorted((x, y))
     except (KeyError, ValueError):
-        return (assumed, assumed) if assumed else None
-    return (x, y) if 0.01 < x < 100 and 0.01 < y < 100 else None
+        low = high = 0
+    if _FINEST < low <= high < _COARSEST and high < _MOST_OBLONG * low:
+        return x, y
+    return (assumed, assumed) if assumed else None
 
 
 def tissue_map(slide: openslide.OpenSlide) -> np.ndarray:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from components.image_example_gen.settings import tables
 from components.image_example_gen.settings.intensity import ByRule, Intensity
 from trainer_modules.settings import Settings, refuse_incomplete
 
@@ -26,14 +27,6 @@ SourceName = Literal[
     "camelyon17",
     "camelyon17_wilds",
 ]
-
-_SOURCES_OF_TABLES = ("manifest", "dicom")
-_ID_COLUMNS = ("image", "patient_id", "study_id", "slide_id")
-# Letters and digits of names that columns of ids, names and paths have.
-_IDS = """image imageid imagepath path filepath file filename uri patient patientid patientname
-    subject subjectid pid mrn medicalrecordnumber caseid studyid slideid birthdate dateofbirth
-    dob patientbirthdate accessionnumber sopinstanceuid seriesinstanceuid studyinstanceuid"""
-_RESERVED = frozenset(_IDS.split())
 
 
 class SplitSettings(Settings):
@@ -121,7 +114,10 @@ class SlideSettings(Settings):
     )
     most_tiles: int = Field(0, ge=0, description="tiles per slide, drawn by hash; 0: all")
     assumed_mpp: float = Field(
-        0, ge=0, le=20, description="microns per pixel of slides that don't say; 0: refuse them"
+        0,
+        ge=0,
+        le=20,
+        description="microns per pixel of slides that say nothing credible; 0: refuse them",
     )
     partly_annotated: tuple[str, ...] = Field(
         ("test_114",), description="slides, without .tif, whose outlines leave tumor out"
@@ -188,6 +184,11 @@ class SourceSettings(Settings):
         description="image, patient_id, study_id, slide_id, site, domain, split or a subgroup: the "
         "table's name for it; sources manifest and dicom",
     )
+    values: dict[str, dict[str, str]] = Field(
+        {},
+        description="a label, domain, split, site or subgroup: what the table's values mean, e.g. "
+        "{finding: {Positive: 1, Negative: 0}}; sources manifest and dicom",
+    )
     official_split: bool = Field(
         True, description="false: the source's own splits are ignored, data.split divides patients"
     )
@@ -212,13 +213,21 @@ class SourceSettings(Settings):
     tfrecord: TfrecordSettings = TfrecordSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
 
+    @field_validator("values", mode="before")
+    @classmethod
+    def _as_written(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: tables.meanings(name, values) for name, values in given.items()}
+
     @model_validator(mode="after")
     def _table_has_columns(self) -> Self:
-        if self.columns and self.source not in _SOURCES_OF_TABLES:
-            raise ValueError(
-                f"columns {self.columns}: source '{self.source}' has columns of its own; accepted "
-                f"with {' and '.join(_SOURCES_OF_TABLES)}"
-            )
+        for name in ("columns", "values"):
+            if (given := getattr(self, name)) and self.source not in tables.SOURCES:
+                raise ValueError(
+                    f"{name} {given}: source '{self.source}' has columns of its own; accepted with "
+                    f"{' and '.join(tables.SOURCES)}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -288,14 +297,7 @@ class DataSettings(SourceSettings):
 
     @model_validator(mode="after")
     def _no_ids_as_subgroups(self) -> Self:
-        ids = {self.columns.get(name, name) for name in _ID_COLUMNS}
-        for name in self.subgroups:
-            column = self.columns.get(name, name)
-            if column in ids or re.sub(r"[^a-z0-9]", "", column.lower()) in _RESERVED:
-                raise ValueError(
-                    f"subgroups names '{name}': ids, names and paths can't be subgroups, for they "
-                    "would be in every record; name columns like sex, age or scanner"
-                )
+        tables.refuse_ids(self.subgroups, self.columns)
         return self
 
     @model_validator(mode="after")

@@ -143,9 +143,10 @@ class DicomSource(FileSource):
         """See `rows.Source`."""
         self._cached  # noqa: B018 (counted while it is made)
         found = dict(sorted(self._left_aside.items()))
-        if self._annotations is None:
+        if self._annotations is None or self._table is None:
             return found
         table = {
+            "empty_rows": self._table.empty_rows,
             _UNMATCHED_ROWS: self._annotations.unmatched(),
             _UNMATCHED_FILES: self._without_row,
         }
@@ -232,7 +233,12 @@ class DicomSource(FileSource):
         if self._table is None:
             return None
         return Annotations(
-            self._table, _KEYS, self._task, self._data.label_columns, self._data.columns
+            self._table,
+            _KEYS,
+            self._task,
+            self._data.label_columns,
+            self._data.columns,
+            self._data.values,
         )
 
     def _inside(self, row: Row) -> os.stat_result | None:

@@ -15,14 +15,19 @@ which may identify a patient.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.file_source import FileSource, relative_image
-from components.image_example_gen.tables import patient_ids
-from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
+from components.image_example_gen.tables import patient_ids, shown
+from components.image_example_gen.tables.columns import (
+    UNKNOWN,
+    LabelColumn,
+    Meanings,
+    SubgroupColumn,
+)
 from components.image_example_gen.tables.reader import Table
 from schemas import features
 from schemas.errors import InputError
@@ -31,6 +36,12 @@ from trainer_modules.settings import TaskSettings
 _IMAGE, _PATIENT, _SITE, _DOMAIN, _SPLIT = "image", "patient_id", "site", "domain", "split"
 _STUDY, _SLIDE = features.STUDY_ID, features.SLIDE_ID
 _OPTIONAL = (_PATIENT, _STUDY, _SLIDE, _SITE, _DOMAIN, _SPLIT)
+# Letters and digits of other names that columns of images have in practice.
+_IMAGE_NAMES = (
+    *("path", "file", "filename", "filepath", "imagepath", "imagefile", "imagefilename"),
+    *("imagename", "img", "imgpath", "uri", "dicompath", "dicomfile", "imageindex", "relativepath"),
+)
+_MEANT = (_SITE, _DOMAIN, _SPLIT)
 _PATIENT_TAG = "PatientID"
 _GIVEN_SPLITS = (features.UNLABELED, features.TRAIN, features.VALIDATION, features.TEST)
 
@@ -55,13 +66,19 @@ class ManifestSource(FileSource):
         self._base = os.path.dirname(self._table.path)
         self._official = data.official_split
         self._labels = {name: data.label_columns.get(name, name) for name in task.labels}
-        self._label_columns = [LabelColumn(task, name) for name in task.labels]
+        self._label_columns = [
+            LabelColumn(task, name, meanings=data.values.get(name)) for name in task.labels
+        ]
         self._names = {name: data.columns.get(name, name) for name in (_IMAGE, *_OPTIONAL)}
         self._mapped = data.columns
         self._identified = data.patients == "identified"
         self._tags: dict[str, str | None] = {}
         self._subgroups = {name: data.columns.get(name, name) for name in data.subgroups}
-        self._subgroup_columns = [SubgroupColumn(s, data.subgroup_bins) for s in data.subgroups]
+        self._subgroup_columns = [
+            SubgroupColumn(s, data.subgroup_bins, data.values.get(s)) for s in data.subgroups
+        ]
+        self._meanings = {name: Meanings(data.values.get(name, {})) for name in _MEANT}
+        self._valued = data.values
 
     def offers(self) -> Offer:
         """See `rows.Source`: any column may be a label or a subgroup."""
@@ -83,6 +100,10 @@ class ManifestSource(FileSource):
     def where(self, number: int) -> str:
         """See `rows.Source`."""
         return self._table.where(number)
+
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`."""
+        return {"empty_rows": self._table.empty_rows} if self._table.empty_rows else {}
 
     def patients_advice(self) -> str:
         """See `rows.Source`: a column of the table that looks like it."""
@@ -122,9 +143,28 @@ class ManifestSource(FileSource):
                     f"data.columns names '{name}'; accepted are {', '.join(accepted)}; columns of "
                     "labels are named in data.label_columns"
                 )
+        accepted = (*self._labels, *_MEANT, *self._subgroups)
+        for name in self._valued:
+            if name not in accepted:
+                raise InputError(f"data.values names '{name}'; accepted are {', '.join(accepted)}")
+        header = self._table.header()
+        wanted: list[tuple[str, str, str, Collection[str]]] = [
+            ("columns", _IMAGE, self._names[_IMAGE], _IMAGE_NAMES),
+            *(("label_columns", label, column, ()) for label, column in self._labels.items()),
+        ]
+        for setting, name, column, aliases in wanted:
+            near = "" if column in header else shown.nearest(column, header, aliases)
+            if near:
+                raise InputError(
+                    f"{self.name} has no column '{column}', did you mean '{near}'? Then say so: "
+                    f"data.{setting}={{{name}: {near}}}"
+                )
 
     def _row(self, number: int, given: dict[str, str]) -> Row:
         cells = {name: given[column] for name, column in self._names.items() if column in given}
+        for name, meanings in self._meanings.items():
+            meaning = meanings.of(cells[name]) if name in cells else None
+            cells |= {} if meaning is None else {name: meaning}
         try:
             image = relative_image(cells[_IMAGE])
         except ValueError as error:

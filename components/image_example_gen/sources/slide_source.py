@@ -68,6 +68,7 @@ class SlideSource(abc.ABC):
         self._names = LabelNames(["tumor"], data.label_columns)
         self._subgroup_columns = [SubgroupColumn(s, data.subgroup_bins) for s in data.subgroups]
         self._open = slides.OpenSlides()
+        self._assumed: set[int] = set()
 
     @abc.abstractmethod
     def find_slides(self) -> Sequence[Slide]:
@@ -160,7 +161,7 @@ class SlideSource(abc.ABC):
 
     def counts(self) -> Mapping[str, int]:
         """See `rows.Source`."""
-        return {}
+        return {"slides_with_assumed_mpp": len(self._assumed)} if self._assumed else {}
 
     @functools.cached_property
     def _slides(self) -> list[Slide]:
@@ -231,9 +232,12 @@ class SlideSource(abc.ABC):
         mpp = slides.microns_per_pixel(slide, self._rule.assumed_mpp)
         if mpp is None:
             raise InputError(
-                f"slide {number} of data.root does not state the size of its pixels: set "
-                "data.slides.assumed_mpp, for example 0.25 for a 40x scan"
+                f"slide {number} of data.root does not state a credible size of its pixels: set "
+                "data.slides.assumed_mpp, for example 0.25 for a 40x scan",
+                local=f"slide '{self._slides[number - 1].path}'",
             )
+        if slides.microns_per_pixel(slide, 0) is None:
+            self._assumed.add(number)
         return mpp
 
 

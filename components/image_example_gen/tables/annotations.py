@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
-from components.image_example_gen.tables.columns import LabelColumn
+from components.image_example_gen.tables import shown
+from components.image_example_gen.tables.columns import LabelColumn, Meanings
 from components.image_example_gen.tables.joins import Lookup
 from components.image_example_gen.tables.reader import Table
 from schemas import features
@@ -16,6 +19,7 @@ PATH = "path"
 # What the table says of a file: labels, site, domain, split.
 Annotation = tuple[tuple[float | None, ...], str, str, str]
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _ABOUT = ("site", "domain", "split")
 _SPLITS = (features.UNLABELED, features.TRAIN, features.VALIDATION, features.TEST)
 _SHOWN = 5
@@ -34,7 +38,8 @@ class Annotations:
         keys: Sequence[str],
         task: TaskSettings,
         columns: Mapping[str, str],
-        renamed: Mapping[str, str],
+        renamed: Mapping[str, str] = _NOTHING,
+        values: Mapping[str, Mapping[str, str]] = _NOTHING,
     ):
         """Reads the table.
 
@@ -44,6 +49,7 @@ class Annotations:
             task: labels.
             columns: label: its column, where the names differ.
             renamed: the same for keys, site, domain and split.
+            values: of a label, site, domain or split: what its values mean.
 
         Raises:
             InputError: the table has no such column, or a value that has no meaning.
@@ -61,7 +67,7 @@ class Annotations:
             raise InputError(
                 f"{table.name} has none of the columns "
                 f"{', '.join(renamed.get(key, key) for key in keys)}, by which rows are matched "
-                f"with files; its columns are {', '.join(header)}"
+                f"with files; it has {shown.columns(header, (*accepted, *columns.values()))}"
             )
         self.key = found
         self._key_column = renamed.get(found, found)
@@ -69,7 +75,13 @@ class Annotations:
         self._given = [self._about[name] for name in _ABOUT if name in renamed]
         self._table = table
         self._columns = [columns.get(name, name) for name in task.labels]
-        self._readers = [LabelColumn(task, name) for name in task.labels]
+        self._readers = [LabelColumn(task, name, meanings=values.get(name)) for name in task.labels]
+        for name in values:
+            if name not in (*task.labels, *_ABOUT):
+                raise InputError(
+                    f"data.values names '{name}'; accepted are {', '.join((*task.labels, *_ABOUT))}"
+                )
+        self._meanings = [Meanings(values.get(name, {})) for name in _ABOUT]
         self._rows = Lookup(self._read(), table.name)
 
     def get(self, key: str) -> Annotation | None:
@@ -119,7 +131,13 @@ class Annotations:
                     labels.append(reader.parse(cells[column]))
                 except ValueError:
                     raise table.bad_value(number, column, cells[column], reader.accepted) from None
-            site, domain, split = (cells.get(column, "") for column in self._about.values())
+            site, domain, split = (
+                text if (meaning := meanings.of(text)) is None else meaning
+                for text, meanings in (
+                    (cells.get(column, ""), meanings)
+                    for column, meanings in zip(self._about.values(), self._meanings, strict=True)
+                )
+            )
             if domain not in ("", *features.DOMAINS):
                 raise table.bad_value(number, "domain", domain, ", ".join(features.DOMAINS))
             if split not in ("", *_SPLITS):

@@ -7,23 +7,50 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
+from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 UNKNOWN = "unknown"
 _UNCERTAIN = {"ignore": None, "zeros": 0.0, "ones": 1.0}
 
 
+class Meanings:
+    """What the values of one of a table's columns mean, as `data.values` says."""
+
+    def __init__(self, given: Mapping[str, str]):
+        self.names = tuple(given)
+        self._texts = {name.casefold(): text for name, text in given.items()}
+
+    def of(self, text: str) -> str | None:
+        """The meaning of a cell in this project's words, None where nothing is said of it."""
+        return self._texts.get(text.casefold())
+
+    def __bool__(self) -> bool:
+        return bool(self._texts)
+
+
 class LabelColumn:
     """Reads the text of one label column as the task requires."""
 
-    def __init__(self, task: TaskSettings, name: str, empty: float | None = None):
+    def __init__(
+        self,
+        task: TaskSettings,
+        name: str,
+        empty: float | None = None,
+        meanings: Mapping[str, str] | None = None,
+    ):
         """Constructs the reader.
 
         Args:
             task: kind, classes and the policy for uncertain values.
             name: name of the label.
             empty: value of an empty cell.
+            meanings: of the table's own values; where there are any, others are refused.
+
+        Raises:
+            InputError: a meaning is no value of the label.
         """
+        self._meanings = Meanings(meanings or {})
         if task.kind == "multiclass":
             self._values: dict[str, float | None] = {
                 name: float(index) for index, name in enumerate(task.classes)
@@ -35,8 +62,21 @@ class LabelColumn:
             self._values = {
                 "0": 0.0, "0.0": 0.0, "1": 1.0, "1.0": 1.0, "-1": uncertain, "-1.0": uncertain
             }  # fmt: skip
-            self.accepted = "0, 1, -1 (uncertain) or empty (unknown)"
+            self._values |= {"true": 1.0, "false": 0.0}
+            self.accepted = "0, 1, -1 (uncertain), True, False or empty (unknown)"
         self._values[""] = empty
+        for text, meaning in (meanings or {}).items():
+            if meaning not in self._values:
+                raise InputError(
+                    f"data.values.{name}: '{text}' becomes '{meaning}'; accepted: {self.accepted}"
+                )
+        if self._meanings:
+            self.accepted = f"what data.values.{name} names ({', '.join(self._meanings.names)})"
+            self.accepted += " or empty"
+        elif task.kind != "multiclass":
+            self.accepted += f"; other words can be given a meaning: data.values={{{name}: "
+            self.accepted += "{Positive: 1, Negative: 0}}"
+        self._folds = task.kind != "multiclass"
 
     def parse(self, text: str) -> float | None:
         """Returns 0.0, 1.0 or the class index; None when unknown.
@@ -44,8 +84,13 @@ class LabelColumn:
         Raises:
             ValueError: the text is not a label; `accepted` says what is.
         """
+        if self._meanings:
+            meaning = self._meanings.of(text)
+            if meaning is None and text:
+                raise ValueError(text)
+            text = meaning or ""
         try:
-            return self._values[text]
+            return self._values[text.casefold() if self._folds else text]
         except KeyError:
             raise ValueError(text) from None
 
@@ -53,7 +98,13 @@ class LabelColumn:
 class SubgroupColumn:
     """Reads the text of one subgroup column; sorts numbers into bins if the column has edges."""
 
-    def __init__(self, name: str, bins: Mapping[str, Sequence[float]]):
+    def __init__(
+        self,
+        name: str,
+        bins: Mapping[str, Sequence[float]],
+        meanings: Mapping[str, str] | None = None,
+    ):
+        self._meanings = Meanings(meanings or {})
         self._edges = tuple(bins.get(name, ()))
         self._names = bin_names(self._edges) if self._edges else ()
         self.accepted = "a number (data.subgroup_bins gives this column edges) or empty"
@@ -64,6 +115,8 @@ class SubgroupColumn:
         Raises:
             ValueError: the column has bins and the text is not a number.
         """
+        meaning = self._meanings.of(text)
+        text = text if meaning is None else meaning
         if not text:
             return UNKNOWN
         if not self._edges:

@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 
+from components.image_example_gen.tables import shown
 from schemas.errors import InputError
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -70,7 +71,8 @@ class Table:
     def bad_value(self, number: int, column: str, value: str, accepted: str) -> InputError:
         """The error for a cell; not for columns that may identify a patient."""
         return InputError(
-            f"{self.where(number)}: column '{column}' is '{value[:80]}'; accepted: {accepted}"
+            f"{self.where(number)}: column '{column}' is {shown.cell(value, accepted)}; accepted: "
+            f"{accepted}"
         )
 
     def _line(self, number: int) -> int:
@@ -163,9 +165,11 @@ class Table:
             if len(header) == 1:
                 other = next((mark for mark in ";\t|" if mark in header[0]), None)
                 hint = f"; it looks separated by {other!r}, give commas" if other else ""
+            near = {name: shown.nearest(name, header) for name in missing}
+            hint += "".join(f"; did you mean '{other}'?" for other in near.values() if other)
             raise InputError(
-                f"{self.name} has no column {', '.join(repr(name) for name in missing)}; its "
-                f"columns are {', '.join(header) or 'none'}{hint}"
+                f"{self.name} has no column {', '.join(repr(name) for name in missing)}; it has "
+                f"{shown.columns(header, (*required, *optional))}{hint}"
             )
         wanted = [*required, *(name for name in optional if name in header)]
         twice = [name for name in wanted if list(header).count(name) > 1]

@@ -58,6 +58,8 @@ def test_a_subset_passes_the_data_gate(name, tmp_path, to_data_gate):
         "task.labels": list(task.labels),
         "task.classes": list(task.classes),
     }
+    if name == "cifar10":
+        settings["data.patients"] = "per_image"
     if name == "cxr":
         settings["data.subgroups"] = ["sex", "view"]
     ingest, gate, _ = to_data_gate(settings)

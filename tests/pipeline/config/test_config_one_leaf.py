@@ -48,6 +48,10 @@ TOGETHER = {
     ),
     "data.source": ("data.source=chexpert", "data.root=/other"),
     "data.columns": ("data.source=manifest", "data.root=/other", "data.columns={image: path}"),
+    "data.values": (
+        *("data.source=manifest", "data.root=/other", "data.columns={}"),
+        "data.values={other: {Positive: 1}}",
+    ),
     "data.parts": ("data.source=combined", f"data.parts={PART}"),
     "data.subgroups": ("data.subgroups=[ward]", "data.subgroup_bins={}"),
     "data.subgroup_bins": ("data.subgroups=[ward]", "data.subgroup_bins={ward: [1.0]}"),

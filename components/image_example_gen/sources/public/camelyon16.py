@@ -12,7 +12,9 @@ Metadata: each slide is from a different patient. Site of the training slides: `
 Official split: training is `train`, testing is `test`; validation is taken from train, by slide.
 Layout: `data.root` contains training/normal/*.tif, training/tumor/*.tif, testing/images/*.tif, the
     outlines as *.xml in training/lesion_annotations and testing/lesion_annotations (or beside the
-    slides), and, if available, testing/reference.csv.
+    slides), and, if available, testing/reference.csv. Or, as in the public bucket: all slides in
+    images/, the outlines in annotations/, and reference.csv in evaluation/ or data.root; then the
+    name says what a slide is.
 Citation: Ehteshami Bejnordi et al., JAMA 2017; Litjens et al., GigaScience 2018.
 License: CC0.
 """
@@ -22,91 +24,115 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from components.image_example_gen.sources.slide_source import Slide, SlideSource
 from schemas import features
 from schemas.errors import InputError
 
-_FOLDERS = (
-    ("training/normal", features.TRAIN),
-    ("training/tumor", features.TRAIN),
-    ("testing/images", features.TEST),
-)
-_ANNOTATIONS = {
-    "training/tumor": ("training/lesion_annotations", "training/tumor", "lesion_annotations"),
-    "testing/images": ("testing/lesion_annotations", "testing/images", "lesion_annotations"),
+# Of the public bucket.
+_BUCKET, _OUTLINES = "images", "annotations"
+# Folder: what its slides are; those of the bucket are what their names say.
+_FOLDERS = {
+    "training/normal": "normal",
+    "training/tumor": "tumor",
+    "testing/images": "test",
+    _BUCKET: "",
 }
-_REFERENCE = "testing/reference.csv"
+_SPLITS = {"normal": features.TRAIN, "tumor": features.TRAIN, "test": features.TEST}
+_ANNOTATIONS = {
+    "tumor": ("training/lesion_annotations", "training/tumor", "lesion_annotations", _OUTLINES),
+    "test": ("testing/lesion_annotations", "testing/images", "lesion_annotations", _OUTLINES),
+}
+_REFERENCES = ("testing/reference.csv", "evaluation/reference.csv", "reference.csv")
 _NAME = re.compile(r"^(normal|tumor|test)_(\d{3})$")
 # The last slide from Radboud in each numbering.
 _LAST_OF_RUMC = {"normal": 100, "tumor": 70}
 
 
 class Camelyon16Source(SlideSource):
-    """Tiles of the slides in training/normal, training/tumor and testing/images."""
+    """Tiles of the slides in training/normal, training/tumor and testing/images, or in images."""
 
     def find_slides(self) -> Sequence[Slide]:
         """See `SlideSource`."""
-        truth = self._reference()
+        truth = self._truth()
         found = []
-        for folder, split in _FOLDERS:
+        for folder, kind in _FOLDERS.items():
             path = os.path.join(self._root, folder)
-            if not os.path.isdir(path):
+            # testing/ alone has a folder of this name too.
+            beside = os.path.join(self._root, _OUTLINES if folder == _BUCKET else folder)
+            if not os.path.isdir(path) or not os.path.isdir(beside):
                 continue
             for name in sorted(os.listdir(path)):
                 stem, end = os.path.splitext(name)
                 if end.lower() in (".tif", ".tiff") and not name.startswith("."):
-                    found.append(self._slide(folder, name, stem, split, truth))
+                    found.append(self._slide(folder, name, stem, kind or _kind(name), truth))
         if not found:
             raise InputError(
-                f"data.root '{self._root}' contains no slide in "
-                f"{', '.join(folder for folder, _ in _FOLDERS)}: name the folder above training/"
+                f"data.root '{self._root}' contains no slide in {', '.join(_FOLDERS)}: name the "
+                f"folder above training/, or the one above {_BUCKET}/ and {_OUTLINES}/"
+            )
+        twice = [
+            stem for stem, count in Counter(slide.patient for slide in found).items() if count > 1
+        ]
+        if twice:
+            raise InputError(
+                f"data.root '{self._root}' contains '{twice[0]}' twice, in {_BUCKET}/ and below "
+                "training/ or testing/: keep one layout"
             )
         return found
 
     def tables(self) -> Sequence[str]:
         """See `SlideSource`."""
-        path = os.path.join(self._root, _REFERENCE)
-        return (path,) if os.path.isfile(path) else ()
+        paths = (os.path.join(self._root, name) for name in _REFERENCES)
+        return [path for path in paths if os.path.isfile(path)][:1]
 
-    def _slide(self, folder: str, name: str, stem: str, split: str, truth: dict[str, str]) -> Slide:
-        annotation = self._annotation(folder, stem)
-        if folder == "training/tumor" and not annotation:
+    def _slide(self, folder: str, name: str, stem: str, kind: str, truth: dict[str, str]) -> Slide:
+        annotation = self._annotation(kind, stem)
+        if kind == "tumor" and not annotation:
+            place = _OUTLINES if folder == _BUCKET else "training/lesion_annotations"
             raise InputError(
-                f"training/tumor/{name} has no outlines: add {stem}.xml to "
-                "training/lesion_annotations (lesion_annotations.zip of the data set)"
+                f"{folder}/{name} has no outlines: add {stem}.xml to {place} "
+                "(lesion_annotations.zip of the data set)"
             )
-        if folder == "testing/images":
-            known = bool(annotation) or truth.get(stem) == "normal"
-        else:
-            known = True
+        known = kind != "test" or bool(annotation) or truth.get(stem) == "normal"
         if stem in self._data.slides.partly_annotated:
             known = False
         return Slide(
             path=f"{folder}/{name}",
             patient=stem,
             center=_center(stem),
-            split=split,
+            split=_SPLITS[kind],
             annotation=annotation,
             elsewhere=0.0 if known else None,
         )
 
-    def _annotation(self, folder: str, stem: str) -> str:
-        for place in _ANNOTATIONS.get(folder, ()):
+    def _annotation(self, kind: str, stem: str) -> str:
+        for place in _ANNOTATIONS.get(kind, ()):
             path = f"{place}/{stem}.xml"
             if os.path.isfile(os.path.join(self._root, path)):
                 return path
         return ""
 
-    def _reference(self) -> dict[str, str]:
+    def _truth(self) -> dict[str, str]:
         """Slide-level labels of the test slides; the file has no header."""
-        path = os.path.join(self._root, _REFERENCE)
-        if not os.path.isfile(path):
-            return {}
-        with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-            rows = [cells for cells in csv.reader(file) if len(cells) >= 2]
-        return {os.path.splitext(cells[0].strip())[0]: cells[1].strip().lower() for cells in rows}
+        for path in self.tables():
+            with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
+                rows = [cells for cells in csv.reader(file) if len(cells) >= 2]
+            return {os.path.splitext(c[0].strip())[0]: c[1].strip().lower() for c in rows}
+        return {}
+
+
+def _kind(name: str) -> str:
+    """What a slide of the bucket is."""
+    match = _NAME.match(os.path.splitext(name)[0])
+    if not match:
+        raise InputError(
+            f"{_BUCKET}/{name}: the names of CAMELYON16's slides are normal_NNN, tumor_NNN and "
+            "test_NNN"
+        )
+    return match[1]
 
 
 def _center(stem: str) -> str:

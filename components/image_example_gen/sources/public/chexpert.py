@@ -7,8 +7,9 @@ Labels: 14 observations extracted from reports: 1, 0, -1 (uncertain: `task.uncer
     `pleural_effusion`. The labels of valid.csv and test.csv are by radiologists.
 Metadata: subgroups `sex`, `age`, `view` (AP, PA, LATERAL, ...); the patient is `patientNNNNN` of
     the path, the study `studyN`; site `stanford`.
-Official split: train.csv is `train`. With a test.csv, valid.csv is `validation` and test.csv
-    `test`. Without it valid.csv is `test`, and validation is taken from train, by patient.
+Official split: train.csv is `train`. With a test.csv or test_labels.csv (the test set published
+    later), valid.csv is `validation` and that table is `test`. Without it valid.csv is `test`, and
+    validation is taken from train, by patient.
 Layout: `data.root` is the folder of train.csv. Paths in it start with the release's folder
     (`CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg`), whatever its current name.
     The full-size release's folders `CheXpert-v1.0 batch 2 (train 1)` ... may stay beside it.
@@ -37,6 +38,8 @@ FINDINGS = (
     "Pleural Other", "Fracture", "Support Devices",
 )  # fmt: skip
 SITE = "stanford"
+# The first that is there: some copies have a test.csv without labels beside the other.
+_TEST = ("test_labels.csv", "test.csv")
 _PATH, _SEX, _AGE, _FACING, _POSITION = "Path", "Sex", "Age", "Frontal/Lateral", "AP/PA"
 _ABOUT = (_SEX, _AGE, _FACING, _POSITION)
 _TOP = re.compile(r"^(?:.*?/)?((?:train|valid|test)/(patient\d+)/([^/]+)(?:/.+)?)$")
@@ -44,7 +47,7 @@ _BATCH = re.compile(r"batch \d+ \((train|valid\w*|test)\b", re.IGNORECASE)
 
 
 class ChexpertSource(PublicTable):
-    """Rows of train.csv, valid.csv and test.csv, in this order."""
+    """Rows of train.csv, valid.csv and the test table, in this order."""
 
     findings = FINDINGS
     aliases = {"effusion": "Pleural Effusion"}  # noqa: RUF012 (constant)
@@ -110,8 +113,7 @@ class ChexpertSource(PublicTable):
 
     def _present(self) -> list[Table]:
         names = ["train.csv", "valid.csv"]
-        if os.path.isfile(os.path.join(self._root, "test.csv")):
-            names.append("test.csv")
+        names += [name for name in _TEST if os.path.isfile(os.path.join(self._root, name))][:1]
         told = "name the folder that contains train.csv and valid.csv"
         return self._find_tables(*names, told=told)
 

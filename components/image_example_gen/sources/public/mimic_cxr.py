@@ -1,7 +1,8 @@
 """Source `mimic_cxr`: MIMIC-CXR-JPG 2.0 chest X-rays, as downloaded.
 
 Input: 377,110 JPEG chest films of 65,379 patients of Beth Israel Deaconess Medical Center;
-    `data.view` selects the frontal ones by ViewPosition (default), the lateral ones or all.
+    `data.view` selects the frontal ones by ViewPosition (default), the lateral ones or all; films
+    whose position is blank or unknown are then left out and counted.
 Labels: the 14 CheXpert observations of mimic-cxr-2.0.0-chexpert.csv.gz, by study: 1, 0, -1
     (uncertain: `task.uncertain`), blank (not mentioned: `data.unmentioned`). The labels of a study
     without a row there are unknown.
@@ -53,16 +54,21 @@ class MimicCxrSource(PublicTable):
     def rows(self) -> Iterator[Row]:
         """See `rows.Source`."""
         table = self._find("split")
+        unknown = 0
         for number, cells in enumerate(table.rows((_IMAGE, _STUDY, _SUBJECT, "split")), start=1):
             self._check_ids(table, number, cells)
             view = self._views.get(cells[_IMAGE])
             if view is None:
                 raise InputError(
-                    f"{table.name}, row {number}: its dicom_id is not in "
+                    f"{table.where(number)}: its dicom_id is not in "
                     f"{self._find('metadata').name}; take both tables from one version"
                 )
-            if self._data.view in ("all", demographics.view_class(view)):
+            facing = demographics.view_class(view)
+            if self._data.view in ("all", facing):
                 yield self._row(number, table, cells, view)
+            else:
+                unknown += not facing
+        self._unknown_views = unknown
 
     def _row(self, number: int, table: Table, cells: dict[str, str], view: str) -> Row:
         split = _SPLITS.get(cells["split"])
@@ -122,7 +128,7 @@ class MimicCxrSource(PublicTable):
         for name, pattern in ((_SUBJECT, _DIGITS), (_STUDY, _DIGITS), (_IMAGE, _NAME)):
             if not pattern.match(cells[name]):
                 raise InputError(
-                    f"{table.name}, row {number}: {name} is not an id like those of MIMIC-CXR "
+                    f"{table.where(number)}: {name} is not an id like those of MIMIC-CXR "
                     "(digits; letters, digits and dashes for dicom_id)"
                 )
 

@@ -59,9 +59,9 @@ class NihCxr14Source(PublicTable):
     def _row(self, number: int, table: Table, cells: dict[str, str]) -> Row:
         name = cells[_IMAGE]
         if not name or name != os.path.basename(name) or name in (".", "..") or "\0" in name:
-            raise InputError(f"{table.name}, row {number}: {_IMAGE} is not a file name")
+            raise InputError(f"{table.where(number)}: {_IMAGE} is not a file name")
         if not cells[_PATIENT]:
-            raise InputError(f"{table.name}, row {number}: {_PATIENT} is empty")
+            raise InputError(f"{table.where(number)}: {_PATIENT} is empty")
         found = self._found(table, number, cells[_LABELS])
         about = {
             "sex": demographics.sex(
@@ -96,7 +96,7 @@ class NihCxr14Source(PublicTable):
         split = self._listed.get(name)
         if split is None:
             raise InputError(
-                f"{table.name}, row {number}: {_IMAGE} is in neither {_LISTS[0][0]} nor "
+                f"{table.where(number)}: {_IMAGE} is in neither {_LISTS[0][0]} nor "
                 f"{_LISTS[1][0]}; use the lists of this release, or data.official_split=false"
             )
         return split

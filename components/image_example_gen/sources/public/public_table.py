@@ -33,6 +33,10 @@ class PublicTable(FileSource):
         super().__init__(data)
         self._data = data
         self._task = task
+        # By name, for what reading them shows.
+        self._opened: dict[str, Table] = {}
+        # Rows that `data.view` drops, because nobody knows which view they are.
+        self._unknown_views = 0
         self._names = LabelNames(self.findings, data.label_columns, self.aliases)
         empty = 0.0 if data.unmentioned == "zeros" else None
         self._label_columns = [LabelColumn(task, name, empty) for name in task.labels]
@@ -90,7 +94,13 @@ class PublicTable(FileSource):
                     f"data.root '{self._root}' contains no '{name}', which {self._data.source} "
                     f"needs: {told}"
                 )
-        return [Table(self._root, name) for name in names]
+        return [self._opened.setdefault(name, Table(self._root, name)) for name in names]
+
+    def counts(self) -> Mapping[str, int]:
+        """See `rows.Source`: rows that were passed over."""
+        empty = sum(table.empty_rows for table in self._opened.values())
+        found = {"empty_rows": empty, "rows_with_an_unknown_view": self._unknown_views}
+        return {kind: count for kind, count in found.items() if count}
 
     def _where_images_are(self) -> str:
         return f"{self._data.source} is read as downloaded"

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,6 +133,24 @@ def test_resolution_is_read_assumed_or_unknown(write_slide):
     with slides.open_slide(write_slide(_canvas(256, 256), "b.tif", mpp=None)) as slide:
         assert slides.microns_per_pixel(slide, 0.25) == (0.25, 0.25)
         assert slides.microns_per_pixel(slide, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        *(("352.8", "352.8"), ("0", "0"), ("-0.25", "-0.25"), ("nan", "nan"), ("0.25", "25")),
+        *(("25.4", "25.4"), ("0.25", ""), ("1e9", "0.25"), ("inf", "inf")),
+    ],
+)
+def test_resolutions_that_nobody_scans_at_are_none(x, y):
+    told = SimpleNamespace(properties={"openslide.mpp-x": x, "openslide.mpp-y": y})
+    assert slides.microns_per_pixel(told, 0) is None
+    assert slides.microns_per_pixel(told, 0.25) == (0.25, 0.25)
+
+
+def test_a_credible_resolution_is_never_replaced():
+    told = SimpleNamespace(properties={"openslide.mpp-x": "0.2500", "openslide.mpp-y": "0.2510"})
+    assert slides.microns_per_pixel(told, 0.5) == (0.25, 0.251)
 
 
 def test_what_is_no_slide(tmp_path, write_slide):

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from matplotlib.path import Path as Outline
@@ -35,6 +37,69 @@ def test_tiles_centers_and_splits(opened, camelyon16):
     assert {row.split for row in normal.values()} == {"train"}
     assert {row.split for row in _of(rows, "test_001").values()} == {"test"}
     assert normal[128, 128].subgroups == ("rumc", "1")
+
+
+def as_bucket(root):
+    """Moves the official folders to where the public bucket has their files."""
+    (root / "images").mkdir()
+    (root / "annotations").mkdir()
+    for path in sorted(root.glob("t*/**/*.tif")):
+        path.rename(root / "images" / path.name)
+    for path in sorted(root.glob("t*/lesion_annotations/*.xml")):
+        path.rename(root / "annotations" / path.name)
+    (root / "evaluation").mkdir()
+    (root / "testing/reference.csv").rename(root / "evaluation/reference.csv")
+    for name in ("training", "testing"):
+        shutil.rmtree(root / name)
+    (root / "checksums.md5").write_text("0" * 32)
+
+
+def test_the_bucket_gives_the_same_as_the_official_folders(opened, camelyon16):
+    def said(rows):
+        return {
+            (row.image.rpartition("/")[2], row.labels, row.split, row.site, row.patient_id)
+            for row in rows
+        }
+
+    before = said(_open(opened, camelyon16).rows())
+    as_bucket(camelyon16)
+    source = _open(opened, camelyon16)
+    rows = list(source.rows())
+    assert said(rows) == before
+    assert {row.image.partition("/")[0] for row in rows} == {"images"}
+    assert source.load(rows[0].image, 10**6).pixels.shape == (64, 64, 3)
+    first = source.fingerprint()
+    (camelyon16 / "evaluation/reference.csv").write_text("test_003,Normal,None,None\n")
+    assert _open(opened, camelyon16).fingerprint() != first
+
+
+def test_what_the_bucket_may_not_hold(opened, camelyon16, write_slide):
+    as_bucket(camelyon16)
+    write_slide(camelyon16 / "images/mask_001.tif", 9)
+    with pytest.raises(InputError, match=r"mask_001.tif: the names of CAMELYON16's slides are"):
+        _open(opened, camelyon16)
+    (camelyon16 / "images/mask_001.tif").unlink()
+    write_slide(camelyon16 / "training/normal/normal_001.tif", 0)
+    with pytest.raises(InputError, match="'normal_001' twice"):
+        _open(opened, camelyon16)
+    shutil.rmtree(camelyon16 / "training")
+    (camelyon16 / "annotations/tumor_001.xml").unlink()
+    with pytest.raises(InputError, match=r"tumor_001.tif has no outlines.* to annotations"):
+        _open(opened, camelyon16)
+
+
+def test_assumed_resolutions_are_counted(opened, camelyon16, write_slide):
+    for name, mpp in (("normal_001", 352.8), ("normal_101", None)):
+        write_slide(camelyon16 / f"training/normal/{name}.tif", 7, mpp=mpp)
+    with pytest.raises(
+        InputError, match=r"slide 1 of data.root does not state a credible size"
+    ) as refused:
+        _open(opened, camelyon16)
+    assert "normal_001" not in str(refused.value)
+    assert "normal_001.tif" in refused.value.on_terminal()
+    source = _open(opened, camelyon16, slides={"assumed_mpp": 0.25})
+    assert len(list(source.rows())) == 6 * 15
+    assert source.counts() == {"slides_with_assumed_mpp": 2}
 
 
 @pytest.mark.parametrize("least", [0.25, 0.5, 0.9])

@@ -69,6 +69,24 @@ def test_test_table_makes_valid_the_validation_split(opened, chexpert):
     assert splits == ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
 
 
+def test_test_labels_that_were_published_later(opened, chexpert, write_image):
+    findings = (chexpert / "train.csv").read_text().splitlines()[0].split(",")[5:]
+    lines = [",".join(["Path", *findings])]
+    for number in (64741, 64742):
+        image = f"test/patient{number}/study1/view1_frontal.jpg"
+        write_image(chexpert / image, number)
+        lines.append(",".join([image, *("1.0" if f == "Edema" else "0.0" for f in findings)]))
+    image = "test/patient64742/study1/view2_lateral.jpg"
+    lines.append(",".join([image, *["0.0"] * len(findings)]))
+    (chexpert / "test_labels.csv").write_text("\n".join(lines) + "\n")
+    # Some copies have a list of the test images beside it, without labels.
+    (chexpert / "test.csv").write_text("Path\n" + image + "\n")
+    rows = list(opened(("edema",), source="chexpert", root=chexpert, subgroups=("sex",)).rows())
+    assert [row.split for row in rows] == ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
+    assert [row.patient_id for row in rows][-2:] == ["patient64741", "patient64742"]
+    assert [(row.labels, row.subgroups) for row in rows][-2:] == [((1.0,), ("unknown",))] * 2
+
+
 def test_official_split_can_be_left_aside(opened, chexpert):
     rows = _open(opened, chexpert, official_split=False).rows()
     assert {row.split for row in rows} == {None}

@@ -21,6 +21,9 @@ def test_tables_are_joined(opened, mimic_cxr):
     rows = list(_open(opened, mimic_cxr, subgroups=("view", "sex")).rows())
     # Row 2 is lateral, row 5 has no view.
     assert [row.number for row in rows] == [1, 3, 4, 6]
+    source = _open(opened, mimic_cxr)
+    assert source.counts() == {"rows_with_an_unknown_view": 1}
+    assert _open(opened, mimic_cxr, view="all").counts() == {}
     assert rows[0].image == (
         "files/p10/p10000032/s50414267/02aa804e-bde0afdd-112c0b34-7bc16630-4e384014.jpg"
     )
