@@ -186,7 +186,10 @@ def test_local_run_refuses_what_it_cannot_use(tmp_path):
 
 def test_cluster_refuses_engines_that_cannot_reach_its_artifacts():
     (problem,) = cluster_problems(_beam(*FLINK), "minio://bucket")
-    assert "beam.runner 'flink'" in problem
+    assert problem == (
+        "beam.runner 'flink': its workers don't see the pod's copies of the artifacts; use "
+        "in_memory, multi_processing or dataflow there, or a local run"
+    )
     (problem,) = cluster_problems(_beam(*DATAFLOW), "minio://bucket")
     assert "--pipeline-root gs://" in problem
     assert cluster_problems(_beam(*DATAFLOW), "gs://bucket") == []
