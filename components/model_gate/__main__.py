@@ -29,12 +29,17 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.policy,
                 arguments.subgroup,
                 arguments.classes,
+                arguments.exclude,
             )
         else:
             document = judge.judge_predictions(
-                arguments.predictions, arguments.policy, arguments.threshold, arguments.subgroup
+                arguments.predictions,
+                arguments.policy,
+                arguments.threshold,
+                arguments.subgroup,
+                arguments.exclude,
             )
-        return judge.announce(document, arguments.output)
+        return judge.announce(document, arguments.output, arguments.format)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -62,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m components.model_gate",
         description="Decides whether a model may be released, from patient-level evidence.",
         epilog="exit status: 0 blessed; 4 refused; 5 inconclusive, there are too few data; 2 bad "
-        "input; 1 a bug. The verdict is JSON on stdout, the rules in words on "
-        "stderr. docs/model_gate.md shows examples.",
+        "input; 1 a bug. The verdict is on stdout, the rules in words are on stderr. "
+        "docs/model_gate.md shows examples.",
         allow_abbrev=False,
     )
     judged = parser.add_mutually_exclusive_group(required=True)
@@ -71,9 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         "--predictions",
         default="",
         metavar="FILE",
-        help="CSV or Parquet with the columns patient_id, domain (in_distribution or shifted), "
-        "label (0, 1, or empty) and score (a probability); optional: site, subgroup columns, "
-        "baseline_score, and split, whose 'validation' rows choose the threshold",
+        help="CSV or Parquet, gzipped or not, or - for standard input, with the columns "
+        "patient_id, domain (in_distribution or shifted), label (0, 1, or empty) and score (a "
+        "probability), or label/NAME and score/NAME of several findings; optional: site, "
+        "subgroup columns, baseline_score, image_id, study_id, slide_id, and split, whose "
+        "'validation' rows choose the threshold",
     )
     judged.add_argument(
         "--model", default="", metavar="DIR", help="a SavedModel with the tf_examples signature"
@@ -112,8 +119,20 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="COLUMN",
-        help="judge by this column; may be repeated (default: every other column of at most 50 "
-        "values)",
+        help="judge by this column; may be repeated (default: every other column)",
+    )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="do not judge by this column; may be repeated",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("json", "junit", "github", "markdown"),
+        default="json",
+        help="of the verdict on stdout (default: json)",
     )
     return parser
 

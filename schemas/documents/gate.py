@@ -82,6 +82,14 @@ class Subgroup(Part):
     status: Literal["pass", "fail", "inconclusive", "not_enough_data"]
 
 
+class Unlabelled(Part):
+    """Images of a domain, those without a label, and how the model decides on the latter."""
+
+    images: int
+    unlabelled: int
+    called: dict[str, int]
+
+
 class Baseline(Part):
     """Paired difference to the last pushed model, by domain; no version if there is none."""
 
@@ -117,6 +125,7 @@ class GateVerdict(Document):
     rules: tuple[Rule, ...]
     settings: dict[str, Any]
     metrics: dict[Domain, dict[str, JudgedMetric]]
+    unlabelled: dict[Domain, dict[str, Unlabelled]]
     subgroups: tuple[Subgroup, ...]
     worst_groups: dict[Domain, Subgroup]
     delong: dict[Domain, Bounds]
@@ -126,11 +135,12 @@ class GateVerdict(Document):
 
 
 class JudgedTable(Part):
-    """The table of predictions judged by the stand-alone gate."""
+    """The table of predictions judged by the stand-alone gate; thresholds are by target."""
 
     rows: int
     patients: int
-    threshold: float
+    threshold: float | None
+    thresholds: dict[str, float]
     threshold_chosen: str
     subgroups: tuple[str, ...]
     ignored_columns: tuple[str, ...]

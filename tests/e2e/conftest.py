@@ -46,7 +46,12 @@ TINY = (
     "gate.shifted.min_auc=0",
     "gate.max_gap=1",
     "gate.max_regression=1",
-    "gate.subgroups.min_auc=0",
+    "gate.subgroups={min_auc: 0, max_regression: 1}",
+    *(
+        f"gate.{domain}={{calibration_slope: null, calibration_intercept: null, "
+        "max_calibration_error: 1}"
+        for domain in ("in_distribution", "shifted")
+    ),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
@@ -31,4 +33,32 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _merge_into_defaults(cls, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            cls._check_flags(given)
         return over_defaults(cls, given)
+
+    @classmethod
+    def _check_flags(cls, given: Mapping[str, Any]) -> None:
+        """YAML reads `yes` and `on` as true, which pydantic would take for the number 1."""
+        for name, value in given.items():
+            field = cls.model_fields.get(name)
+            if field is None:
+                continue
+            if field.annotation is bool and not isinstance(value, bool):
+                raise ValueError(f"'{name}' received {value!r}; true and false are accepted")
+            if bool not in _kinds(field.annotation) and _has_flag(value):
+                raise ValueError(
+                    f"'{name}' received {value!r}; true and false, which YAML also reads from yes, "
+                    "no, on and off, are not accepted"
+                )
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """A type and all that it is made of."""
+    inner = typing.get_args(annotation)
+    return {annotation}.union(*(_kinds(one) for one in inner))
+
+
+def _has_flag(given: Any) -> bool:
+    inner = given if isinstance(given, list | tuple) else ()
+    return isinstance(given, bool) or any(isinstance(one, bool) for one in inner)

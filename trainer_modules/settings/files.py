@@ -16,6 +16,7 @@ import pydantic
 import yaml
 
 from schemas.errors import InputError
+from trainer_modules.settings import strict_yaml
 from trainer_modules.settings.base import INCOMPLETE, Settings
 
 Section = TypeVar("Section", bound=Settings)
@@ -28,7 +29,7 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
         InputError: The file can't be read, is not YAML or does not hold a mapping.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = strict_yaml.load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{what} '{path}' can't be read: {error}") from None
     except yaml.YAMLError as error:

@@ -11,9 +11,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from components.model_gate.rules import concentration, slice_rules
-from components.model_gate.rules.evidence import Baseline, Evidence
-from components.model_gate.rules.groups import JUDGED, Group
+from components.model_gate.rules import concentration, group_rules, missing_labels, slice_rules
+from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.outcomes import (
     FAIL,
     INCONCLUSIVE,
@@ -25,17 +24,17 @@ from components.model_gate.rules.outcomes import (
     Least,
     effect,
     lack,
+    measured,
     not_asked,
     numbers,
     plain,
     result,
-    served,
     within,
 )
 from components.model_gate.rules.settings import DomainRules, GateSettings, Range
 from components.statistics.intervals import Interval
 from schemas import features
-from schemas.documents.gate import SUBGROUP_FLOOR, Rule
+from schemas.documents.gate import Rule
 
 Outcome = Literal["blessed", "refused", "inconclusive"]
 
@@ -67,11 +66,12 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     rules = [_probabilities(evidence)]
     for domain, domain_rules in _domains(settings):
         rules += _domain(domain, evidence.metrics.get(domain, {}), domain_rules, settings)
+    rules += missing_labels.judged(evidence.unlabelled, _domains(settings))
     rules.append(_gap(evidence, settings))
-    rules += _groups(evidence.groups, settings)
+    rules += group_rules.floors(evidence.groups, settings)
     rules += slice_rules.judged(evidence, settings)
     rules += _non_inferiority(evidence, settings)
-    rules += _group_non_inferiority(evidence.baseline, settings)
+    rules += group_rules.non_inferiority(evidence.baseline, settings)
     rules.append(_evaluator(evidence, settings))
     rules += _serving(evidence, settings)
     blocking = [rule for rule in rules if rule.effect in (REFUSE, INCONCLUSIVE)]
@@ -82,6 +82,8 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
         outcome = "refused"
     warnings = [rule.message for rule in rules if rule.effect == WARN]
     warnings += concentration.warnings(evidence.metrics)
+    warnings += group_rules.unjudged(evidence.groups)
+    warnings += evidence.notes
     return Verdict(outcome, [rule.message for rule in blocking], rules, warnings)
 
 
@@ -125,11 +127,18 @@ def _domain(
         if equal in metrics:
             name = f"{name} by patient"
             yield _bounded(name, domain, equal, metrics, rules, settings, (floor, None))
+    # The mean of several must not hide one that is bad.
+    for metric in metrics:
+        if metric.startswith("auc/"):
+            unclear = settings.inconclusive.findings
+            bound = (rules.min_auc, None)
+            yield _bounded("auc floor", domain, metric, metrics, rules, settings, bound, unclear)
     for name, metric, bounds in _calibration(rules):
         if bounds is None:
             yield not_asked(name, domain, metric, metrics.get(metric), "no bound is set")
         else:
-            yield _bounded(name, domain, metric, metrics, rules, settings, bounds, calibration=True)
+            unclear = settings.inconclusive.calibration
+            yield _bounded(name, domain, metric, metrics, rules, settings, bounds, unclear)
 
 
 def _calibration(
@@ -153,30 +162,31 @@ def _bounded(
     rules: DomainRules,
     settings: GateSettings,
     bounds: tuple[float | None, float | None],
-    *,
-    calibration: bool = False,
+    unclear: str = "",
 ) -> Rule:
-    """A floor, a ceiling, or both, of the whole interval."""
+    """A floor, a ceiling, or both, of the whole interval.
+
+    What the policy does where that is inconclusive, or too few data, is `unclear`; by default,
+    what it does in domains, and too few data keep the model back.
+    """
     interval = metrics.get(metric)
     low, high = bounds
     # Of a range, the bound that the value is nearer to.
     threshold = low if high is None else high
     if low is not None and high is not None and interval is not None:
         threshold = low if interval.value - low < high - interval.value else high
-    policy = settings.inconclusive
-    unclear = policy.calibration if calibration else policy.domains
     lacking = lack(metrics, metric, _least(rules, settings))
     if interval is None or lacking is not None:
         reason = lacking.reason if lacking else "undefined"
         message = f"{domain} {metric}: {reason}"
-        if not rules.required:
+        if not rules.required and not metrics:
             return result(name, domain, metric, interval, threshold, NOT_REQUIRED, message)
         absent = lacking is None or lacking.absent
-        done = effect(NOT_ENOUGH_DATA, unclear if calibration else REFUSE, absent)
+        done = effect(NOT_ENOUGH_DATA, unclear or REFUSE, absent)
         return result(name, domain, metric, interval, threshold, NOT_ENOUGH_DATA, message, done)
     status, relation = within(interval, low, high)
     message = f"{domain} {metric}: {relation} ({numbers(interval)})"
-    done = effect(status, unclear)
+    done = effect(status, unclear or settings.inconclusive.domains)
     return result(name, domain, metric, interval, threshold, status, message, done)
 
 
@@ -189,7 +199,10 @@ def _gap(evidence: Evidence, settings: GateSettings) -> Rule:
     ceiling = settings.max_gap
     if ceiling == 1:
         return not_asked(name, where, "auc", interval, "no ceiling is set")
-    required = settings.in_distribution.required and settings.shifted.required
+    waived = any(
+        not rules.required and domain not in evidence.metrics
+        for domain, rules in _domains(settings)
+    )
     lacking = {
         domain: found
         for domain, rules in _domains(settings)
@@ -198,7 +211,7 @@ def _gap(evidence: Evidence, settings: GateSettings) -> Rule:
     if lacking or interval is None or not interval.judged:
         why = "; ".join(f"{domain} {one.reason}" for domain, one in lacking.items())
         message = f"gap between the domains: {why or 'undefined'}"
-        if not required:
+        if waived:
             return result(name, where, "auc", interval, ceiling, NOT_REQUIRED, message)
         absent = not lacking or any(one.absent for one in lacking.values())
         done = effect(NOT_ENOUGH_DATA, REFUSE, absent)
@@ -208,35 +221,6 @@ def _gap(evidence: Evidence, settings: GateSettings) -> Rule:
     message = f"gap between the domains: {relation} ({numbers(interval)})"
     done = effect(status, settings.inconclusive.domains)
     return result(name, where, "auc", interval, ceiling, status, message, done)
-
-
-def _groups(groups: Sequence[Group], settings: GateSettings) -> Iterator[Rule]:
-    floor = settings.subgroups.min_auc
-    for group in groups:
-        where = f"{group.domain}, {group.column}={group.value}"
-        unclear = _unclear(group.column, group.value, settings)
-        if group.status == JUDGED:
-            status, relation, interval = group.against(floor)
-            message = f"{where} {relation} ({numbers(interval)})"
-            done = effect(status, unclear)
-            yield result(SUBGROUP_FLOOR, where, "auc", interval, floor, status, message, done)
-        elif unclear == REFUSE:
-            metrics = group.metrics or {"auc": group.auc}
-            least = Least(settings.subgroups.min_patients, settings.min_patients_per_class)
-            lacking = lack(metrics, "auc", least)
-            message = f"{where} auc: {lacking.reason if lacking else 'undefined'}"
-            done = effect(NOT_ENOUGH_DATA, unclear)
-            yield result(
-                SUBGROUP_FLOOR, where, "auc", group.auc, floor, NOT_ENOUGH_DATA, message, done
-            )
-        # Else only listed in the report: a small group neither passes nor fails the model.
-
-
-def _unclear(column: str, value: str, settings: GateSettings) -> str:
-    """What an inconclusive outcome of a group does."""
-    name = column.removeprefix(features.subgroup(""))
-    named = {name, f"{name}={value}"} & set(settings.subgroups.required_groups)
-    return REFUSE if named else settings.inconclusive.groups
 
 
 def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
@@ -254,7 +238,8 @@ def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rul
         if lacking or interval is None or not interval.judged:
             why = lacking.reason if lacking else "the difference is undefined"
             message = f"{domain} difference to pushed model {baseline.version}: {why}"
-            status = NOT_ENOUGH_DATA if rules.required else NOT_REQUIRED
+            waived = not rules.required and domain not in evidence.metrics
+            status = NOT_REQUIRED if waived else NOT_ENOUGH_DATA
             done = effect(status, REFUSE, lacking is None or lacking.absent)
         else:
             status, relation = within(interval, low=-margin)
@@ -264,34 +249,6 @@ def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rul
             )
             done = effect(status, settings.inconclusive.domains)
         yield result(name, domain, "auc", interval, -margin, status, message, done)
-
-
-def _group_non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterator[Rule]:
-    """Every group is to be shown to be worse by no more than the margin, each at its own level.
-
-    The model is blessed without a warning only if all are: an intersection-union test, whose level
-    is that of each part. A correction for their number would cost power and protect nobody.
-    """
-    name, margin = "subgroup non-inferiority", settings.subgroups.max_regression
-    alpha = (1 - settings.confidence) / 2
-    for group in baseline.groups:
-        where = f"{group.domain}, {group.column}={group.value}"
-        if not group.auc.judged:  # as with the floors: no verdict on too few of a class
-            yield not_asked(name, where, "auc", group.auc, "too few examples of a class")
-            continue
-        status = INCONCLUSIVE
-        if group.p_value <= alpha:
-            status = PASS
-        elif group.p_value >= 1 - alpha:
-            status = FAIL
-        relation = {PASS: "shown", INCONCLUSIVE: "not shown", FAIL: "shown not"}[status]
-        message = (
-            f"{where} AUC minus that of model {baseline.version}: {relation} to be above "
-            f"{-margin:g}, p {group.p_value:.2g} against {alpha:g} "
-            f"({numbers(group.auc, '+.3f')})"
-        )
-        done = effect(status, _unclear(group.column, group.value, settings))
-        yield result(name, where, "auc", group.auc, -margin, status, message, done)
 
 
 def _evaluator(evidence: Evidence, settings: GateSettings) -> Rule:
@@ -307,16 +264,16 @@ def _evaluator(evidence: Evidence, settings: GateSettings) -> Rule:
 
 def _serving(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
     name, serving = "serving check", evidence.serving
-    if serving is None and not settings.require_serving:
-        yield plain(name, NOT_REQUIRED, "a serving check is not required")
-        return
-    if serving is None:
+    if serving is not None:
+        yield plain(name, PASS if serving.ok else FAIL, serving.message)
+    elif settings.require_serving:
         yield plain(name, NOT_ENOUGH_DATA, "the exported model was not called")
-        return
-    yield plain(name, PASS if serving.ok else FAIL, serving.message)
-    size = None if serving.size_bytes is None else serving.size_bytes / 1e6
+    else:
+        yield plain(name, NOT_REQUIRED, "a serving check is not required")
+    latency = serving.latency_ms if serving else None
+    size = serving.size_bytes / 1e6 if serving and serving.size_bytes is not None else None
     for name, value, ceiling, unit in (
-        ("latency ceiling", serving.latency_ms, settings.serving_max_ms, "ms"),
+        ("latency ceiling", latency, settings.serving_max_ms, "ms"),
         ("size ceiling", size, settings.serving_max_mb, "MB"),
     ):
         if ceiling is not None:
@@ -330,4 +287,4 @@ def _served(name: str, value: float | None, ceiling: float, unit: str) -> Rule:
         status, message = PASS, f"{name}: {value:.1f} {unit} is at most {ceiling:g} {unit}"
     else:
         status, message = FAIL, f"{name}: {value:.1f} {unit} is above {ceiling:g} {unit}"
-    return served(name, unit, value, ceiling, status, message)
+    return measured(name, "", unit, value, ceiling, status, message)

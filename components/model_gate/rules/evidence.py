@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from components.model_gate.rules import groups
+from components.model_gate.rules import groups, missing_labels
 from components.model_gate.rules.groups import DomainAucs, Group, GroupDifference
 from components.model_gate.rules.settings import GateSettings
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
@@ -20,6 +20,7 @@ from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 # The column of what counts once, by its name in the settings. Patients count once anyway: each
@@ -51,7 +52,11 @@ class Baseline:
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """Everything the rules use, and `delong`, a check of the intervals by domain."""
+    """Everything the rules use, and `delong`, a check of the intervals by domain.
+
+    `unlabelled` counts images without a label by domain and target; `notes` are warnings about the
+    table.
+    """
 
     metrics: Mapping[str, Mapping[str, Interval]]
     groups: Sequence[Group]
@@ -62,6 +67,8 @@ class Evidence:
     records: int
     not_probabilities: int
     delong: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+    unlabelled: missing_labels.Counts = dataclasses.field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def collect(
@@ -92,6 +99,7 @@ def collect(
     """
     unit = _UNITS[settings.unit]
     _check_columns(table, task, subgroups, unit)
+    table = groups.private(table, subgroups, _known(table, task))
     baseline = baseline or Baseline()
     swapped = None if baseline_table is None else _swapped(table, baseline_table, task)
     if isinstance(swapped, str):
@@ -124,6 +132,7 @@ def collect(
             domain: delong.interval(one.auc.records, settings.confidence)
             for domain, one in domains.items()
         },
+        unlabelled=missing_labels.counted(table, task),
     )
 
 
@@ -135,9 +144,7 @@ def _domain(
     unit: str,
 ) -> DomainAucs | None:
     """The AUCs of the records with a known label; None without any."""
-    chosen = (table[features.DOMAIN] == domain).to_numpy()
-    weights = table[[features.label_weight(target) for target in task.targets]].to_numpy()
-    chosen &= (weights > 0).any(axis=1)
+    chosen = (table[features.DOMAIN] == domain).to_numpy() & _known(table, task)
     if not chosen.any():
         return None
     part = table[chosen]
@@ -145,6 +152,12 @@ def _domain(
     if swapped is not None:
         other = ClusteredAuc.of(JudgedRows.of_task(swapped[chosen], task, unit))
     return DomainAucs(part, ClusteredAuc.of(JudgedRows.of_task(part, task, unit)), other)
+
+
+def _known(table: pd.DataFrame, task: TaskSettings) -> np.ndarray:
+    """Rows with a label of at least one target."""
+    weights = table[[features.label_weight(target) for target in task.targets]].to_numpy()
+    return (weights > 0).any(axis=1)
 
 
 def _swapped(

@@ -18,6 +18,9 @@ NO_EFFECT = "none"
 WARN = "warn"
 REFUSE = "refuse"
 
+# No output counts fewer patients of a group, or names one of fewer: it could be a single patient.
+MIN_NAMED_PATIENTS = 5
+
 Status = Literal["pass", "fail", "inconclusive", "not_enough_data", "not_required"]
 Bounds = tuple[float | None, float | None, float | None]
 
@@ -43,24 +46,25 @@ class Least:
     per_class: int
 
 
-def lack(metrics: Mapping[str, Interval], metric: str, least: Least) -> Lack | None:
-    """Why a metric can't be judged; None if it can."""
+def lack(
+    metrics: Mapping[str, Interval], metric: str, least: Least, *, group: bool = False
+) -> Lack | None:
+    """Why a metric can't be judged; None if it can.
+
+    Of a group, fewer than five patients are not counted: they could be told apart.
+    """
     interval = metrics.get(metric)
     if interval is None:
         return Lack("there are no labeled images", absent=True)
     for kind, number in interval.by_class.items():
-        if not number:
+        if not number and not group:
             return Lack(f"undefined{_targets(metrics, metric)}: no {kind} images", absent=True)
     if interval.patients < least.patients:
-        reason = f"{interval.patients} patients are fewer than the required {least.patients}"
-        return Lack(reason, absent=False)
+        return Lack(_fewer(interval.patients, "patients", least.patients, group), absent=False)
     for kind, number in interval.by_class.items():
         if number < least.per_class:
-            reason = (
-                f"{number} patients with {kind} images are fewer than the required "
-                f"{least.per_class}"
-            )
-            return Lack(reason, absent=False)
+            what = f"patients with {kind} images"
+            return Lack(_fewer(number, what, least.per_class, group), absent=not number)
     if interval.judged:
         return None
     if metric.partition("/")[0] == "calibration_slope":
@@ -68,6 +72,12 @@ def lack(metrics: Mapping[str, Interval], metric: str, least: Least) -> Lack | N
     where = _targets(metrics, metric)
     reason = f"undefined{where}: a class without examples, or predictions that are not numbers"
     return Lack(reason, absent=True)
+
+
+def _fewer(number: int, what: str, least: int, group: bool) -> str:
+    if group and number < MIN_NAMED_PATIENTS:
+        return f"fewer than {MIN_NAMED_PATIENTS} {what}, the required number is {least}"
+    return f"{number} {what} are fewer than the required {least}"
 
 
 def _targets(metrics: Mapping[str, Interval], metric: str) -> str:
@@ -144,11 +154,17 @@ def result(
     return _rule(name, where, metric, bounds, threshold, status, message, effect_of)
 
 
-def served(
-    name: str, unit: str, value: float | None, ceiling: float, status: str, message: str
+def measured(
+    name: str,
+    where: str,
+    unit: str,
+    value: float | None,
+    ceiling: float,
+    status: str,
+    message: str,
 ) -> Rule:
-    """The outcome of a ceiling on what serving costs."""
-    return _rule(name, "", unit, (value, None, None), ceiling, status, message, None)
+    """The outcome of a ceiling on a number without an interval."""
+    return _rule(name, where, unit, (value, None, None), ceiling, status, message, None)
 
 
 def _rule(

@@ -39,7 +39,7 @@ class DomainRules(Settings):
     required: bool = Field(
         True, description="false: a domain without data does not refuse the model"
     )
-    min_auc: float = Field(0.7, ge=0, le=1, description="floor of the AUC interval's lower bound")
+    min_auc: float = Field(0.75, ge=0, le=1, description="floor of the AUC interval's lower bound")
     min_sensitivity: float = Field(
         0.0, ge=0, le=1, description="floor of the sensitivity's lower bound; 0: none"
     )
@@ -47,16 +47,20 @@ class DomainRules(Settings):
         0.0, ge=0, le=1, description="floor of the specificity's lower bound; 0: none"
     )
     calibration_slope: Range | None = Field(
-        None, description="range of the calibration slope (1: calibrated, less: overconfident)"
+        (0.5, 2.0),
+        description="range of the calibration slope (1: calibrated, less: overconfident)",
     )
     calibration_intercept: Range | None = Field(
-        None, description="range of the calibration intercept, in log odds (0: calibrated)"
+        (-1.0, 1.0), description="range of the calibration intercept, in log odds (0: calibrated)"
     )
     max_calibration_error: float = Field(
-        1.0, ge=0, le=1, description="ceiling of the debiased calibration error; 1: none"
+        0.15, ge=0, le=1, description="ceiling of the debiased calibration error; 1: none"
+    )
+    max_unlabelled: float = Field(
+        0.1, ge=0, le=1, description="ceiling of the fraction of images without a label"
     )
     min_patients: int = Field(
-        20, ge=2, description="least patients; fewer are not enough data to judge"
+        30, ge=2, description="least patients; fewer are not enough data to judge"
     )
 
     @model_validator(mode="after")
@@ -71,13 +75,13 @@ class DomainRules(Settings):
 class SubgroupRules(Settings):
     """Floor for each value of each subgroup and site, within each domain."""
 
-    min_auc: float = Field(0.5, ge=0, le=1, description="floor of a group's AUC interval")
+    min_auc: float = Field(0.6, ge=0, le=1, description="floor of a group's AUC interval")
     required_groups: tuple[str, ...] = Field(
         (), description="COLUMN or COLUMN=VALUE of groups that must be shown to reach it"
     )
     min_patients: int = Field(20, ge=2, description="smaller groups are listed, not judged")
     max_regression: float = Field(
-        1.0,
+        0.1,
         ge=0,
         le=1,
         description="non-inferiority margin in AUC to the last pushed model within each group; "
@@ -132,6 +136,9 @@ class InconclusiveRules(Settings):
 
     domains: Unclear = Field("refuse", description="of floors, gap, slices and regression")
     groups: Unclear = Field("warn", description="of groups that are not in required_groups")
+    findings: Unclear = Field(
+        "warn", description="of the AUC floor of each finding or class, where there are several"
+    )
     calibration: Unclear = Field("warn", description="of slope, intercept and calibration error")
 
 
@@ -139,15 +146,20 @@ class GateSettings(Settings):
     """The rules of the verdict."""
 
     in_distribution: DomainRules = DomainRules()
-    shifted: DomainRules = DomainRules(min_auc=0.6)
+    shifted: DomainRules = DomainRules(
+        min_auc=0.65,
+        calibration_slope=(0.33, 3.0),
+        calibration_intercept=(-1.5, 1.5),
+        max_calibration_error=0.25,
+    )
     max_gap: float = Field(
-        0.25,
+        0.2,
         ge=0,
         le=1,
         description="ceiling of the upper bound of in-distribution minus shifted AUC; 1: none",
     )
     max_regression: float = Field(
-        0.05, ge=0, le=1, description="non-inferiority margin in AUC to the last pushed model"
+        0.03, ge=0, le=1, description="non-inferiority margin in AUC to the last pushed model"
     )
     subgroups: SubgroupRules = SubgroupRules()
     slices: tuple[SliceRule, ...] = Field((), description="bounds on further metrics and slices")
@@ -166,7 +178,7 @@ class GateSettings(Settings):
         True, description="the exported model must pass the load-and-call check"
     )
     resamples: int = Field(
-        1000, ge=200, description="draws for the interval of the calibration error"
+        2000, ge=200, description="draws for the interval of the calibration error"
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
     serving_examples: int = Field(16, ge=1, description="images of the load-and-call check")

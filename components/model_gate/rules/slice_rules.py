@@ -42,7 +42,7 @@ def _judged(metrics: Mapping[str, Interval], rule: SliceRule, settings: GateSett
     where = f"{rule.domain}, {rule.group}" if rule.group else rule.domain
     interval = metrics.get(rule.metric)
     least = Least(rule.min_patients, settings.min_patients_per_class)
-    lacking = lack(metrics, rule.metric, least)
+    lacking = lack(metrics, rule.metric, least, group=bool(rule.group))
     if metrics and interval is None:
         lacking = Lack(f"there is no such metric; there are {', '.join(metrics)}", absent=True)
     # A slice is named because it matters: it is judged like a domain, never with a warning.
@@ -51,8 +51,9 @@ def _judged(metrics: Mapping[str, Interval], rule: SliceRule, settings: GateSett
         lacking = lacking or Lack("undefined", absent=True)
         message = f"{where} {rule.metric}: {lacking.reason}"
         done = effect(NOT_ENOUGH_DATA, unclear, lacking.absent)
+        shown = None if rule.group else interval
         return result(
-            name, where, rule.metric, interval, rule.threshold, NOT_ENOUGH_DATA, message, done
+            name, where, rule.metric, shown, rule.threshold, NOT_ENOUGH_DATA, message, done
         )
     status, relation = within(interval, rule.at_least, rule.at_most)
     message = f"{where} {rule.metric}: {relation} ({numbers(interval)})"

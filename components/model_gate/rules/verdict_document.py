@@ -33,6 +33,7 @@ def verdict_document(
 
 _NOTHING: dict[str, Any] = {
     "metrics": {},
+    "unlabelled": {},
     "subgroups": (),
     "worst_groups": {},
     "delong": {},
@@ -49,6 +50,7 @@ def _measured(evidence: Evidence, settings: GateSettings) -> dict[str, Any]:
             domain: {name: _metric(one) for name, one in metrics.items()}
             for domain, metrics in evidence.metrics.items()
         },
+        "unlabelled": evidence.unlabelled,
         "subgroups": tuple(_group(group, settings) for group in evidence.groups),
         "worst_groups": {
             domain: _group(group, settings)
@@ -72,21 +74,20 @@ def _worst(groups: Sequence[Group], domain: str) -> Group | None:
 
 
 def _group(group: Group, settings: GateSettings) -> Subgroup:
+    """Figures of a judged group; of one that is not, they could be those of a few patients."""
+    judged, auc = group.status == JUDGED, group.auc
+    by_patient = group.metrics.get("auc_by_patient") if judged else None
     return Subgroup(
         domain=group.domain,
         column=group.column,
         value=group.value,
-        auc=group.auc.value,
-        lower=group.auc.lower,
-        upper=group.auc.upper,
-        patients=group.auc.patients,
-        examples=group.auc.examples,
-        by_patient=group.metrics["auc_by_patient"].value
-        if "auc_by_patient" in group.metrics
-        else None,
-        status=group.against(settings.subgroups.min_auc)[0]
-        if group.status == JUDGED
-        else group.status,
+        auc=auc.value if judged else None,
+        lower=auc.lower if judged else None,
+        upper=auc.upper if judged else None,
+        patients=auc.patients,
+        examples=auc.examples,
+        by_patient=by_patient.value if by_patient else None,
+        status=group.against(settings.subgroups.min_auc)[0] if judged else group.status,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.model_gate.rules.groups import MAX_GROUPS, without_small_groups
+from components.model_gate.rules import many_values
 from components.model_gate.serving.baseline import last_pushed
 from components.predictor.originals.pushed import PushedModel
 from schemas import features
@@ -46,6 +46,8 @@ def call_model(
     patterns: Sequence[str],
     subgroups: Sequence[str] = (),
     classes: Sequence[str] = (),
+    excluded: Sequence[str] = (),
+    least: int = 20,
 ) -> Called:
     """Runs a model over record files.
 
@@ -55,6 +57,8 @@ def call_model(
         subgroups: Subgroups to judge by; none: all that the records have.
         classes: Classes of a multiclass model in the order of the label's numbers; none: from the
             model's card.
+        excluded: Subgroups by which not to judge.
+        least: Patients without which a value of a subgroup of many values is not judged.
 
     Raises:
         InputError: The model or the records can't be used.
@@ -69,7 +73,8 @@ def call_model(
     try:
         found = _features(files)
         task = _task(model_dir, model.targets, found, classes)
-        named = _named(found, subgroups)
+        present = _named(found, subgroups)
+        named = tuple(name for name in present if name not in excluded)
         table = pd.concat(
             [pd.DataFrame(batch) for batch in inference.predict_files(model, files, task, named)],
             ignore_index=True,
@@ -81,14 +86,20 @@ def call_model(
             f"examples: feature '{features.DOMAIN}' of {unknown} of {len(table)} records is none "
             f"of {', '.join(features.DOMAINS)}"
         )
-    kept: list[str] = []
-    ignored: list[str] = []
     for name in named:
-        many = table[features.subgroup(name)].nunique() > MAX_GROUPS
-        (ignored if many else kept).append(name)
-    for column in (features.SITE, *(features.subgroup(name) for name in kept)):
-        table = without_small_groups(table, column)
-    return Called(table, task, tuple(kept), tuple(ignored), {path: [path] for path in files})
+        column = features.subgroup(name)
+        groups = many_values.judgeable(
+            table[column], table[features.PATIENT_ID], table[features.DOMAIN], least
+        )
+        if groups is None:
+            raise InputError(
+                f"examples: subgroup '{name}' has {table[column].nunique()} values, none of "
+                f"{least} patients or more in a domain, so that no group of it can be judged; "
+                f"leave it out by --exclude {name}"
+            )
+        table[column] = groups
+    ignored = tuple(name for name in present if name not in named)
+    return Called(table, task, named, ignored, {path: [path] for path in files})
 
 
 def baseline_model(folder: str, candidate: str) -> PushedModel:

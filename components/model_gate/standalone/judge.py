@@ -9,22 +9,27 @@ from collections.abc import Sequence
 from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.rules.policy import load_policy
-from components.model_gate.standalone import prediction_file, prediction_table
+from components.model_gate.standalone import (
+    finding_columns,
+    formats,
+    prediction_file,
+    prediction_table,
+)
 from schemas.documents.gate import JudgedModel, JudgedTable, StandaloneVerdict
 from schemas.errors import InputError
+from schemas.printable import printable
 from trainer_modules.training.tensorflow_start import import_tensorflow
 
 # Exit statuses, by the verdict's outcome.
 STATUSES = {"blessed": 0, "refused": 4, "inconclusive": 5}
-_SAID = {
-    "blessed": "blessed",
-    "refused": "NOT blessed",
-    "inconclusive": "NOT blessed: inconclusive, there are too few data",
-}
 
 
 def judge_predictions(
-    path: str, policy: str = "", threshold: float | None = None, subgroups: Sequence[str] = ()
+    path: str,
+    policy: str = "",
+    threshold: float | None = None,
+    subgroups: Sequence[str] = (),
+    excluded: Sequence[str] = (),
 ) -> StandaloneVerdict:
     """Returns the verdict on a table of predictions, in the form of `verdict.json`.
 
@@ -33,24 +38,33 @@ def judge_predictions(
     """
     settings = load_policy(policy, serves=False)
     predictions = prediction_table.prepare(
-        prediction_file.read_predictions(path), threshold, subgroups
+        prediction_file.read_predictions(path),
+        threshold,
+        subgroups,
+        excluded,
+        settings.subgroups.min_patients,
     )
     evidence = collect(
         predictions.table,
-        prediction_table.TASK,
+        predictions.task,
         predictions.subgroups,
         settings,
         baseline_table=predictions.baseline,
-        baseline=None if predictions.baseline is None else Baseline(prediction_table.BASELINE),
+        baseline=None if predictions.baseline is None else Baseline(finding_columns.BASELINE),
     )
     evidence = dataclasses.replace(
-        evidence, not_probabilities=evidence.not_probabilities + predictions.unscored
+        evidence,
+        not_probabilities=evidence.not_probabilities + predictions.unscored,
+        notes=predictions.notes,
     )
     verdict = domain_rules.judge(evidence, settings)
     judged = JudgedTable(
         rows=len(predictions.table),
         patients=int(predictions.table["patient_id"].nunique()),
-        threshold=predictions.threshold,
+        threshold=next(iter(predictions.thresholds.values()))
+        if len(predictions.thresholds) == 1
+        else None,
+        thresholds=dict(predictions.thresholds),
         threshold_chosen=predictions.chosen,
         subgroups=predictions.subgroups,
         ignored_columns=predictions.ignored,
@@ -66,6 +80,7 @@ def judge_model(
     policy: str = "",
     subgroups: Sequence[str] = (),
     classes: Sequence[str] = (),
+    excluded: Sequence[str] = (),
 ) -> StandaloneVerdict:
     """Returns the verdict on an exported model, run on record files and in a clean process.
 
@@ -77,7 +92,9 @@ def judge_model(
     from components.model_gate.serving import called_model, inputs
 
     other = called_model.baseline_model(baseline, model_dir) if baseline else None
-    called = called_model.call_model(model_dir, examples, subgroups, classes)
+    called = called_model.call_model(
+        model_dir, examples, subgroups, classes, excluded, settings.subgroups.min_patients
+    )
     compared, baseline_table = None, None
     if other is not None:
         compared, baseline_table = inputs.predicted_by(other, called.files, called.task)
@@ -102,8 +119,8 @@ def judge_model(
     return StandaloneVerdict(**dict(document), judged=judged)
 
 
-def announce(document: StandaloneVerdict, output: str) -> int:
-    """Writes the verdict: JSON to stdout (and to a file), readable lines to stderr.
+def announce(document: StandaloneVerdict, output: str, form: str = formats.JSON) -> int:
+    """Writes the verdict: to stdout in a format (JSON to a file, too), readable lines to stderr.
 
     Returns:
         The exit status.
@@ -116,12 +133,11 @@ def announce(document: StandaloneVerdict, output: str) -> int:
             document.write_file(output)
         except OSError as error:
             raise InputError(f"--output '{output}' can't be written: {error.strerror}") from None
-    for rule in document.rules:
-        print(f"{rule.status:<15} {rule.name}: {rule.message}", file=sys.stderr)
-    for column in document.judged.ignored_columns:
-        print(f"note: column '{column}' has too many values for a subgroup", file=sys.stderr)
-    for warning in document.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    print(_SAID[document.outcome], file=sys.stderr)
-    print(document.to_json(), end="")
+    lines = [f"{rule.status:<15} {rule.name}: {rule.message}" for rule in document.rules]
+    lines += [f"note: not judged by '{name}'" for name in document.judged.ignored_columns]
+    lines += [f"warning: {warning}" for warning in document.warnings]
+    # Names come from the table: one with a line break could say that the model is blessed.
+    for line in (*lines, formats.SAID[document.outcome]):
+        print(printable(line), file=sys.stderr)
+    print(formats.FORMATS[form](document), end="")
     return STATUSES[document.outcome]

@@ -6,17 +6,24 @@ No message quotes a cell, because it is not yet known which column holds patient
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.errors import InputError
+from schemas.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_CELL = 1000
+STDIN = "-"
 _PARQUET = b"PAR1"
+_GZIP = b"\x1f\x8b"
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -25,38 +32,47 @@ def read_predictions(path: str) -> pd.DataFrame:
 
     The index is the line number in a CSV file and the row number in a Parquet file.
 
+    Args:
+        path: A file or a pipe, gzipped or not; `-` for standard input.
+
     Raises:
         InputError: The file is neither CSV nor Parquet, or is damaged.
     """
-    file = Path(path)
-    try:
-        with file.open("rb") as stream:
-            parquet = stream.read(len(_PARQUET)) == _PARQUET
-    except OSError as error:
-        raise InputError(f"predictions '{path}' can't be read: {error.strerror}") from None
-    table = _read_parquet(file) if parquet else _read_csv(file)
+    content = _content(path)
+    read = _read_parquet if content.startswith(_PARQUET) else _read_csv
+    table = read(path, content)
     if table.empty:
         raise InputError(f"predictions '{path}' hold no rows")
     return table
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _content(path: str) -> bytes:
+    """A pipe can be read only once, so what kind of file it is follows from the content."""
+    try:
+        content = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+        return gzip.decompress(content) if content.startswith(_GZIP) else content
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"predictions '{path}' are damaged gzip: {error}") from None
+    except OSError as error:
+        raise InputError(f"predictions '{path}' can't be read: {error.strerror}") from None
+
+
+def _read_csv(path: str, content: bytes) -> pd.DataFrame:
     import pandas as pd
 
     lines: list[int] = []
     rows: list[list[str]] = []
     try:
         # utf-8-sig: the byte order mark of spreadsheet programs is not part of the first name.
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            _check_header(path, header)
-            for row in reader:
-                if not row:
-                    continue
-                _check_row(path, reader.line_num, row, len(header))
-                lines.append(reader.line_num)
-                rows.append([cell.strip() for cell in row])
+        stream = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+        reader = csv.reader(stream, strict=True)
+        header = _header(path, next(reader, []))
+        for row in reader:
+            if not row:
+                continue
+            _check_row(path, reader.line_num, row, len(header))
+            lines.append(reader.line_num)
+            rows.append([cell.strip() for cell in row])
     except UnicodeDecodeError as error:
         raise InputError(
             f"predictions '{path}' are not UTF-8 text: byte 0x{error.object[error.start]:02x} at "
@@ -67,21 +83,21 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, index=lines, columns=header, dtype=object)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: str, content: bytes) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        read = pq.ParquetFile(path)
-        _check_header(path, read.schema_arrow.names)
-        table = read.read()
+        file = pq.ParquetFile(pa.BufferReader(content))
+        header = _header(path, file.schema_arrow.names)
+        table = file.read()
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"predictions '{path}' are not readable Parquet: {error}") from None
     columns = {}
-    for name in table.column_names:
-        cells = table.column(name).to_pylist()
-        columns[name.strip()] = ["" if cell is None else _text(cell) for cell in cells]
+    for place, name in enumerate(header):
+        cells = table.column(place).to_pylist()
+        columns[name] = ["" if cell is None else _text(cell) for cell in cells]
     texts = pd.DataFrame(columns, dtype=object)
     texts.index += 1
     for name in texts.columns:
@@ -96,7 +112,9 @@ def _text(cell: object) -> str:
     return str(cell).strip()
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
+def _header(path: str, names: Sequence[str]) -> list[str]:
+    """Names without the blanks around them, and without what a terminal would obey."""
+    header = [name.strip() for name in names]
     if not header:
         raise InputError(f"predictions '{path}' are empty: expected a first line of column names")
     if len(header) == 1:
@@ -111,9 +129,10 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
             f"predictions '{path}': columns {twice} have the name of an earlier one, names must "
             "differ"
         )
+    return [printable(name) for name in header]
 
 
-def _check_row(path: Path, line: int, row: Sequence[str], width: int) -> None:
+def _check_row(path: str, line: int, row: Sequence[str], width: int) -> None:
     # Length first: an unclosed quote swallows rows and would cause both errors.
     if any(len(cell) > MAX_CELL for cell in row):
         raise _huge(path, f"line {line}")
@@ -123,7 +142,7 @@ def _check_row(path: Path, line: int, row: Sequence[str], width: int) -> None:
         )
 
 
-def _huge(path: Path, where: str) -> InputError:
+def _huge(path: str, where: str) -> InputError:
     return InputError(
         f"predictions '{path}', {where}: a cell holds more than {MAX_CELL} characters (is a quote "
         "not closed?)"

@@ -6,14 +6,17 @@ Messages name columns, rows and counts. They quote a cell only if it can't be a 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.model_gate.rules.groups import MAX_GROUPS, without_small_groups
+from components.model_gate.rules import many_values
+from components.model_gate.standalone import finding_columns, oddities
+from components.model_gate.standalone.finding_columns import BASELINE, TargetColumns
 from schemas import features
 from schemas.errors import InputError
+from schemas.printable import printable
 from trainer_modules.decisions import operating_point
 from trainer_modules.settings import OperatingPointSettings, TaskSettings
 from trainer_modules.settings import files as settings_files
@@ -21,14 +24,15 @@ from trainer_modules.settings import files as settings_files
 if TYPE_CHECKING:
     import pandas as pd
 
-LABEL, SCORE, SPLIT, BASELINE = "label", "score", "split", "baseline_score"
-REQUIRED = (features.PATIENT_ID, features.DOMAIN, LABEL, SCORE)
-OPTIONAL = (features.SITE, SPLIT, BASELINE, features.STUDY_ID, features.SLIDE_ID)
-TASK = TaskSettings(kind="binary", labels=(LABEL,))
+SPLIT = "split"
+REQUIRED = (features.PATIENT_ID, features.DOMAIN)
+OPTIONAL = (features.SITE, SPLIT, oddities.IMAGE, features.STUDY_ID, features.SLIDE_ID)
 DEFAULT_THRESHOLD = 0.5
 
 _SPLITS = (features.VALIDATION, features.TEST, features.SHIFTED)
 _UNKNOWN = "unknown"
+# What programs write for a missing value: taken for a patient, they would make all such rows one.
+_NOT_PATIENTS = ("", "nan", "none", "null", "na", "n/a", "<na>")
 _SHOWN = 30
 
 
@@ -38,77 +42,100 @@ class Predictions:
 
     Attributes:
         table: Columns as the Predictor writes them.
+        task: One finding, or several.
         baseline: The same images with the baseline's scores, or None.
         subgroups: Names of the subgroup columns.
         ignored: Columns that are not used as subgroups.
-        threshold: Scores from here on are positive decisions.
-        chosen: How the threshold was chosen.
+        thresholds: By target: scores from here on are positive decisions.
+        chosen: How the thresholds were chosen.
         unscored: Validation rows without a score: no rule sees them, but they count.
+        notes: What is odd about the table.
     """
 
     table: pd.DataFrame
+    task: TaskSettings
     baseline: pd.DataFrame | None
     subgroups: tuple[str, ...]
     ignored: tuple[str, ...]
-    threshold: float
+    thresholds: Mapping[str, float]
     chosen: str
     unscored: int
+    notes: tuple[str, ...]
 
 
 def prepare(
-    raw: pd.DataFrame, threshold: float | None = None, subgroups: Sequence[str] = ()
+    raw: pd.DataFrame,
+    threshold: float | None = None,
+    subgroups: Sequence[str] = (),
+    excluded: Sequence[str] = (),
+    least: int = 20,
 ) -> Predictions:
-    """Checks columns and values, chooses the threshold, names the groups.
+    """Checks columns and values, chooses the thresholds, names the groups.
 
     Args:
         raw: Columns of text; an empty string is an unknown value.
         threshold: Decision threshold; None: chosen on validation rows, or 0.5 without them.
-        subgroups: Columns to judge by; none: every other column that can be a grouping.
+        subgroups: Columns to judge by; none: every other column.
+        excluded: Columns by which not to judge.
+        least: Patients without which a value of a column of many values is not judged.
 
     Raises:
         InputError: A column is missing or a value is not accepted.
     """
-    _check_columns(raw, subgroups)
+    targets = finding_columns.targets_of(raw.columns)
+    _check_columns(raw, targets, subgroups, excluded)
     patients = raw[features.PATIENT_ID]
-    if (empty := patients == "").any():
-        raise _bad_cell(raw, features.PATIENT_ID, empty, "is empty", "the patient of each row")
+    if (absent := patients.str.lower().isin(_NOT_PATIENTS)).any():
+        what = "is empty" if (patients[absent] == "").all() else "is empty or says that it is"
+        raise _bad_cell(raw, features.PATIENT_ID, absent, what, "the patient of each row")
     _check_one_of(raw, features.DOMAIN, features.DOMAINS)
-    labels = _labels(raw)
-    scores = _scores(raw, SCORE)
+    labels = {target: _labels(raw, columns.label) for target, columns in targets.items()}
+    scores = {target: _scores(raw, columns.score) for target, columns in targets.items()}
     validation = _validation_rows(raw)
-    if threshold is None:
-        threshold, chosen = _threshold(labels[validation], scores[validation])
-    else:
-        chosen = "given"
-    table = _judged_columns(raw, labels, scores, threshold)
-    named, ignored = _subgroups(raw, subgroups)
+    thresholds, chosen = _thresholds(raw, labels, scores, validation, threshold)
+    table = _judged_columns(raw, labels, scores, thresholds)
+    named, ignored = _subgroups(raw, targets, subgroups, excluded)
     for name in named:
-        table[features.subgroup(name)] = raw[name].replace("", _UNKNOWN)
-    table = table[~validation]
-    for column in (features.SITE, *(features.subgroup(name) for name in named)):
-        table = without_small_groups(table, column)
+        table[features.subgroup(name)] = _group(raw, name, ~validation, least)
     baseline = None
-    if BASELINE in raw:
-        others = _judged_columns(raw, labels, _scores(raw, BASELINE), threshold)
-        baseline = others[~validation]
-    unscored = int(np.isnan(scores[validation]).sum())
-    return Predictions(table, baseline, named, ignored, threshold, chosen, unscored)
+    if all(columns.baseline in raw for columns in targets.values()):
+        others = {target: _scores(raw, columns.baseline) for target, columns in targets.items()}
+        baseline = _judged_columns(raw, labels, others, thresholds)[~validation]
+    names = tuple(targets)
+    return Predictions(
+        table=table[~validation],
+        task=TaskSettings(kind="binary" if len(names) == 1 else "multilabel", labels=names),
+        baseline=baseline,
+        subgroups=named,
+        ignored=ignored,
+        thresholds=thresholds,
+        chosen=chosen,
+        unscored=int(sum(np.isnan(one[validation]) for one in scores.values()).astype(bool).sum()),
+        notes=tuple(oddities.notes(raw, ~validation)),
+    )
 
 
-def _check_columns(raw: pd.DataFrame, subgroups: Sequence[str]) -> None:
+def _check_columns(
+    raw: pd.DataFrame,
+    targets: Mapping[str, TargetColumns],
+    subgroups: Sequence[str],
+    excluded: Sequence[str],
+) -> None:
     columns = list(raw.columns)
-    for name in (*REQUIRED, *subgroups):
+    needed = [*REQUIRED, *(name for one in targets.values() for name in (one.label, one.score))]
+    for name in (*needed, *subgroups, *excluded):
         if name not in columns:
             # Without a header, the names are the first patient's values: do not show them.
-            headed = any(needed in columns for needed in REQUIRED)
+            headed = any(one in columns for one in needed)
             near = settings_files.nearest(name, columns) if headed else " (is there a header?)"
             near = near.replace("valid name", "name in the file")
             raise InputError(
                 f"predictions: column '{name}' is missing among {len(columns)} columns{near}; "
-                f"needed: {', '.join(REQUIRED)}; optional: {', '.join(OPTIONAL)}, subgroups"
+                f"needed: {', '.join(needed)}; optional: {', '.join((*OPTIONAL, BASELINE))}, "
+                "subgroups"
             )
-    for name in subgroups:
-        if name in (*REQUIRED, *OPTIONAL):
+    for name in (*subgroups, *excluded):
+        if name in (*needed, *OPTIONAL, *(one.baseline for one in targets.values())):
             raise InputError(
                 f"predictions: column '{name}' has another meaning and can't be a subgroup"
             )
@@ -119,20 +146,20 @@ def _check_one_of(raw: pd.DataFrame, column: str, accepted: Sequence[str]) -> No
         raise _bad_cell(raw, column, unknown, "", f"accepted: {', '.join(accepted)}")
 
 
-def _labels(raw: pd.DataFrame) -> np.ndarray:
+def _labels(raw: pd.DataFrame, column: str) -> np.ndarray:
     """0 or 1, NaN where the label is unknown."""
     import pandas as pd
 
-    text = raw[LABEL].str.lower().replace({"true": "1", "false": "0"})
+    text = raw[column].str.lower().replace({"true": "1", "false": "0"})
     known = ~text.isin(["", "nan"])
     values = pd.to_numeric(text.where(known), errors="coerce")
     if (wrong := known & ~values.isin([0, 1])).any():
-        raise _bad_cell(raw, LABEL, wrong, "", "accepted: 0, 1, or empty where it is unknown")
+        raise _bad_cell(raw, column, wrong, "", "accepted: 0, 1, or empty where it is unknown")
     present = values.dropna().unique()
     if len(present) < 2:
         found = f"only {present[0]:g}" if len(present) else "none"
         raise InputError(
-            f"predictions: column '{LABEL}' needs examples of both classes, it has {found}"
+            f"predictions: column '{column}' needs examples of both classes, it has {found}"
         )
     return values.to_numpy(np.float64)
 
@@ -168,54 +195,97 @@ def _validation_rows(raw: pd.DataFrame) -> np.ndarray:
     return validation
 
 
-def _threshold(labels: np.ndarray, scores: np.ndarray) -> tuple[float, str]:
-    if not len(labels):
-        return DEFAULT_THRESHOLD, "default"
-    usable = np.isfinite(labels) & np.isfinite(scores)
+def _thresholds(
+    raw: pd.DataFrame,
+    labels: Mapping[str, np.ndarray],
+    scores: Mapping[str, np.ndarray],
+    validation: np.ndarray,
+    given: float | None,
+) -> tuple[dict[str, float], str]:
+    """By target; validation rows of the shifted domain choose nothing: it is what must hold there.
+
+    Raises:
+        InputError: The validation rows do not have both classes in distribution.
+    """
+    if given is not None:
+        return dict.fromkeys(labels, given), "given"
+    if not validation.any():
+        return dict.fromkeys(labels, DEFAULT_THRESHOLD), "default"
+    rows = validation & (raw[features.DOMAIN] == features.IN_DISTRIBUTION).to_numpy()
     settings = OperatingPointSettings()
-    point = operating_point.choose(labels[usable], scores[usable], settings)
-    if point is None:
-        raise InputError(
-            "predictions: the validation rows need labels of both classes for a threshold to be "
-            "chosen; give --threshold instead"
-        )
-    return point.threshold, f"on {int(usable.sum())} validation rows ({settings.rule})"
+    found, used = {}, 0
+    for target, label in labels.items():
+        usable = rows & np.isfinite(label) & np.isfinite(scores[target])
+        point = operating_point.choose(label[usable], scores[target][usable], settings)
+        if point is None:
+            raise InputError(
+                "predictions: the in-distribution validation rows need labels of both classes for "
+                "a threshold to be chosen; give --threshold instead"
+            )
+        found[target], used = point.threshold, max(used, int(usable.sum()))
+    return found, f"on {used} in-distribution validation rows ({settings.rule})"
 
 
 def _judged_columns(
-    raw: pd.DataFrame, labels: np.ndarray, scores: np.ndarray, threshold: float
+    raw: pd.DataFrame,
+    labels: Mapping[str, np.ndarray],
+    scores: Mapping[str, np.ndarray],
+    thresholds: Mapping[str, float],
 ) -> pd.DataFrame:
     import pandas as pd
 
-    known = np.isfinite(labels)
-    site = raw[features.SITE].replace("", _UNKNOWN) if features.SITE in raw else _UNKNOWN
-    units = {name: raw[name] for name in (features.STUDY_ID, features.SLIDE_ID) if name in raw}
-    return pd.DataFrame(
-        {
-            features.IMAGE_ID: [str(number) for number in range(len(raw))],
-            features.PATIENT_ID: raw[features.PATIENT_ID],
-            features.SITE: site,
-            features.DOMAIN: raw[features.DOMAIN],
-            features.label(LABEL): np.where(known, labels, 0.0),
-            features.label_weight(LABEL): known.astype(np.float64),
-            features.prediction(LABEL): scores,
-            features.decision(LABEL): np.where(np.isnan(scores), np.nan, scores >= threshold),
-            **units,
-        },
-        index=raw.index,
-    )
+    columns = {
+        features.IMAGE_ID: [str(number) for number in range(len(raw))],
+        features.PATIENT_ID: raw[features.PATIENT_ID],
+        features.SITE: raw[features.SITE].replace("", _UNKNOWN)
+        if features.SITE in raw
+        else _UNKNOWN,
+        features.DOMAIN: raw[features.DOMAIN],
+    }
+    columns |= {name: raw[name] for name in (features.STUDY_ID, features.SLIDE_ID) if name in raw}
+    for target, label in labels.items():
+        known, score = np.isfinite(label), scores[target]
+        columns |= {
+            features.label(target): np.where(known, label, 0.0),
+            features.label_weight(target): known.astype(np.float64),
+            features.prediction(target): score,
+            features.decision(target): np.where(
+                np.isnan(score), np.nan, score >= thresholds[target]
+            ),
+        }
+    return pd.DataFrame(columns, index=raw.index)
 
 
-def _subgroups(raw: pd.DataFrame, asked: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    others = [name for name in raw.columns if name not in (*REQUIRED, *OPTIONAL)]
-    taken = tuple(asked) or tuple(name for name in others if raw[name].nunique() <= MAX_GROUPS)
-    for name in taken:
-        if (values := raw[name].nunique()) > MAX_GROUPS:
-            raise InputError(
-                f"predictions: subgroup column '{name}' has {values} values, at most "
-                f"{MAX_GROUPS} are accepted (put values into ranges first)"
-            )
+def _subgroups(
+    raw: pd.DataFrame,
+    targets: Mapping[str, TargetColumns],
+    asked: Sequence[str],
+    excluded: Sequence[str],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns by which the model is judged, and the others."""
+    known = {*REQUIRED, *OPTIONAL, *(name for one in targets.values() for name in one)}
+    others = [name for name in raw.columns if name not in known]
+    taken = tuple(name for name in (asked or others) if name not in excluded)
     return taken, tuple(name for name in others if name not in taken)
+
+
+def _group(raw: pd.DataFrame, name: str, judged: np.ndarray, least: int) -> pd.Series:
+    """The column's groups; of many values, those with enough patients.
+
+    Raises:
+        InputError: It has many values, and none has enough patients.
+    """
+    values = raw[name].replace("", _UNKNOWN)
+    found = many_values.judgeable(
+        values[judged], raw[features.PATIENT_ID][judged], raw[features.DOMAIN][judged], least
+    )
+    if found is None:
+        raise InputError(
+            f"predictions: column '{name}' has {values.nunique()} values, none of {least} patients "
+            f"or more in a domain, so that no group of it can be judged; put values into ranges, "
+            f"or leave the column out by --exclude {name}"
+        )
+    return found.reindex(raw.index)
 
 
 def _bad_cell(
@@ -225,7 +295,7 @@ def _bad_cell(
     value = raw.at[row, column]
     # If columns are in the wrong order, the cell may be confidential.
     hidden = value in set(raw[features.PATIENT_ID])
-    shown = "a patient's id" if hidden else f"'{value[:_SHOWN]}'"
+    shown = "a patient's id" if hidden else f"'{printable(value[:_SHOWN])}'"
     return InputError(
         f"predictions, row {row} ({int(wrong.sum())} such rows): column '{column}' "
         f"{what or 'received ' + shown}; {accepted}"

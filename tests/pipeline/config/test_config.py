@@ -241,7 +241,7 @@ def test_a_policy_file_gives_the_gates_rules(tmp_path):
         f"{{name: x, task: {{labels: [opacity]}}, gate: '{policy}'}}"
     )
     config = load_config(path=str(tmp_path / "run.yaml"))
-    assert (config.gate.max_gap, config.gate.shifted.min_auc) == (0.1, 0.6)
+    assert (config.gate.max_gap, config.gate.shifted.min_auc) == (0.1, 0.65)
     policy.write_text("max_gapp: 0.1")
     with pytest.raises(InputError, match=r"nearest valid name: 'gate\.max_gap'"):
         load_config(preset="demo", overrides=[f"gate={policy}"])

@@ -66,9 +66,16 @@ def test_good_model_is_blessed_without_reasons():
 
 STRICT = GateSettings(
     in_distribution=DomainRules(
-        min_sensitivity=0.7, min_specificity=0.7, max_calibration_error=0.1
+        min_auc=0.7,
+        min_sensitivity=0.7,
+        min_specificity=0.7,
+        max_calibration_error=0.1,
+        min_patients=20,
     ),
-    shifted=DomainRules(min_auc=0.6),
+    shifted=DomainRules(min_auc=0.6, min_patients=20),
+    max_gap=0.25,
+    max_regression=0.05,
+    subgroups=SubgroupRules(min_auc=0.5),
 )
 
 
@@ -263,8 +270,23 @@ def test_margins_are_inclusive():
     assert domain_rules.judge(planted, settings).blessed
 
 
+# The made scores are no probabilities, only in the right order.
+ORDER_ALONE = {
+    "calibration_slope": None,
+    "calibration_intercept": None,
+    "max_calibration_error": 1.0,
+}
+MEDIOCRE = GateSettings(
+    resamples=200,
+    in_distribution=DomainRules(min_auc=0.7, **ORDER_ALONE),
+    shifted=DomainRules(min_auc=0.6, **ORDER_ALONE),
+    max_gap=0.25,
+    subgroups=SubgroupRules(min_auc=0.5),
+)
+
+
 def judged(table, settings=None, task=TASK, **more) -> tuple[domain_rules.Verdict, Evidence]:
-    settings = settings or GateSettings(resamples=200)
+    settings = settings or MEDIOCRE
     more.setdefault("serving", SERVING)
     more.setdefault("evaluator_blessed", True)
     found = collect(table, task, ("sex",), settings, **more)
@@ -312,7 +334,8 @@ def test_good_in_distribution_and_broken_under_shift(good):
 def test_miscalibrated(good):
     bad = good.copy()
     bad["prediction/edema"] = bad["prediction/edema"] ** 0.2  # the order, and the AUC, stay
-    settings = GateSettings(resamples=200, in_distribution=DomainRules(max_calibration_error=0.3))
+    rules = DomainRules(min_auc=0.7, **ORDER_ALONE | {"max_calibration_error": 0.3})
+    settings = MEDIOCRE.model_copy(update={"in_distribution": rules})
     assert judged(good, settings)[0].blessed
     verdict, _ = judged(bad, settings)
     assert [rule.name for rule in verdict.rules if rule.status == "fail"] == [

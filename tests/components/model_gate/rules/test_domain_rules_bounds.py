@@ -302,7 +302,7 @@ def test_required_groups_must_be_shown(named):
         ((), few, "blessed"),
         ((named,), women, "inconclusive"),
         ((named,), few, "inconclusive"),
-        (("site",), women, "blessed"),
+        (("site",), women, "refused"),  # there is no such group: a misspelled name waives nothing
     ):
         rules = SubgroupRules(min_auc=0.53125, required_groups=required)
         settings = SETTINGS.model_copy(update={"subgroups": rules, "slices": ()})
@@ -385,13 +385,53 @@ def test_only_a_ceiling_of_one_switches_the_gap_off(ceiling, off):
     ],
 )
 def test_a_missing_gap_counts_where_both_domains_are_required(required, status):
+    """What is not required is waived where the domain is not there, and not where it is."""
+    there = with_metric(None, None, None).metrics
     domains = {
         name: getattr(SETTINGS, name).model_copy(update={"required": one})
         for name, one in zip(DOMAINS, required, strict=True)
     }
-    verdict = domain_rules.judge(replaced(gap=None), SETTINGS.model_copy(update=domains))
-    (gap,) = (rule for rule in verdict.rules if rule.name == "gap ceiling")
-    assert gap.status == status
+    settings = SETTINGS.model_copy(update=domains)
+    for metrics, expected in (
+        ({name: there[name] for name, one in zip(DOMAINS, required, strict=True) if one}, status),
+        (there, "not_enough_data"),
+    ):
+        verdict = domain_rules.judge(replaced(gap=None, metrics=metrics), settings)
+        (gap,) = (rule for rule in verdict.rules if rule.name == "gap ceiling")
+        assert gap.status == expected
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_domain_that_is_not_required_is_judged_where_it_has_data(domain):
+    rules = getattr(SETTINGS, domain).model_copy(update={"required": False})
+    settings = SETTINGS.model_copy(update={domain: rules, "slices": ()})
+    few = with_metric(domain, "auc", dataclasses.replace(GOOD, patients=rules.min_patients - 1))
+    assert domain_rules.judge(few, settings).outcome == "inconclusive"
+    metrics = {one: few.metrics[one] for one in DOMAINS if one != domain}
+    assert domain_rules.judge(replaced(metrics=metrics, gap=None), settings).blessed
+
+
+@pytest.mark.parametrize(
+    ("auc", "outcome"),
+    [(lower(0.5), "blessed"), (dataclasses.replace(LOW, upper=0.5), "refused"), (GOOD, "blessed")],
+)
+def test_one_bad_finding_is_not_hidden_by_the_mean(auc, outcome):
+    verdict = domain_rules.judge(with_metric("shifted", "auc/edema", auc), SETTINGS)
+    assert verdict.outcome == outcome
+    (rule,) = (one for one in verdict.rules if one.metric == "auc/edema")
+    assert rule.threshold == 0.5625
+    assert (rule.message in verdict.warnings) == (rule.status == "inconclusive")
+
+
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [({"serving_max_ms": 1.0}, "latency ceiling"), ({"serving_max_mb": 1.0}, "size ceiling")],
+)
+def test_a_ceiling_on_what_was_not_served_refuses(limit, name):
+    given = {"require_serving": False, "serving_max_ms": None, "serving_max_mb": None} | limit
+    verdict = domain_rules.judge(replaced(serving=None), SETTINGS.model_copy(update=given))
+    assert verdict.outcome == "refused"
+    assert verdict.reasons == [f"{name}: the model was not served"]
 
 
 def test_outcomes_hold_the_numbers_that_decided():
