@@ -200,7 +200,7 @@ def _of_target(records: JudgedRows, index: int, correlation: float) -> Clustered
         value=float(value),
         across=float(won / number),
         left_out=left / fewer,
-        smallest=0.5 / float(positives * negatives),
+        smallest=0.5 * _lightest(records, index, auc) / float(positives * negatives),
         degrees=_degrees(pairs.won_by, pairs.won_over, pairs.positives, pairs.negatives),
         error=_error(records, index, auc, correlation),
         per_pair=1 / (of_positive * of_negative),
@@ -266,6 +266,12 @@ def _error(records: JudgedRows, index: int, auc: TargetAuc, correlation: float) 
     together = np.bincount(records.patient, weight, records.patients)
     own = float((weight**2).sum())
     return (1 - correlation) * own + correlation * float((together**2).sum())
+
+
+def _lightest(records: JudgedRows, index: int, auc: TargetAuc) -> float:
+    """Weight of the pair that weighs least: an AUC nearer to 1 than half of it can't be seen."""
+    weight = records.weight[:, index]
+    return float(weight[auc.positive].min() * weight[auc.negative].min())
 
 
 def _effective(records: JudgedRows, index: int, rows: np.ndarray, correlation: float) -> float:

@@ -285,3 +285,17 @@ def test_no_p_value_is_0():
     first, second = two_models(np.random.default_rng(6))
     assert 0 < clustered_auc.p_below(first, second, -0.9) < 1e-5
     assert 1 - 1e-5 < clustered_auc.p_below(first, second, 0.9) <= 1
+
+
+def test_equal_weights_give_one_interval_by_image_and_by_patient():
+    """Two images of every patient: each patient once, or each image once, is the same."""
+    random = np.random.default_rng(0)
+    patient = np.repeat(np.arange(40), 2)
+    label = (patient % 2).astype(float)
+    score = label + 0.4 * random.normal(size=80)
+    records = records_of(label, score, patient)
+    by_image = ClusteredAuc.of(records).interval(0.95)
+    by_patient = ClusteredAuc.of(records.by_patient()).interval(0.95)
+    assert by_patient.lower == pytest.approx(by_image.lower)
+    assert by_patient.upper == pytest.approx(by_image.upper)
+    assert 0.9 < by_image.value < 1
