@@ -12,6 +12,7 @@ import array
 import dataclasses
 import functools
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,9 @@ class Identities:
         self._source = source
         self._subgroups = data.subgroups
         self._per_image = data.patients == "per_image"
-        self._similar = data.similar_ids
+        # Of a combination, the parts have been checked one by one.
+        kept = any(part.similar_ids == "distinct" for part in data.parts)
+        self._similar = "distinct" if kept else data.similar_ids
         self._ids_not_used = 0
 
     def check(self) -> None:
@@ -47,12 +50,12 @@ class Identities:
             self._ids_not_used += self._per_image and bool(row.patient_id) and not row.own_patient
             seen.add(row)
         self._refuse_ids_as_subgroups(seen)
+        if self._similar != "distinct":
+            self._refuse_meaningless(seen)
         if self._per_image or not self._told:
             return
         if seen.first_unknown is not None:
             raise self._unknown(seen.first_unknown, seen.unknown, seen.rows)
-        if self._similar != "distinct":
-            self._refuse_meaningless(seen)
         if self._similar == "refuse":
             self._refuse_similar(seen)
 
@@ -123,15 +126,15 @@ class Identities:
         )
 
     def _refuse_meaningless(self, seen: _Seen) -> None:
-        if seen.first_meaningless is None:
-            return
-        row, reason = seen.first_meaningless
-        raise InputError(
-            f"{self._source.where(row.number)}: the patient id {reason} (rows like that: "
-            f"{seen.meaningless}). Fill in the ids; if they are right as they are: "
-            "data.similar_ids=distinct",
-            local=f"image '{row.image}'",
-        )
+        for kind, (row, reason) in seen.first_meaningless.items():
+            if kind == "patient" and self._per_image:
+                continue
+            raise InputError(
+                f"{self._source.where(row.number)}: the {kind} id {reason} (rows like that: "
+                f"{seen.meaningless[kind]}). Fill in the ids; if they are right as they are: "
+                "data.similar_ids=distinct",
+                local=f"image '{row.image}'",
+            )
 
     def _refuse_similar(self, seen: _Seen) -> None:
         numbers, groups = seen.similar()
@@ -162,9 +165,10 @@ class _Seen:
     """What a pass over the rows shows; 24 bytes for each change of patient."""
 
     def __init__(self, subgroups: int):
-        self.rows = self.unknown = self.meaningless = 0
+        self.rows = self.unknown = 0
         self.first_unknown: Row | None = None
-        self.first_meaningless: tuple[Row, str] | None = None
+        self.meaningless: Counter[str] = Counter()
+        self.first_meaningless: dict[str, tuple[Row, str]] = {}
         self.known = [0] * subgroups
         self.equal = [0] * subgroups
         self._last = ""
@@ -175,15 +179,15 @@ class _Seen:
     def add(self, row: Row) -> None:
         self.rows += 1
         self._compare(row)
+        for kind, identity in (("study", row.study_id), ("slide", row.slide_id)):
+            self._judge(row, kind, identity)
         if row.own_patient:
             return
         if not row.patient_id:
             self.unknown += 1
             self.first_unknown = self.first_unknown or row
             return
-        if reason := patient_ids.meaningless(row.patient_id):
-            self.meaningless += 1
-            self.first_meaningless = self.first_meaningless or (row, reason)
+        self._judge(row, "patient", row.patient_id)
         if row.patient_id != self._last:
             self._last = row.patient_id
             self._keys.append(_digest(patient_ids.folded(row.patient_id)))
@@ -208,6 +212,11 @@ class _Seen:
             firsts.setdefault(int(identity), int(number))
         two = sorted(firsts.values())[:2]
         return tuple(two), len(np.unique(keys[places]))
+
+    def _judge(self, row: Row, kind: str, identity: str) -> None:
+        if identity and (reason := patient_ids.meaningless(identity)):
+            self.meaningless[kind] += 1
+            self.first_meaningless.setdefault(kind, (row, reason))
 
     def _compare(self, row: Row) -> None:
         ids = {row.patient_id, row.study_id, row.slide_id, row.image}

@@ -23,6 +23,8 @@ from schemas.errors import InputError
 if TYPE_CHECKING:
     from components.image_example_gen.pixels.picture import Picture
 
+_PATIENT_TAG = "PatientID"
+
 
 class FileSource(abc.ABC):
     """Rows that refer to files.
@@ -197,6 +199,20 @@ def relative_image(text: str) -> str:
     if ".." in text.replace("\\", "/").split("/"):
         raise ValueError("holds '..'; give a path inside data.root")
     return posixpath.normpath(text)
+
+
+def patient_of_file(path: str) -> str | None:
+    """PatientID of a DICOM file; empty for other files, None where there is none to read."""
+    from components.image_example_gen.decoding.dicom.objects import examine
+
+    if not os.path.isfile(path):
+        return None
+    found = examine(path, (_PATIENT_TAG,))
+    if found.skipped:
+        return ""
+    if found.tags is None or "Rows" not in found.tags:
+        return None
+    return str(found.tags.get(_PATIENT_TAG) or "").strip()
 
 
 @functools.lru_cache(maxsize=4096)

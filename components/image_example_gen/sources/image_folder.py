@@ -7,22 +7,27 @@ Labels: the folder's name is the class of a multiclass task (`task.classes`; 'Lu
     `lung_opacity`). A binary label is 1 in the folder of its name, 0 in the others. Folders below
     `unlabeled/` may have any names.
 Metadata: the patient is the first group of `data.image_folder.patient_pattern` in the path below
-    root. Without a pattern every image counts as its own patient, so that two images of one
-    patient may be in different splits without notice: give a pattern if file names contain the
-    patient.
+    root. Without a pattern it is PatientID, if the first image is a DICOM file; else every image
+    counts as its own patient, so that two images of one patient may be in different splits without
+    notice: give a pattern if file names contain the patient.
 Official split: the folders train, val and test, if there are any.
 Citation, license: those of the data set.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
 
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
-from components.image_example_gen.sources.file_source import FileSource, files_below
+from components.image_example_gen.sources.file_source import (
+    FileSource,
+    files_below,
+    patient_of_file,
+)
 from components.image_example_gen.tables.columns import UNKNOWN, SubgroupColumn
 from components.image_example_gen.tables.label_names import snake_case
 from schemas import features
@@ -52,6 +57,7 @@ class ImageFolderSource(FileSource):
         super().__init__(data)
         self._data = data
         self._task = task
+        self._headers: dict[str, str | None] = {}
         self._pattern = re.compile(data.image_folder.patient_pattern)
         self._subgroup_columns = [SubgroupColumn(s, data.subgroup_bins) for s in data.subgroups]
 
@@ -68,7 +74,7 @@ class ImageFolderSource(FileSource):
 
     def offers(self) -> Offer:
         """See `rows.Source`: any name for the one label."""
-        return Offer(None, frozenset(), bool(self._pattern.pattern))
+        return Offer(None, frozenset(), bool(self._pattern.pattern) or self._of_dicom)
 
     def rows(self) -> Iterator[Row]:
         """See `rows.Source`."""
@@ -80,7 +86,10 @@ class ImageFolderSource(FileSource):
                 yield Row(
                     number=number,
                     image=image,
-                    patient_id=self._patient(number, image),
+                    patient_id=image
+                    if (patient := self._patient(number, image)) is None
+                    else patient,
+                    own_patient=patient is None,
                     site=UNKNOWN,
                     domain=features.IN_DISTRIBUTION,
                     split=split if self._data.official_split else None,
@@ -143,9 +152,24 @@ class ImageFolderSource(FileSource):
             f"({_listed(self._task.classes)})"
         )
 
-    def _patient(self, number: int, image: str) -> str:
+    @functools.cached_property
+    def _of_dicom(self) -> bool:
+        """Whether the first image is a DICOM file; then all patients are those of the headers."""
+        from components.image_example_gen.decoding.dicom.objects import examine
+
+        folders = (folder for folder, _, _ in self._meanings())
+        first = next((image for folder in folders for image in files_below(self._root, folder)), "")
+        tags = examine(os.path.join(self._root, first), ("PatientID",)).tags if first else None
+        return tags is not None and "Rows" in tags
+
+    def _in_header(self, image: str) -> str | None:
+        if image not in self._headers:
+            self._headers[image] = patient_of_file(os.path.join(self._root, image))
+        return self._headers[image]
+
+    def _patient(self, number: int, image: str) -> str | None:
         if not self._pattern.pattern:
-            return ""
+            return self._in_header(image) if self._of_dicom else ""
         match = self._pattern.search(image)
         if not match or not match[1]:
             raise InputError(
@@ -158,6 +182,10 @@ class ImageFolderSource(FileSource):
     def where(self, number: int) -> str:
         """See `rows.Source`."""
         return f"image {number} of data.root"
+
+    def patients_advice(self) -> str:
+        """See `rows.Source`."""
+        return "it has no PatientID; give data.image_folder.patient_pattern"
 
     def _tables(self) -> list[str]:
         return []

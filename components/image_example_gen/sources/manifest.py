@@ -20,7 +20,11 @@ from typing import Protocol, TypeVar
 
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
-from components.image_example_gen.sources.file_source import FileSource, relative_image
+from components.image_example_gen.sources.file_source import (
+    FileSource,
+    patient_of_file,
+    relative_image,
+)
 from components.image_example_gen.tables import patient_ids, shown
 from components.image_example_gen.tables.columns import (
     UNKNOWN,
@@ -42,7 +46,6 @@ _IMAGE_NAMES = (
     *("imagename", "img", "imgpath", "uri", "dicompath", "dicomfile", "imageindex", "relativepath"),
 )
 _MEANT = (_SITE, _DOMAIN, _SPLIT)
-_PATIENT_TAG = "PatientID"
 _GIVEN_SPLITS = (features.UNLABELED, features.TRAIN, features.VALIDATION, features.TEST)
 
 Value = TypeVar("Value", covariant=True)
@@ -209,7 +212,7 @@ class ManifestSource(FileSource):
         if text is not None or not self._identified:
             return text or ""
         if image not in self._tags:
-            self._tags[image] = _patient_of_file(os.path.join(self._base, image))
+            self._tags[image] = patient_of_file(os.path.join(self._base, image))
         return self._tags[image]
 
     def _split(self, number: int, text: str, domain: str, image: str) -> str | None:
@@ -238,17 +241,3 @@ class ManifestSource(FileSource):
         error = self._table.bad_value(number, self._names.get(column, column), text, accepted)
         error.local = f"image '{image}'"
         return error
-
-
-def _patient_of_file(path: str) -> str | None:
-    """PatientID of a DICOM file; empty for other files, None where there is none to read."""
-    from components.image_example_gen.decoding.dicom.objects import examine
-
-    if not os.path.isfile(path):
-        return None
-    found = examine(path, (_PATIENT_TAG,))
-    if found.skipped:
-        return ""
-    if found.tags is None or "Rows" not in found.tags:
-        return None
-    return str(found.tags.get(_PATIENT_TAG) or "").strip()

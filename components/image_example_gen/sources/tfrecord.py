@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.sources.cached_rows import CachedRows
-from components.image_example_gen.tables import patient_ids
+from components.image_example_gen.tables import patient_ids, shown
 from components.image_example_gen.tables.columns import UNKNOWN, LabelColumn, SubgroupColumn
 from components.image_example_gen.writing.tf_records import (
     DamagedRecords,
@@ -272,7 +272,9 @@ class TfrecordSource:
         return None
 
     def _bad_value(self, number: int, key: str, value: str, accepted: str) -> InputError:
-        return InputError(f"record {number}: '{key}' is '{value[:80]}'; accepted: {accepted}")
+        return InputError(
+            f"record {number}: '{key}' is {shown.cell(value, accepted)}; accepted: {accepted}"
+        )
 
 
 def _as_text(value: Value) -> str:

@@ -82,7 +82,7 @@ class Annotations:
                     f"data.values names '{name}'; accepted are {', '.join((*task.labels, *_ABOUT))}"
                 )
         self._meanings = [Meanings(values.get(name, {})) for name in _ABOUT]
-        self._rows = Lookup(self._read(), table.name)
+        self._rows = Lookup(self._read(), table.name, table.where)
 
     def get(self, key: str) -> Annotation | None:
         """What the table says of a file; None where it says nothing."""

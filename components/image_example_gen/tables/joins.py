@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import array
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from schemas.errors import InputError
@@ -23,12 +23,18 @@ Value = TypeVar("Value", bound=Hashable)
 class Lookup(Generic[Value]):
     """Maps text keys to values, of which few are distinct."""
 
-    def __init__(self, pairs: Iterable[tuple[str, Value]], name: str):
+    def __init__(
+        self,
+        pairs: Iterable[tuple[str, Value]],
+        name: str,
+        where: Callable[[int], str] | None = None,
+    ):
         """Reads all pairs.
 
         Args:
             pairs: key and value.
             name: the table, for messages; these show no key, because keys may identify patients.
+            where: place of a row for messages, if the table knows better than its name and number.
 
         Raises:
             InputError: two rows give one key different values.
@@ -50,8 +56,10 @@ class Lookup(Generic[Value]):
         clash = np.flatnonzero(same & (self._codes[1:] != self._codes[:-1]))
         if clash.size:
             first, second = sorted(int(order[place]) + 1 for place in (clash[0], clash[0] + 1))
+            places = f"{where(first)} and {where(second)}" if where else ""
             raise InputError(
-                f"{name}, rows {first} and {second}: same key, but different values; keep one"
+                f"{places or f'{name}, rows {first} and {second}'}: same key, but different "
+                "values; keep one"
             )
 
     def get(self, key: str) -> Value | None:

@@ -54,6 +54,7 @@ def difference(first: str, second: str) -> str:
     return "more than one of: " + ", ".join(_FOLDS)
 
 
+@functools.lru_cache(maxsize=65_536)
 def meaningless(identity: str) -> str:
     """Why the id can't be one, to follow 'the patient id'; empty where it can."""
     text = _visible(identity.rpartition(_PART)[2])

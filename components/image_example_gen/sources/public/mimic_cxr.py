@@ -93,14 +93,14 @@ class MimicCxrSource(PublicTable):
     def _views(self) -> Lookup[str]:
         table = self._find("metadata")
         rows = table.rows((_IMAGE, _VIEW))
-        return Lookup(((cells[_IMAGE], cells[_VIEW]) for cells in rows), table.name)
+        return Lookup(((cells[_IMAGE], cells[_VIEW]) for cells in rows), table.name, table.where)
 
     @functools.cached_property
     def _studies(self) -> Lookup[tuple[float | None, ...]]:
         table = self._find("chexpert")
         rows = enumerate(table.rows((_STUDY, *self._columns.values())), start=1)
         labels = ((cells[_STUDY], self._labels(table, number, cells)) for number, cells in rows)
-        return Lookup(labels, table.name)
+        return Lookup(labels, table.name, table.where)
 
     @functools.cached_property
     def _people(self) -> Lookup[tuple[str, str]] | None:
@@ -115,7 +115,7 @@ class MimicCxrSource(PublicTable):
             )
             for cells in rows
         )
-        return Lookup(people, table.name)
+        return Lookup(people, table.name, table.where)
 
     def _people_table(self) -> Table | None:
         for name in _PATIENTS:

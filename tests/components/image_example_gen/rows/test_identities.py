@@ -165,6 +165,42 @@ def test_dicom_folder_without_an_id(opened, tmp_path):
     assert patients(opened(**data, patients="per_image")) == ["1.2.1", "1.2.2"]
 
 
+def test_class_folders_of_dicom_files(opened, tmp_path):
+    for number, patient in enumerate(("MRN-1", "MRN-1", "MRN-2")):
+        write_dicom(tmp_path / f"{'ab'[number % 2]}/{number}", number, PatientID=patient)
+    source = opened(("a",), source="image_folder", root=tmp_path)
+    assert patients(source) == ["MRN-1", "MRN-2", "MRN-1"]
+    write_png(tmp_path / "b/9.png", 9)
+    with pytest.raises(InputError, match=r"1 of 4 images .*image 4 of data.root.*patient_pattern"):
+        opened(("a",), source="image_folder", root=tmp_path)
+
+
+def test_a_part_may_know_its_ids_better(opened, tmp_path):
+    parts = []
+    for place, ids in enumerate((("07", "7"), ("8", "9"))):
+        rows = [["image", "patient_id", "x"]]
+        for number, identity in enumerate(ids):
+            write_png(tmp_path / f"{place}/{number}.png", 2 * place + number)
+            rows.append([f"{number}.png", identity, 1])
+        write_csv(tmp_path / f"{place}/manifest.csv", rows)
+        root = str(tmp_path / str(place))
+        parts.append({"source": "manifest", "root": root, "role": "in_distribution"})
+    with pytest.raises(InputError, match=r"data.parts\[0\] \(manifest\): manifest.csv, line 2"):
+        opened(source="combined", parts=parts)
+    parts[0]["similar_ids"] = "distinct"
+    assert len(set(patients(opened(source="combined", parts=parts)))) == 4
+
+
+@pytest.mark.parametrize("kind", ["study", "slide"])
+def test_words_for_nothing_join_no_images_to_a_study(opened, tmp_path, kind):
+    rows = [["image", "x", f"{kind}_id"], *([f"{n}.png", 1, "nan"] for n in range(3))]
+    for number in range(3):
+        write_png(tmp_path / f"{number}.png", number)
+    write_csv(tmp_path / "manifest.csv", rows)
+    with pytest.raises(InputError, match=rf"line 2, row 1: the {kind} id is a word .*that: 3\)"):
+        opened(source="manifest", root=tmp_path, patients="per_image")
+
+
 @pytest.mark.parametrize(
     "name", ["patient_id", "image", "PatientID", "file_path", "study_id", "MRN"]
 )

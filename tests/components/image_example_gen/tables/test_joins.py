@@ -17,6 +17,8 @@ def test_repeated_rows_are_one_and_contradictions_are_refused():
     assert Lookup([("a", 1), ("b", 2), ("a", 1)], "table").get("a") == 1
     with pytest.raises(InputError, match="table, rows 1 and 3: same key"):
         Lookup([("a", 1), ("b", 2), ("a", 3)], "table")
+    with pytest.raises(InputError, match="line 2 and line 4: same key"):
+        Lookup([("a", 1), ("b", 2), ("a", 3)], "table", lambda row: f"line {row + 1}")
 
 
 def test_empty():

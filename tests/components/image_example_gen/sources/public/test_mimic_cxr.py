@@ -80,7 +80,7 @@ def test_unpacked_and_later_version(opened, mimic_cxr):
         ("metadata", "096052b7", "deadbeef", "row 4: its dicom_id is not in"),
         ("metadata", "ViewPosition", "View", "has no column 'ViewPosition'"),
         ("chexpert", "50414267,,,,,", "50414267,,,,often,", "row 1: column 'Edema' is 'often'"),
-        ("chexpert", "56522600", "53189527", "rows 2 and 3: same key"),
+        ("chexpert", "56522600", "53189527", "row 2 and .*, row 3: same key"),
     ],
 )
 def test_bad_tables_are_refused(opened, mimic_cxr, table, old, new, message):
