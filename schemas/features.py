@@ -37,6 +37,9 @@ EVALUATED_SPLITS = (VALIDATION, TEST, SHIFTED)
 SERVING_SIGNATURE = "serving_default"
 EXAMPLES_SIGNATURE = "tf_examples"
 EMBED_SIGNATURE = "embed"
+EMBED_EXAMPLES_SIGNATURE = "embed_examples"
+# Output of signatures that take files: why one is refused; empty if it is not.
+REFUSED = "image/refused"
 
 
 def label(name: str) -> str:

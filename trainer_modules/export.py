@@ -27,6 +27,7 @@ from trainer_modules.backbones import registry
 from trainer_modules.backbones.frozen_saved_model import FrozenModule
 from trainer_modules.decisions.calibration import Calibration
 from trainer_modules.input import batches
+from trainer_modules.serving import originals
 from trainer_modules.settings import ModelSettings, TaskSettings
 
 
@@ -48,12 +49,16 @@ class Head:
 
 
 class Encoder(tf.Module):
-    """Float images [B, H, W, 3] in [0, 1] to embeddings [B, D]; any size of 32 or more."""
+    """Float images [B, H, W, 3] in [0, 1] to embeddings [B, D]; any size of 32 or more.
 
-    def __init__(self, network: keras.Model) -> None:
+    Also files to embeddings, at the size of training.
+    """
+
+    def __init__(self, network: keras.Model, image_size: int, ingestion: Ingestion | None) -> None:
         super().__init__()
         self._call = network
         self._kept = _kept(network)
+        self._views = _reading(image_size, ingestion)
 
     @tf.function(
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, "images")],
@@ -70,11 +75,20 @@ class Encoder(tf.Module):
         """Calls the encoder, as a signature."""
         return {"embedding": self._call(images, training=False)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")], autograph=False)
+    def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Files [B] to embeddings, NaN where a file is refused, and why it is [B, 1]."""
+        views, refused = self._views(images)
+        embedding = _nan_where_refused(self._call(views, training=False), refused)
+        return {"embedding": embedding, features.REFUSED: refused[:, None]}
+
 
 class Classifier(tf.Module):
-    """Encoded images, or tf.Examples that hold them, to a probability and a decision by target.
+    """Files, or tf.Examples of stored images, to a probability and a decision by target.
 
-    The names of the targets, in order, are an asset of the SavedModel: `assets/targets.json`.
+    `serve` and `embed` take JPEG and PNG files as users have them, and answer for what ingestion
+    would have stored of them, or refuse them one by one. The others take stored images. The names
+    of the targets, in order, are an asset of the SavedModel: `assets/targets.json`.
     """
 
     def __init__(
@@ -84,6 +98,7 @@ class Classifier(tf.Module):
         task: TaskSettings,
         image_size: int,
         names_file: pathlib.Path,
+        ingestion: Ingestion | None,
     ) -> None:
         super().__init__()
         self._network = network
@@ -95,18 +110,24 @@ class Classifier(tf.Module):
         self._thresholds = tf.constant(head.thresholds, tf.float32)
         self._task = task
         self._image_size = image_size
+        self._views = _reading(image_size, ingestion)
         self.target_names = tf.saved_model.Asset(str(names_file))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")], autograph=False)
     def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """PNG or JPEG bytes [B] to {target: [B, 1], "decision/target": [B, 1]}."""
-        return self._predict(self._logits(images))
+        """Files [B] to {target: [B, 1], "decision/target": [B, 1], "image/refused": [B, 1]}."""
+        views, refused = self._views(images)
+        logits = self._logits(self._network(views, training=False))
+        outputs = {
+            name: _nan_where_refused(values, refused)
+            for name, values in self._predict(logits).items()
+        }
+        return outputs | {features.REFUSED: refused[:, None]}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Serialized tf.Examples [B] to the same, and "uncalibrated/target" [B, 1]."""
-        spec = {features.IMAGE_ENCODED: tf.io.FixedLenFeature([], tf.string)}
-        logits = self._logits(tf.io.parse_example(examples, spec)[features.IMAGE_ENCODED])
+        """Serialized tf.Examples [B] to the same, with "uncalibrated/target" [B, 1]."""
+        logits = self._logits(self._stored_features(examples))
         outputs = self._predict(logits)
         raw = self._probabilities(logits)
         for index, target in enumerate(self._task.targets):
@@ -115,20 +136,28 @@ class Classifier(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")], autograph=False)
     def embed(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """PNG or JPEG bytes [B] to the features [B, D] under the classifier."""
-        return {"embedding": self._features(images)}
+        """Files [B] to the features [B, D] under the classifier, and why one is refused [B, 1]."""
+        views, refused = self._views(images)
+        embedding = _nan_where_refused(self._network(views, training=False), refused)
+        return {"embedding": embedding, features.REFUSED: refused[:, None]}
 
-    def _features(self, encoded: tf.Tensor) -> tf.Tensor:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")], autograph=False)
+    def embed_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Serialized tf.Examples [B] to the features [B, D] under the classifier."""
+        return {"embedding": self._stored_features(examples)}
+
+    def _stored_features(self, examples: tf.Tensor) -> tf.Tensor:
+        spec = {features.IMAGE_ENCODED: tf.io.FixedLenFeature([], tf.string)}
         size = self._image_size
         images = tf.map_fn(
             lambda one: batches.evaluation_image(one, size),
-            encoded,
+            tf.io.parse_example(examples, spec)[features.IMAGE_ENCODED],
             fn_output_signature=tf.TensorSpec([size, size, 3], tf.float32),
         )
         return self._network(images, training=False)
 
-    def _logits(self, encoded: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(self._features(encoded), self._kernel) + self._bias
+    def _logits(self, found: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(found, self._kernel) + self._bias
 
     def _probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         multiclass = self._task.kind == "multiclass"
@@ -142,6 +171,21 @@ class Classifier(tf.Module):
             outputs[target] = probabilities[:, index : index + 1]
             outputs[features.decision(target)] = decisions[:, index : index + 1]
         return outputs
+
+
+def _reading(size: int, ingestion: Ingestion | None) -> Any:
+    """Files to views and refusals: one function, because tracing it takes seconds."""
+    return tf.function(
+        lambda images: originals.views(images, ingestion, size),
+        input_signature=[tf.TensorSpec([None], tf.string, "images")],
+        autograph=False,
+    )
+
+
+def _nan_where_refused(values: tf.Tensor, refused: tf.Tensor) -> tf.Tensor:
+    """Values [B, ...], with NaN for files that are refused."""
+    served = tf.reshape(refused == "", [-1] + [1] * (values.shape.rank - 1))
+    return tf.where(served, values, tf.constant(float("nan"), values.dtype))
 
 
 def _kept(network: keras.Model) -> list[Any]:
@@ -183,8 +227,12 @@ def encoder_card(
 
 def export_encoder(network: keras.Model, folder: pathlib.Path, card: EncoderCard) -> None:
     """Writes the encoder's SavedModel, with its weights and card beside it."""
-    module = Encoder(network)
-    tf.saved_model.save(module, str(folder), signatures={features.EMBED_SIGNATURE: module.embed})
+    module = Encoder(network, card.image_size, card.ingestion)
+    signatures = {
+        features.SERVING_SIGNATURE: module.serve,
+        features.EMBED_SIGNATURE: module.embed,
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
     _write_extra(network, folder, card)
 
 
@@ -199,11 +247,12 @@ def export_classifier(
     """Writes the classifier's SavedModel, with its encoder's weights and card beside it."""
     with tempfile.TemporaryDirectory() as scratch:
         names = TargetNames(kind=task.kind, targets=task.targets).write(scratch)
-        module = Classifier(network, head, task, image_size, names)
+        module = Classifier(network, head, task, image_size, names, card.ingestion)
         signatures = {
             features.SERVING_SIGNATURE: module.serve,
             features.EXAMPLES_SIGNATURE: module.serve_examples,
             features.EMBED_SIGNATURE: module.embed,
+            features.EMBED_EXAMPLES_SIGNATURE: module.embed_examples,
         }
         tf.saved_model.save(module, str(folder), signatures=signatures)
     _write_extra(network, folder, card)

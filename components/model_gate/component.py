@@ -11,7 +11,7 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec
 
-from components.artifact_types import GateReport
+from components.artifact_types import GateReport, IngestReport
 from components.model_gate import executor
 from components.model_gate.rules.settings import GateSettings
 from trainer_modules.settings import TaskSettings
@@ -36,6 +36,7 @@ class ModelGateSpec(component_spec.ComponentSpec):
         "evaluator_blessing": component_spec.ChannelParameter(
             type=_ARTIFACTS.ModelBlessing, optional=True
         ),
+        "ingest_report": component_spec.ChannelParameter(type=IngestReport, optional=True),
     }
     OUTPUTS: ClassVar = {
         "blessing": component_spec.ChannelParameter(type=_ARTIFACTS.ModelBlessing),
@@ -63,6 +64,7 @@ class ModelGate(base_component.BaseComponent):
         baseline_dir: str,
         code_digest: str,
         evaluator_blessing: types.BaseChannel | None = None,
+        ingest_report: types.BaseChannel | None = None,
     ):
         """Wires the gate.
 
@@ -76,6 +78,7 @@ class ModelGate(base_component.BaseComponent):
             baseline_dir: Folder to which models are pushed.
             code_digest: Digest of the code, so that an edit invalidates cached results.
             evaluator_blessing: TFMA's verdict.
+            ingest_report: Where the original files are, for the serving check.
         """
         super().__init__(
             ModelGateSpec(
@@ -83,6 +86,7 @@ class ModelGate(base_component.BaseComponent):
                 examples=examples,
                 predictions=predictions,
                 evaluator_blessing=evaluator_blessing,
+                ingest_report=ingest_report,
                 settings=settings.model_dump_json(),
                 task=task.model_dump_json(),
                 subgroups=json.dumps(list(subgroups)),

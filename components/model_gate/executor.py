@@ -74,7 +74,9 @@ class Executor(base_executor.BaseExecutor):
             settings,
             baseline=baseline,
             baseline_table=baseline_table,
-            serving=inputs.serving(model_dir, files, table, task, settings),
+            serving=inputs.serving(
+                model_dir, files, table, task, settings, _ingest_report(input_dict)
+            ),
             evaluator_blessed=_evaluator_verdict(input_dict),
         )
 
@@ -109,6 +111,12 @@ class Executor(base_executor.BaseExecutor):
 def _files(examples: types.Artifact) -> dict[str, list[str]]:
     """Record files of the judged splits."""
     return {split: split_files(examples, split) for split in (features.TEST, features.SHIFTED)}
+
+
+def _ingest_report(input_dict: Artifacts) -> str:
+    """Folder of the ingest report; empty if there is none."""
+    given = input_dict.get("ingest_report")
+    return artifact_utils.get_single_uri(given) if given else ""
 
 
 def _evaluator_verdict(input_dict: Artifacts) -> bool | None:

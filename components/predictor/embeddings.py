@@ -17,7 +17,10 @@ from trainer_modules.input.batches import evaluation_image
 
 
 class EmbeddingModel:
-    """A classifier, which takes encoded images, or an encoder, which takes floats in [0, 1]."""
+    """A classifier, which takes tf.Examples, or an encoder, which takes floats in [0, 1].
+
+    Classifiers of earlier versions take the encoded images of the tf.Examples.
+    """
 
     def __init__(self, model_dir: str):
         """Loads the model.
@@ -27,23 +30,27 @@ class EmbeddingModel:
         """
         self._where = f"model '{model_dir}'"
         self._model, self._signature = load_signature(
-            model_dir, features.EMBED_SIGNATURE, "images to embeddings"
+            model_dir,
+            (features.EMBED_EXAMPLES_SIGNATURE, features.EMBED_SIGNATURE),
+            "images to embeddings",
         )
         takes = self._signature.structured_input_signature[1]
         gives = sorted(self._signature.structured_outputs)
-        if "images" not in takes or EMBEDDING not in gives:
+        if not {"images", "examples"} & set(takes) or EMBEDDING not in gives:
             raise InputError(
                 f"{self._where}: signature '{features.EMBED_SIGNATURE}' takes {sorted(takes)} and "
                 f"gives {gives}, it must take 'images' and give '{EMBEDDING}'"
             )
-        self._size = None if takes["images"].dtype == tf.string else self._image_size(model_dir)
+        (self._takes,) = {"images", "examples"} & set(takes)
+        floats = takes[self._takes].dtype != tf.string
+        self._size = self._image_size(model_dir) if floats else None
 
-    def embed(self, encoded: tf.Tensor) -> np.ndarray:
-        """Embeddings [B, D] of encoded images [B]."""
-        images = encoded
+    def embed(self, serialized: tf.Tensor, encoded: tf.Tensor) -> np.ndarray:
+        """Embeddings [B, D] of tf.Examples [B], of which `encoded` are the images [B]."""
+        given = serialized if self._takes == "examples" else encoded
         if self._size is not None:
-            images = tf.stack([evaluation_image(one, self._size) for one in encoded])
-        values = self._signature(images=images)[EMBEDDING].numpy()
+            given = tf.stack([evaluation_image(one, self._size) for one in encoded])
+        values = self._signature(**{self._takes: given})[EMBEDDING].numpy()
         # Some encoders return a map: take its mean, as finetuning does.
         return values.mean(axis=(1, 2)) if values.ndim == 4 else values
 
@@ -69,14 +76,14 @@ def embed_files(model: EmbeddingModel, files: Sequence[str]) -> Iterator[Columns
         for name in (*TEXTS, features.IMAGE_ENCODED)
     }
     dataset = tf.data.TFRecordDataset(list(files), "GZIP", num_parallel_reads=1)
-    dataset = dataset.batch(BATCH_SIZE).map(lambda rows: tf.io.parse_example(rows, spec))
+    dataset = dataset.batch(BATCH_SIZE).map(lambda rows: (rows, tf.io.parse_example(rows, spec)))
     try:
-        for parsed in dataset.prefetch(2):
+        for serialized, parsed in dataset.prefetch(2):
             columns: Columns = {
                 name: np.array([one.decode("utf-8", "replace") for one in parsed[name].numpy()])
                 for name in TEXTS
             }
-            columns[EMBEDDING] = model.embed(parsed[features.IMAGE_ENCODED])
+            columns[EMBEDDING] = model.embed(serialized, parsed[features.IMAGE_ENCODED])
             yield columns
     except tf.errors.OpError as error:
         raise InputError(f"records {list(files)} can't be embedded: {error.message}") from None

@@ -39,7 +39,7 @@ class ExamplesModel:
         """
         self._where = f"model '{model_dir}'"
         self._model, self._signature = load_signature(
-            model_dir, features.EXAMPLES_SIGNATURE, "serialized tf.Examples to probabilities"
+            model_dir, (features.EXAMPLES_SIGNATURE,), "serialized tf.Examples to probabilities"
         )
         self.targets = self._decided() if targets is None else tuple(targets)
         self._check_outputs()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from schemas.errors import InputError
 from trainer_modules.weights.saved_model_guard import load_guarded
 
 
-def load_signature(model_dir: str, name: str, purpose: str) -> tuple[Any, Any]:
+def load_signature(model_dir: str, names: Sequence[str], purpose: str) -> tuple[Any, Any]:
     """Loads a SavedModel and finds a signature in it.
 
     Args:
         model_dir: Folder of the SavedModel.
-        name: Name of the signature.
+        names: Names of the signature; the first that the model has.
         purpose: What the signature does, for the message.
 
     Returns:
@@ -25,8 +26,9 @@ def load_signature(model_dir: str, name: str, purpose: str) -> tuple[Any, Any]:
     """
     where = f"model '{model_dir}'"
     model = load_guarded(model_dir, f"{where} is not a readable SavedModel")
-    if name not in model.signatures:
-        raise InputError(
-            f"{where} has the signatures {sorted(model.signatures)}, it needs '{name}' ({purpose})"
-        )
-    return model, model.signatures[name]
+    for name in names:
+        if name in model.signatures:
+            return model, model.signatures[name]
+    raise InputError(
+        f"{where} has the signatures {sorted(model.signatures)}, it needs '{names[-1]}' ({purpose})"
+    )

@@ -63,6 +63,7 @@ def _components(
         examples=shared.examples,
         predictions=predictor.outputs["predictions"],
         evaluator_blessing=evaluator.outputs["blessing"],
+        ingest_report=shared.example_gen.outputs["ingest_report"],
         settings=config.gate,
         task=config.task,
         subgroups=config.data.subgroups,

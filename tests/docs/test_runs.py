@@ -195,6 +195,29 @@ def test_the_gate_as_a_tool(one, judged):
         assert (judged.folder / one.words[one.words.index("--output") + 1]).exists()
 
 
+@pytest.fixture(scope="session")
+def new_images(workplace, made_run, films):
+    """Images for the model of the README's first run, and its push destination."""
+    shutil.copytree(films / "images", workplace.folder / "new_images")
+    shutil.copytree(films, workplace.folder / "new")
+    shutil.copytree(made_run / "pushed", workplace.folder / "pushed", dirs_exist_ok=True)
+    return workplace
+
+
+@of("predict")
+def test_predictions(one, new_images):
+    status, screen = new_images.run(one.words[1:])
+    assert status == 0, screen
+    assert "320 images predicted, 0 left out" in screen
+    assert (new_images.folder / one.words[-1]).exists()
+
+
+def test_predictions_from_python(new_images, monkeypatch, capsys):
+    monkeypatch.chdir(new_images.folder)
+    exec(block("docs/predict.md", "python"), {})
+    assert "left_out" in capsys.readouterr().out
+
+
 def test_the_combined_configuration(workplace, request):
     """docs/sources.md: a copy of a preset with its list of data sets."""
     data = yaml.safe_load(block("docs/sources.md", "yaml"))["data"]

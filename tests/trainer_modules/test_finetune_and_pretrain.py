@@ -29,7 +29,10 @@ png = feature["image/encoded"].bytes_list.value[0]
 pixels = tf.io.decode_image(png, channels=3, expand_animations=False)
 jpeg = tf.io.encode_jpeg(tf.image.resize(pixels, (50, 40), "nearest")).numpy()
 images = tf.constant([png, jpeg])
-served = classifier.signatures["serving_default"](images=images)
+# One that is damaged concerns no other.
+three = classifier.signatures["serving_default"](images=tf.constant([png, jpeg, jpeg[:-200]]))
+refused = three.pop("image/refused")
+served = {name: value[:2] for name, value in three.items()}
 examples = classifier.signatures["tf_examples"](examples=tf.constant([record]))
 pixels = tf.cast(pixels, tf.float32)[None] / 255
 called = encoder(pixels)
@@ -37,6 +40,13 @@ print(json.dumps({
     "signatures": [sorted(classifier.signatures), sorted(encoder.signatures)],
     "served": {name: value.numpy().tolist() for name, value in served.items()},
     "examples": {name: value.numpy().tolist() for name, value in examples.items()},
+    "refused": [why.decode() for why in refused.numpy()[:, 0]],
+    "damaged": np.isfinite(next(iter(three.values())).numpy()[:, 0]).tolist(),
+    "of_files": encoder.signatures["serving_default"](images=images)["embedding"].numpy().tolist(),
+    "of_examples": classifier.signatures["embed_examples"](examples=tf.constant([record]))[
+        "embedding"
+    ].numpy().tolist(),
+    "of_images": classifier.signatures["embed"](images=images)["embedding"].numpy().tolist(),
     "classifier_embedding": list(classifier.signatures["embed"](images=images)["embedding"].shape),
     "embedding": encoder.signatures["embed"](images=pixels)["embedding"].numpy().tolist(),
     "called": called.numpy().tolist(),
@@ -134,8 +144,14 @@ def test_exports_answer_in_a_process_with_tensorflow_alone(pretrained, trained):
     targets = list(task.get("classes", task["labels"]))
     assert answer["imported"] == []
     assert answer["names"] == {"version": 1, "kind": task["kind"], "targets": targets}
-    assert answer["signatures"] == [["embed", "serving_default", "tf_examples"], ["embed"]]
+    assert answer["signatures"] == [
+        ["embed", "embed_examples", "serving_default", "tf_examples"],
+        ["embed", "serving_default"],
+    ]
     assert set(answer["served"]) == {*targets, *(f"decision/{target}" for target in targets)}
+    assert answer["refused"][:2] == ["", ""]
+    assert answer["refused"][2].startswith("unreadable")
+    assert answer["damaged"] == [True, True, False]
     thresholds = read_json(folders[0] / "assets.extra" / "card.json")["thresholds"]
     for target in targets:
         probabilities = np.array(answer["served"][target])
@@ -149,6 +165,9 @@ def test_exports_answer_in_a_process_with_tensorflow_alone(pretrained, trained):
     assert answer["classifier_embedding"] == [2, 64]
     assert answer["other_size"] == [3, 64]
     np.testing.assert_allclose(answer["called"], answer["embedding"], rtol=1e-6)
+    # Images of 32 pixels are not cropped: the file is what the encoder was called with.
+    np.testing.assert_allclose(answer["of_files"][:1], answer["called"], rtol=1e-4)
+    np.testing.assert_allclose(answer["of_images"][:1], answer["of_examples"], rtol=1e-5)
 
 
 def test_exports_hold_nothing_that_xla_must_compile(pretrained, trained):

@@ -128,9 +128,14 @@ def decode_image(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def evaluation_image(encoded: tf.Tensor, size: int) -> tf.Tensor:
-    """The one evaluation view of an image: a central crop (over 32 pixels), resized."""
+    """The one evaluation view of a stored image."""
+    return evaluation_pixels(decode_image(encoded), size)
+
+
+def evaluation_pixels(pixels: tf.Tensor, size: int) -> tf.Tensor:
+    """The same of its pixels: a central crop (over 32 pixels), resized."""
     crop = EVALUATION_CROP if size > _UNCROPPED_SIZE else 1.0
-    view = augmentation.evaluation_view(decode_image(encoded), size, crop)
+    view = augmentation.evaluation_view(pixels, size, crop)
     return tf.ensure_shape(view, [size, size, 3])
 
 

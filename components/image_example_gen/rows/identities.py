@@ -14,7 +14,7 @@ import functools
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from components.image_example_gen.rows.row import Offer, Row, Source
 from components.image_example_gen.settings import DataSettings
@@ -75,6 +75,10 @@ class Identities:
     def load(self, image: str, max_pixels: int) -> Picture:
         """See `rows.Source`."""
         return self._source.load(image, max_pixels)
+
+    def original(self, image: str) -> BinaryIO | None:
+        """See `rows.Source`."""
+        return self._source.original(image)
 
     def counts(self) -> Mapping[str, int]:
         """See `rows.Source`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
     from components.image_example_gen.pixels.picture import Picture
@@ -88,4 +88,11 @@ class Source(Protocol):
 
         Raises:
             images.Rejected: the image has to be quarantined.
+        """
+
+    def original(self, image: str) -> BinaryIO | None:
+        """Opens the file of an image as it is; None where there is none (slides, arrays).
+
+        Raises:
+            OSError: it can't be opened.
         """

@@ -16,7 +16,7 @@ import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from components.image_example_gen.rows.row import Offer, Row, Source
 from components.image_example_gen.settings import DataSettings, PartSettings
@@ -79,6 +79,11 @@ class CombinedSource:
         place, _, own = image.partition(":")
         return self._parts[int(place)].load(own, max_pixels)
 
+    def original(self, image: str) -> BinaryIO | None:
+        """See `rows.Source`."""
+        place, _, own = image.partition(":")
+        return self._parts[int(place)].original(own)
+
     def counts(self) -> Mapping[str, int]:
         """See `rows.Source`; each part's counts under its name."""
         return {
@@ -133,6 +138,9 @@ class _Part:
 
     def load(self, image: str, max_pixels: int) -> Picture:
         return self._opened().load(image, max_pixels)
+
+    def original(self, image: str) -> BinaryIO | None:
+        return self._opened().original(image)
 
     def counts(self) -> Mapping[str, int]:
         return self._opened().counts()

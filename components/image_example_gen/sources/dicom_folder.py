@@ -28,7 +28,7 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
@@ -130,6 +130,11 @@ class DicomSource(FileSource):
 
         path, frame = self._path_and_frame(image)
         return images.read_file(path, max_pixels, frame, self._intensity)
+
+    def original(self, image: str) -> BinaryIO | None:
+        """See `rows.Source`."""
+        path, _ = self._path_and_frame(image)
+        return open(path, "rb")
 
     def _path_and_frame(self, image: str) -> tuple[str, int]:
         path, _, frame = image.rpartition("#")

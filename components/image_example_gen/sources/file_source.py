@@ -14,7 +14,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import SourceSettings
@@ -96,6 +96,10 @@ class FileSource(abc.ABC):
         return images.read_file(
             os.path.join(self._base, image), max_pixels, intensity=self._intensity
         )
+
+    def original(self, image: str) -> BinaryIO | None:
+        """See `rows.Source`."""
+        return open(os.path.join(self._base, image), "rb")
 
     def counts(self) -> Mapping[str, int]:
         """See `rows.Source`."""

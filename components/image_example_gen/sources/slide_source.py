@@ -8,7 +8,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from components.image_example_gen.decoding import slides
 from components.image_example_gen.decoding.polygons import Outlines, read_asap
@@ -158,6 +158,10 @@ class SlideSource(abc.ABC):
         except slides.UnreadableSlide as error:
             self._open.drop(full)
             raise images.Rejected(images.UNREADABLE, f"slide: {error}") from None
+
+    def original(self, image: str) -> BinaryIO | None:
+        """See `rows.Source`: a tile is no file."""
+        return None
 
     def counts(self) -> Mapping[str, int]:
         """See `rows.Source`."""

@@ -21,9 +21,10 @@ import fnmatch
 import functools
 import glob
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
@@ -104,6 +105,11 @@ class TfrecordSource:
         if data is None:
             raise images.Rejected(images.UNSUPPORTED, "the record has no encoded image")
         return images.read_bytes(data, max_pixels, self._data.intensity)
+
+    def original(self, image: str) -> BinaryIO | None:
+        """See `rows.Source`: the encoded image of the record."""
+        data = self._encoded(image)
+        return None if data is None else io.BytesIO(data)
 
     def counts(self) -> Mapping[str, int]:
         """See `rows.Source`."""

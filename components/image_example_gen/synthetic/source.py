@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from typing import BinaryIO
 
 import numpy as np
 
@@ -132,6 +133,10 @@ class SyntheticSource:
             marker="R" if hospital and self._settings.shift else "L",
         )
         return Picture(pixels)
+
+    def original(self, image: str) -> BinaryIO | None:
+        """See `rows.Source`: films are drawn."""
+        return None
 
     def counts(self) -> Mapping[str, int]:
         """See `rows.Source`."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from components.model_gate.rules.evidence import Baseline
 from components.model_gate.rules.settings import GateSettings
 from components.model_gate.serving.baseline import last_pushed
-from components.model_gate.serving.serving_check import check_serving
+from components.model_gate.serving.originals import Originals, original_files
+from components.model_gate.serving.serving_check import Request, check_serving
 from components.predictor.originals.pushed import PushedModel
 from schemas import features
 from schemas.documents.gate import Serving
@@ -83,9 +84,24 @@ def serving(
     table: pd.DataFrame,
     task: TaskSettings,
     settings: GateSettings,
+    report_dir: str = "",
 ) -> Serving:
-    """Calls the exported model in a clean process on some images of each domain."""
-    images = _some_images(files, settings.serving_examples)
+    """Calls the exported model in a clean process on some images.
+
+    Args:
+        model_dir: The exported model.
+        files: Records of the judged splits.
+        table: Judged predictions.
+        task: What is predicted.
+        settings: Number of images, tolerance.
+        report_dir: The ingest report, from which original files are found; without them, or if
+            it is empty, stored images of each domain are tried.
+    """
+    originals = original_files(model_dir, report_dir, task) if report_dir else Originals()
+    images = originals.requests or {
+        name: Request(image)
+        for name, image in _some_images(files, settings.serving_examples).items()
+    }
     judged = table.drop_duplicates(features.IMAGE_ID).set_index(features.IMAGE_ID)
     if unknown := [image for image in images if image not in judged.index]:
         raise InputError(
@@ -93,10 +109,20 @@ def serving(
             f"tried, for example '{unknown[0]}': predictions and examples are not from the same run"
         )
     expected = {
-        target: judged.loc[list(images), features.prediction(target)].tolist()
+        output: judged.loc[list(images), column].tolist()
         for target in task.targets
+        for output, column in (
+            (target, features.prediction(target)),
+            (features.decision(target), features.decision(target)),
+        )
     }
-    return check_serving(model_dir, list(images.values()), expected, settings.serving_tolerance)
+    return check_serving(
+        model_dir,
+        list(images.values()),
+        expected,
+        settings.serving_tolerance,
+        originals.note,
+    )
 
 
 def _some_images(files: Files, number: int) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from components.image_example_gen.pixels.picture import Picture
 
 _TABLES = (".csv", ".csv.gz", ".parquet")
-_IDENTITY = ("PatientID", "StudyInstanceUID")
+_PATIENT = "PatientID"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ class _Folder:
     def items(self) -> Iterator[Item]:
         for number, name in enumerate(self._paths(), start=1):
             path = os.path.join(self._root, name)
-            found = examine(path, (*_IDENTITY, "NumberOfFrames"))
+            found = examine(path, (_PATIENT, "NumberOfFrames"))
             if found.skipped and found.skipped != NOT_DICOM:
                 yield Item(_row(number, name, None), path, left_out=found.skipped)
             elif found.tags is None:
@@ -146,6 +146,12 @@ class _Manifest:
     def __init__(self, folder: str, name: str, task: TaskSettings, data: DataSettings):
         self.labels: TaskSettings | None = None
         own: dict[str, Any] = {"root": folder, "manifest": name, "official_split": True}
+        header = ManifestSource(data.model_copy(update=own | {"columns": {}}), task).offers()
+        names = header.subgroups or frozenset()
+        own["columns"] = {key: column for key, column in data.columns.items() if column in names}
+        # A column may have empty cells; without it, DICOM files say whose they are.
+        has_patients = own["columns"].get(features.PATIENT_ID, features.PATIENT_ID) in names
+        own["patients"] = "per_image" if has_patients else "identified"
         plain = data.model_copy(update=own)
         offered = ManifestSource(plain, task).offers()
         labels = tuple(n for n in task.labels if offered.labels is None or n in offered.labels)
@@ -175,11 +181,11 @@ class _Manifest:
 
 
 def _row(number: int, image: str, tags: Dataset | None) -> Row:
-    known = {name: str(tags.get(name) or "").strip() if tags else "" for name in _IDENTITY}
+    patient = tags.get(_PATIENT) if tags is not None else None
     return Row(
         number=number,
         image=image,
-        patient_id=known["PatientID"] or known["StudyInstanceUID"] or image,
+        patient_id=str(patient or "").strip(),
         site=UNKNOWN,
         domain=features.IN_DISTRIBUTION,
         split=None,

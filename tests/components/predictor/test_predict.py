@@ -72,7 +72,7 @@ def test_every_file_of_a_folder_is_predicted_or_left_out_with_the_reason(model, 
         assert table["score"][image] == pytest.approx(probability(gray), abs=1e-3)
     assert table["decision"][["a.png", "deep/b.jpg"]].tolist() == [0, 1]
     assert set(table["domain"]) == {"in_distribution"}
-    assert table["patient_id"]["a.png"] == "a.png"
+    assert table["patient_id"]["a.png"] == ""
 
 
 def test_dicom_frames_have_their_patient_and_other_objects_a_reason(model, tmp_path):

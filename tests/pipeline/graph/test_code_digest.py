@@ -130,6 +130,8 @@ def test_digest_depends_on_names_and_bytes_of_the_closure_alone(tree):
 # --- The nodes of both graphs ---------------------------------------------------------------------
 
 INGEST = {"ImageExampleGen", "UpstreamExampleGen"}
+# The gate reads original files too.
+READS = INGEST | {"ModelGate"}
 TRAINERS = {"Upstream", "Pretrainer", "FinetuneTuner", "Finetuner"}
 FINETUNERS = {"FinetuneTuner", "Finetuner"}
 PREDICTS = {"Predictor", "ModelGate", "StudyCell"}
@@ -151,11 +153,11 @@ STOCK = {"StatisticsGen", "ImportSchemaGen", "Pusher", "EncoderPusher"}
 # File -> nodes that run again when it is edited; dependencies of dependencies, mostly.
 RERUN = {
     "schemas/features.py": OURS,
-    "components/image_example_gen/sources/public/chexpert.py": INGEST,
-    "components/image_example_gen/sources/file_source.py": INGEST,
-    "components/image_example_gen/synthetic/canvas.py": INGEST,
-    "components/image_example_gen/decoding/polygons.py": INGEST,
-    "components/image_example_gen/decoding/perceptual_hash.py": INGEST | {"DataGate"},
+    "components/image_example_gen/sources/public/chexpert.py": READS,
+    "components/image_example_gen/sources/file_source.py": READS,
+    "components/image_example_gen/synthetic/canvas.py": READS,
+    "components/image_example_gen/decoding/polygons.py": READS,
+    "components/image_example_gen/decoding/perceptual_hash.py": READS | {"DataGate"},
     "components/image_example_gen/writing/contract.py": {"DataGate"},
     "components/data_gate/checks/distances.py": {"DataGate"},
     "components/example_validator/executor.py": {"ExampleValidator"},

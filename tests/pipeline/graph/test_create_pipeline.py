@@ -70,6 +70,7 @@ def test_the_gate_judges_by_its_settings_against_what_is_pushed(nodes, config, s
         "examples": EXAMPLES,
         "predictions": PREDICTIONS,
         "evaluator_blessing": ("Evaluator", "blessing"),
+        "ingest_report": ("ImageExampleGen", "ingest_report"),
     }
     assert settings_in(node, "settings") == config.gate.model_dump(mode="json")
     assert settings_in(node, "settings")["shifted"]["min_auc"] == 0.62

@@ -79,6 +79,22 @@ def in_a_map(images):
     tf.map_fn(lambda image: tf.strings.length(tf.io.read_file("/etc/hostname")), images, tf.int32)
 
 
+def in_a_data_set(images):
+    """Its tensors are in memory, but the function that it calls reads a file."""
+    files = tf.data.Dataset.from_tensors("/etc/hostname").map(tf.io.read_file)
+    files.ignore_errors().get_single_element()
+
+
+def test_data_sets_of_tensors_in_memory_are_loaded(tmp_path):
+    def before(images):
+        ones = tf.data.Dataset.from_tensor_slices([1, 2]).enumerate()
+        doubled = ones.map(lambda place, one: one * 2, num_parallel_calls=2).ignore_errors()
+        doubled.concatenate(tf.data.Dataset.from_tensors(3)).batch(3).get_single_element()
+
+    loaded = load_guarded(saved(tmp_path / "encoder", Encoder(before)))
+    assert loaded(tf.ones([1, 32, 32, 3])).numpy().tolist() == [[2, 2, 2]]
+
+
 @pytest.mark.parametrize(
     ("before", "operation"),
     [
@@ -90,6 +106,7 @@ def in_a_map(images):
         (in_a_branch, "EagerPyFunc"),
         (in_a_loop, "MatchingFiles"),
         (in_a_map, "ReadFile"),
+        (in_a_data_set, "ReadFile"),
     ],
 )  # fmt: skip
 def test_files_and_python_are_refused_by_name_of_the_operation(tmp_path, before, operation):

@@ -20,7 +20,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from components.image_example_gen.rows.row import Offer, Row
 from components.image_example_gen.settings import DataSettings
@@ -116,6 +116,10 @@ class PatchCamelyonSource:
             return images.Picture(self._patches(split)[int(place)])
         except OSError:
             raise images.Rejected(images.UNREADABLE, "damaged part of the HDF5 file") from None
+
+    def original(self, image: str) -> BinaryIO | None:
+        """See `rows.Source`: a patch is no file."""
+        return None
 
     def counts(self) -> Mapping[str, int]:
         """See `rows.Source`."""
