@@ -83,6 +83,19 @@ def test_first_seed_searches_and_adaptation_goes_on_from_all_labels(nodes, arm):
     assert inputs("shifted50pct-seed4") == (f"{whole}3", f"{whole}4")
 
 
+def test_only_cells_that_others_start_from_keep_their_weights(nodes):
+    def kept(graph):
+        return {
+            name
+            for name, node in graph.items()
+            if name.startswith("Cell-") and node.exec_properties["keep_weights"]
+        }
+
+    whole = {f"Cell-{arm}-labels100pct-seed{seed}" for arm in ARMS for seed in (3, 4)}
+    assert kept(nodes) == whole
+    assert kept(built(*WEIGHTS, "study.shifted_fractions=[]")) == set()
+
+
 def test_everything_waits_for_the_data_gate(nodes):
     for name, node in nodes.items():
         if name.startswith("Cell-"):
