@@ -1,5 +1,6 @@
 """Draws of labeled patients: nested, stratified, deterministic, every class kept."""
 
+import hashlib
 import itertools
 
 import numpy as np
@@ -92,6 +93,20 @@ def test_same_seed_same_draw_whatever_the_order_of_the_images():
     first = choose_patients(names, labels, weights, 0.1, 5)
     assert first == choose_patients(names[order], labels[order], weights[order], 0.1, 5)
     assert first != choose_patients(names, labels, weights, 0.1, 6)
+
+
+def test_the_draw_is_that_of_the_hash_of_seed_and_patient():
+    """Another order would give earlier studies other patients."""
+    names, labels, weights = cohort()
+    drawn = choose_patients(names, labels, weights, 0.1, 5)
+
+    def place(name):
+        return hashlib.sha256(b"5:" + name).digest()
+
+    order = sorted(set(names.tolist()), key=place)
+    positive = [name for name in order if int(name[1:]) < 40]
+    negative = [name for name in order if int(name[1:]) >= 40]
+    assert drawn == {*positive[:4], *negative[:16]}
 
 
 def test_every_target_keeps_a_positive_and_a_negative_patient():
