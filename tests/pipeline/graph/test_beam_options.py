@@ -33,6 +33,7 @@ DATAFLOW = (
     "image=example.com/remedis-beam:1",
     "workers=8",
     "machine_type=n2-standard-8",
+    "subnetwork=regions/europe-west4/subnetworks/private",
     "service_account=beam@hospital-1.iam.gserviceaccount.com",
 )
 
@@ -103,6 +104,7 @@ def _options(*overrides, args=beam_pipeline_args):
                 "sdk_container_image": "example.com/remedis-beam:1",
                 "max_num_workers": 8,
                 "machine_type": "n2-standard-8",
+                "subnetwork": "regions/europe-west4/subnetworks/private",
                 "service_account_email": "beam@hospital-1.iam.gserviceaccount.com",
             },
         ),
@@ -160,6 +162,7 @@ def test_saved_configuration_reads_back(overrides, tmp_path):
         (("runner=dataflow",), "setting 'beam.image' is missing"),
         ((*DATAFLOW, "temp_location=/tmp"), "'beam.temp_location': received '/tmp'"),
         ((*DATAFLOW, "master=a:1"), "'beam.master' does not apply to the chosen kind of 'beam'"),
+        (("runner=[]",), "setting 'beam"),
         (("workers=2",), "'beam.workers' does not apply to the chosen kind of 'beam'"),
         (("runner=flink", "wokers=2"), "'beam.wokers' does not exist; nearest valid name"),
         (("runner=multi_processing", "workers=0"), "'beam.workers': received 0"),
@@ -169,6 +172,12 @@ def test_wrong_setting_is_refused_by_name(overrides, said):
     with pytest.raises(InputError) as caught:
         _beam(*overrides)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["5", "flink", "[flink]"])
+def test_an_engine_is_a_section(value):
+    with pytest.raises(InputError, match="setting 'beam': received"):
+        load_config(preset="demo", overrides=[f"beam={value}"])
 
 
 def test_local_run_refuses_what_it_cannot_use(tmp_path):
