@@ -1,8 +1,8 @@
-"""Runs every `bench_*.py` of this folder, or those named, under one line about the machine.
+"""Runs all `bench_*.py` of this folder, or those named, and prints one line about the machine.
 
     .venv/bin/python -m benchmarks [train_step augmentation ...]
 
-A bench that fails does not stop those after it; the exit status is then 1.
+A benchmark that fails does not stop the next ones; the exit status is then 1.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("name", nargs="*", help=f"of {', '.join(benches)}; none: all")
+    parser.add_argument("name", nargs="*", help=f"{', '.join(benches)}; default: all")
     names = parser.parse_args().name or list(benches)
     unknown = sorted(set(names) - set(benches))
     if unknown:
-        parser.error(f"no such bench: {', '.join(unknown)}; there are {', '.join(benches)}")
+        parser.error(f"no benchmark {', '.join(unknown)}; accepted: {', '.join(benches)}")
     prefer_onednn()  # as the runners do
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     print(machine.describe(), flush=True)
@@ -42,7 +42,7 @@ def main() -> int:
         if subprocess.run([sys.executable, str(benches[name])], check=False).returncode:
             failed.append(name)
         print(f"({time.monotonic() - started:.0f} s)", flush=True)
-    print(f"\nall of it: {time.monotonic() - began:.0f} s")
+    print(f"\ntotal: {time.monotonic() - began:.0f} s")
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/bench_augmentation.py
 
-`tf.image` is the recipe of the SimCLR reference as anyone would write it: crop, bicubic resize,
-flip, jitter in random order, grayscale, blur by two depthwise convolutions, one operation at a
-time. Decoding is included in both. Images are synthetic: smooth color with noise.
+`tf.image` is the recipe of the SimCLR reference in its plain form: crop, bicubic resize, flip,
+jitter in random order, grayscale, blur by two depthwise convolutions, one operation at a time.
+Both include decoding. Images are synthetic: smooth color with noise.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def plain_view(image, seed):
 
 
 def speed(view: Callable, files: list[bytes], examples: int, threads: int) -> tuple[float, float]:
-    """Examples (two views each) per second, and per second of processor time and thread."""
+    """Examples (two views each) per second, and per second of CPU time per thread."""
     import tensorflow as tf
 
     def both(position, encoded):
@@ -126,7 +126,7 @@ def main() -> int:
 
     default = AugmentSettings()
     rotation = {"rotation_degrees": 45.0}
-    # In every view, so that the cost is theirs and not a share of it.
+    # Applied to every view, so that their full cost is measured.
     equalize = {"equalize_probability": 1.0}
     elastic = {"elastic_probability": 1.0, "elastic_alpha": 2.0}
     rows: dict[str, Callable] = {"tf.image, simclr": plain_view}
@@ -141,9 +141,7 @@ def main() -> int:
         settings = default.model_copy(update=change)
         rows[f"ours, {name}"] = lambda image, seed, s=settings: augment(image, seed, s, VIEW)
     files = synthetic_jpegs()
-    print(
-        f"two {VIEW} px views per example, {args.threads} threads; cost: processor time, ours = 1"
-    )
+    print(f"two {VIEW} px views per example, {args.threads} threads; cost: CPU time, ours = 1")
     print(f"{'':24}{'examples/s':>12}{'by CPU time':>13}{'cost':>8}")
     found = {name: speed(view, files, args.examples, args.threads) for name, view in rows.items()}
     ours = found["ours, simclr"][1]

@@ -1,12 +1,12 @@
-"""How often 95 % intervals hold the truth, by patients, prevalence, value and kind of label.
+"""How often 95 % intervals contain the truth, by patients, prevalence, value and kind of label.
 
     .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [auc metrics differences]
 
-Every cell says how many of 100 intervals held the truth and, in brackets, how many had a lower
-bound above it: a model whose truth is just under a floor is blessed that often. Samples with fewer
-than 10 patients of a class are left out, as the gate does not judge them; a cell is a dash where
-fewer than 40 of 100 samples are left, as those would be a choice. Patients are SYNTHETIC
-(simulation/patients.py), seeds are fixed.
+Each cell shows how many of 100 intervals contain the truth and, in parentheses, how many have a
+lower bound above it: a model whose truth is just below a floor is blessed that often. Samples with
+fewer than 10 patients of a class are omitted, because the gate does not judge them; a cell is a
+dash if fewer than 40 of 100 samples remain, because those would be a biased selection. Patients are
+SYNTHETIC (simulation/patients.py), seeds are fixed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Measured = dict[str, tuple[Interval, float]]
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What is drawn again and again, and what is measured on each sample."""
+    """The population to draw from repeatedly, and what to measure on each sample."""
 
     population: Population
     measure: Callable[[Population, np.random.Generator], Measured]
@@ -66,7 +66,7 @@ class Cell:
 
 
 def counted(cell: Cell) -> dict[str, tuple[int, int, int]]:
-    """By name: intervals, those that lie below the truth, those above."""
+    """By name: number of intervals, of those below the truth, and of those above it."""
     random = np.random.default_rng(1)
     counts: dict[str, list[int]] = {}
     for _ in range(cell.repetitions):
@@ -86,7 +86,7 @@ def counted(cell: Cell) -> dict[str, tuple[int, int, int]]:
 
 
 def auc(population: Population, random: np.random.Generator) -> Measured:
-    """By image and by patient, and DeLong's for patients as clusters, as the field has it."""
+    """The AUC by image, by patient, and by DeLong's method with patients as clusters."""
     sample = draw(population, random)
     by_image = ClusteredAuc.of(sample)
     by_patient = ClusteredAuc.of(sample.by_patient(), by_image.correlations)
@@ -100,7 +100,7 @@ def auc(population: Population, random: np.random.Generator) -> Measured:
 
 
 def metrics(population: Population, random: np.random.Generator) -> Measured:
-    """Rates at the threshold where both classes are right equally often, and calibration."""
+    """Rates at the threshold of equal sensitivity and specificity, and calibration."""
     right = float(special.ndtr(special.ndtri(population.auc) / np.sqrt(2)))
     share = population.prevalence
     called = share * right + (1 - share) * (1 - right)
@@ -124,7 +124,7 @@ def metrics(population: Population, random: np.random.Generator) -> Measured:
 def differences(population: Population, random: np.random.Generator) -> Measured:
     """The AUC lost under shift, and against a better model that shares half or most of the noise.
 
-    The other model's AUC is a third nearer to 1. Below the truth is what must be rare.
+    The other model's AUC is a third nearer to 1. Intervals below the truth must be rare.
     """
     better = 1 - (1 - population.auc) * 2 / 3
     lost = population.auc - better
@@ -183,14 +183,14 @@ MEASURES = {"auc": auc, "metrics": metrics, "differences": differences}
 
 
 def main() -> int:
-    """Prints the tables asked for."""
+    """Prints the requested tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("table", nargs="*", help=f"of {', '.join(MEASURES)}; none: all")
+    parser.add_argument("table", nargs="*", help=f"{', '.join(MEASURES)}; default: all")
     parser.add_argument("--repetitions", type=int, default=1000)
     arguments = parser.parse_args()
     names = arguments.table or list(MEASURES)
     if unknown := set(names) - set(MEASURES):
-        parser.error(f"no such table: {', '.join(sorted(unknown))}")
+        parser.error(f"no table {', '.join(sorted(unknown))}; accepted: {', '.join(MEASURES)}")
     for name in names:
         table(MEASURES[name], arguments.repetitions)
     return 0

@@ -1,10 +1,10 @@
-"""What judging 10,000 images costs beyond the forward pass: TFMA's Evaluator, and the gate.
+"""Cost of judging 10,000 images beyond the forward pass: TFMA's Evaluator, and the gate.
 
     .venv/bin/python benchmarks/bench_evaluation.py [--images 10000] [--findings 5]
 
-Predictions are made up (SYNTHETIC), two images a patient, half of them shifted, with sites and two
-subgroup columns. The gate compares with a baseline and draws 2,000 resamples. Left out are the
-start of the process, the forward pass, and the serving check, which is a forward pass too.
+Predictions are SYNTHETIC: two images per patient, half of them shifted, with sites and two subgroup
+columns. The gate compares with a baseline and draws 2,000 resamples. Not included are the start of
+the process, the forward pass, and the serving check, which is a forward pass, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SUBGROUPS = ("sex", "age")
 
 
 def columns(domain: str, images: int, findings: tuple[str, ...]) -> dict[str, Any]:
-    """Predictions of one domain as the Predictor hands them to its writer."""
+    """Predictions of one domain as the Predictor passes them to its writer."""
     import numpy as np
 
     random = np.random.default_rng(images + len(domain))
@@ -51,7 +51,7 @@ def columns(domain: str, images: int, findings: tuple[str, ...]) -> dict[str, An
 
 
 def write_predictions(folder: Path, images: int, findings: tuple[str, ...]) -> None:
-    """Writes what the Predictor would."""
+    """Writes the Predictor's output."""
     from components.predictor.predictions_writer import PredictionsWriter
 
     with PredictionsWriter(str(folder), findings, SUBGROUPS) as writer:
@@ -60,7 +60,7 @@ def write_predictions(folder: Path, images: int, findings: tuple[str, ...]) -> N
 
 
 def evaluator(folder: Path, predictions: Path, task: Any) -> Callable[[], None]:
-    """The Evaluator's executor, imported and wired as the pipeline does."""
+    """The Evaluator's executor, imported and wired as in the pipeline."""
     import json
 
     import tensorflow_model_analysis  # noqa: F401
@@ -121,11 +121,11 @@ def judge(predictions: Path, task: Any) -> None:
 
 
 def timed(name: str, work: Callable[[], None]) -> tuple[float, float]:
-    """Runs it; prints and returns elapsed and processor seconds."""
+    """Runs it; prints and returns elapsed seconds and CPU seconds."""
     wall, processor = time.perf_counter(), time.process_time()
     work()
     spent = time.perf_counter() - wall, time.process_time() - processor
-    print(f"{name:<22} {spent[0]:7.1f} s elapsed {spent[1]:7.1f} s of processor", flush=True)
+    print(f"{name:<22} {spent[0]:7.1f} s elapsed {spent[1]:7.1f} s CPU", flush=True)
     return spent
 
 
@@ -159,7 +159,7 @@ def main() -> None:
             from components.model_gate.serving import inputs  # noqa: F401
 
             total += timed("gate, 2,000 resamples", lambda: judge(predictions, task))[0]
-    print(f"{'together':<22} {total:7.1f} s elapsed")
+    print(f"{'total':<22} {total:7.1f} s elapsed")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/bench_finetune_step.py
 
-Ours is `training_loop.fit` with the Finetuner's network, masked loss and optimizer, as a run uses
-them. Plain is `model.fit` of the same backbone with a dense layer, Keras' own binary cross-entropy
-and SGD. Both take the same batches from memory. Epochs of the two alternate; the ratio is that of
-the medians, and above 1 when ours is slower.
+`ours` is the training loop's `fit` with the Finetuner's network, masked loss and optimizer, as in a
+run. `plain` is `model.fit` of the same backbone with a dense layer, Keras' own binary cross-entropy
+and SGD. Both take the same batches from memory, and their epochs alternate. The ratio of the
+medians is above 1 if ours is slower.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def made_batches(args: argparse.Namespace):
-    """Synthetic images, labels and weights: one batch, as often as wanted."""
+    """One batch of synthetic images, labels and weights, repeated."""
     import numpy as np
     import tensorflow as tf
 
@@ -34,7 +34,7 @@ def made_batches(args: argparse.Namespace):
 
 
 def backbone_of(args: argparse.Namespace):
-    """The network under both."""
+    """The network of both."""
     from trainer_modules.backbones.registry import build_backbone
     from trainer_modules.settings import ModelSettings
 
@@ -45,7 +45,7 @@ def backbone_of(args: argparse.Namespace):
 
 
 def ours(args: argparse.Namespace, data) -> list[float]:
-    """Seconds of a step, epoch by epoch, of the Finetuner's loop."""
+    """Seconds per step of the Finetuner's loop, by epoch."""
     from trainer_modules.settings import OptimizerSettings, TaskSettings
     from trainer_modules.supervised.classifier import Classifier
     from trainer_modules.training import checkpoint, loop, optimizers
@@ -64,7 +64,7 @@ def ours(args: argparse.Namespace, data) -> list[float]:
 
 
 def plain(args: argparse.Namespace, data) -> list[float]:
-    """The same of a Keras loop as anyone would write it."""
+    """Seconds per step of a plain Keras loop, by epoch."""
     import keras
 
     encoder = backbone_of(args)
@@ -94,7 +94,7 @@ def plain(args: argparse.Namespace, data) -> list[float]:
 
 
 def main() -> int:
-    """Prints milliseconds of a step, and the ratio."""
+    """Prints milliseconds per step, and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     defaults = (("batch", 64), ("size", 64), ("root-filters", 16), ("steps", 10), ("rounds", 3))
     for name, default in defaults:

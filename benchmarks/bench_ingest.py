@@ -2,11 +2,11 @@
 
     .venv/bin/python benchmarks/bench_ingest.py [--images 2000] [--side 512] [--stored 224]
 
-Every way runs in a fresh process: this pipeline with one and with two workers, TFDS given the
-shrunk pixels of the same files (the same work: decode, shrink, encode, write), and TFDS given the
-files' names, where it copies their bytes without looking at them. Seconds on the wall and of
-the processors count what worker processes import, but not what the first one does; memory is the
-peak of the process and of its largest child. The images are synthetic.
+Each variant runs in a fresh process: this pipeline with one and with two workers; TFDS given the
+shrunk pixels of the same files (the same work: decode, shrink, encode, write); and TFDS given the
+files' names, so that it copies their bytes without decoding them. Elapsed and CPU seconds include
+the imports of worker processes, but not those of the first process; memory is the peak of the
+process and of its largest child. The images are synthetic.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _name(number: int, kind: str) -> str:
 
 
 def own(source: Path, target: Path, stored: int, encoding: str, workers: int) -> Work:
-    """Imports this pipeline, and returns its ingestion."""
+    """Imports this pipeline and returns its ingestion."""
     import apache_beam as beam
 
     from components.image_example_gen import ingest
@@ -106,7 +106,7 @@ def own(source: Path, target: Path, stored: int, encoding: str, workers: int) ->
 
 
 def theirs(source: Path, target: Path, stored: int, encoding: str, shrink: bool) -> Work:
-    """Imports TFDS, and returns what a builder of the same images does."""
+    """Imports TFDS and returns a builder of the same images."""
     import tensorflow_datasets as tfds
     from PIL import Image
 
@@ -163,7 +163,7 @@ def theirs(source: Path, target: Path, stored: int, encoding: str, shrink: bool)
 
 
 class Measured(NamedTuple):
-    """Seconds on the wall and of the processors, and peak bytes of a process and its children."""
+    """Elapsed and CPU seconds, and peak bytes of a process and of its largest child."""
 
     seconds: float
     processor: float
@@ -172,7 +172,7 @@ class Measured(NamedTuple):
 
 
 def _measured(way: Callable[..., Work], source: Path, *arguments: object) -> Measured:
-    """Runs one way in this process, into a folder of its own."""
+    """Runs one variant in this process, in its own folder."""
     with tempfile.TemporaryDirectory() as folder:
         work = way(source, Path(folder), *arguments)
         processor, began = _processor_seconds(), time.monotonic()
@@ -187,14 +187,20 @@ def _processor_seconds() -> float:
 
 
 def main() -> None:
-    """Prints one line a way."""
+    """Prints one line per variant."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=2000)
-    parser.add_argument("--side", type=int, default=512, help="of the files, pixels")
-    parser.add_argument("--stored", type=int, default=224, help="longest side stored; 0: as it is")
-    parser.add_argument("--format", choices=("jpeg", "png"), default="jpeg", help="of the files")
-    parser.add_argument("--encoding", choices=("png", "jpeg"), default="png", help="of records")
-    parser.add_argument("--repeats", type=int, default=1, help="the fastest counts")
+    parser.add_argument("--side", type=int, default=512, help="side of the images, pixels")
+    parser.add_argument("--stored", type=int, default=224, help="longest stored side; 0: unchanged")
+    parser.add_argument(
+        "--format", choices=("jpeg", "png"), default="jpeg", help="format of the files"
+    )
+    parser.add_argument(
+        "--encoding", choices=("png", "jpeg"), default="png", help="format of the records"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=1, help="runs per variant, of which the fastest counts"
+    )
     given = parser.parse_args()
     packages = ("tensorflow-datasets", "tensorflow", "apache-beam", "pillow")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
@@ -206,7 +212,7 @@ def main() -> None:
         "TFDS, same work": (theirs, given.stored, given.encoding, True),
         "TFDS, bytes copied": (theirs, given.stored, given.format, False),
     }
-    # Spawned, so that no process starts with another's memory.
+    # Spawned, so that no process inherits another's memory.
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "data")

@@ -1,8 +1,8 @@
-"""Ingests 1,000 and 5,000 synthetic images: images a second, and whether memory stays put.
+"""Ingests 1,000 and 5,000 synthetic images: images per second, and whether memory stays constant.
 
     .venv/bin/python benchmarks/bench_ingest_memory.py [--images 1000 10000]
 
-Each size runs in a process of its own, whose peak resident memory the operating system reports.
+Each size runs in its own process, whose peak resident memory the operating system reports.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 
 def ingest(images: int) -> tuple[int, float, int, int]:
-    """Returns the images kept, seconds, and peak memory in bytes: before, and in the end."""
+    """Returns the number of images kept, seconds, and peak memory in bytes before and after."""
     import apache_beam as beam
 
     from components.image_example_gen import ingest
@@ -59,12 +59,12 @@ def ingest(images: int) -> tuple[int, float, int, int]:
 
 
 def main() -> None:
-    """Prints one line a size."""
+    """Prints one line per size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 5000])
     sizes = parser.parse_args().images
     print(f"{'images':>8} {'images/s':>9} {'peak MiB':>9} {'of it imports':>14}")
-    # Spawned, so that no process starts with another's memory.
+    # Spawned, so that no process inherits another's memory.
     context = multiprocessing.get_context("spawn")
     for size in sizes:
         with context.Pool(1) as pool:

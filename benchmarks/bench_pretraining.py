@@ -1,10 +1,10 @@
-"""SimCLR steps of BiT R50x1 at 224 px with the real input pipeline: who waits, and peak memory.
+"""SimCLR steps of BiT R50x1 at 224 px with the real input pipeline: waiting time and peak memory.
 
     .venv/bin/python benchmarks/bench_pretraining.py [--batch 512 --micro-batch 16]
 
-Synthetic JPEG of 320 px are decoded and augmented (the default settings, two views each) beside the
-training, as in a run. `waited` is how long the step stood still for its batch; the share of
-processor time is what the pipeline takes of everything. Memory is the process's, imports included.
+Synthetic JPEG files of 320 px are decoded and augmented (default settings, two views each) during
+training, as in a run. `waited` is the time that a step waits for its batch; the pipeline's fraction
+is of all CPU time. Memory is that of the process, including imports.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PIPELINE_BATCHES = 8
 
 
 def batches(images: int):
-    """Endless batches of positive pairs, from records in memory as small data sets are."""
+    """Endless batches of positive pairs, from records in memory, as for small data sets."""
     import tensorflow as tf
 
     from schemas import features
@@ -50,7 +50,7 @@ def batches(images: int):
 
 
 def pretraining_model(images: int, micro_batch: int):
-    """What the Pretrainer trains, with its defaults but for the batch."""
+    """What the Pretrainer trains, with its defaults except for the batch."""
     import keras
 
     from trainer_modules.backbones import registry
@@ -75,7 +75,7 @@ def pretraining_model(images: int, micro_batch: int):
 
 
 def measure(images: int, micro_batch: int, steps: int) -> dict[str, float]:
-    """Seconds of a step, of waiting for its batch, and processor seconds of both."""
+    """Seconds per step, seconds of waiting for its batch, and CPU seconds of both."""
     network, policy = pretraining_model(images, micro_batch)
     stream = iter(batches(images))
     network.train_on_batch(next(stream))
@@ -102,9 +102,9 @@ def measure(images: int, micro_batch: int, steps: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Prints the table; exit status 1 where memory is over the limit."""
+    """Prints the table; exit status 1 if memory exceeds the limit."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=32, help="images, of which two views are made")
+    parser.add_argument("--batch", type=int, default=32, help="images, two views of each")
     parser.add_argument("--micro-batch", type=int, default=0, help="as pretrain.micro_batch")
     parser.add_argument("--steps", type=int, default=1)
     args = parser.parse_args()
@@ -117,9 +117,9 @@ def main() -> int:
     )
     print(f"step                               {found['step']:8.2f} s")
     print(f"views/s                            {2 * args.batch / found['step']:8.2f}")
-    print(f"waited for a batch                 {1000 * found['waited']:8.2f} ms a step")
+    print(f"waited for a batch                 {1000 * found['waited']:8.2f} ms per step")
     print(f"                                   {found['waited'] / found['step']:8.2%} of the step")
-    print(f"pipeline's share of processor time {found['pipeline_share']:8.2%}")
+    print(f"pipeline's fraction of CPU time    {found['pipeline_share']:8.2%}")
     print(f"peak memory                        {found['peak'] / 2**30:8.2f} GiB")
     return 1 if found["peak"] > MEMORY_LIMIT else 0
 

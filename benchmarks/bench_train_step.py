@@ -1,11 +1,11 @@
-"""Train step and forward pass of BiT R50x1 here and in timm under PyTorch, on this CPU.
+"""Training step and forward pass of BiT R50x1, ours and timm's under PyTorch, on this CPU.
 
     .venv/bin/python benchmarks/bench_train_step.py
 
-Both sides stay loaded, each in a process of its own, and take their steps in turns; the table gives
-each side's best step and the ratio ours / timm, by elapsed time and by processor time, which other
-work on the machine disturbs less. `--precision auto` compares the precision that the settings' auto
-means on this CPU with PyTorch's bfloat16 autocast; the exported encoder then computes in it too.
+Both sides stay loaded, each in its own process, and take turns; the table shows each side's best
+step and the ratio ours / timm, by elapsed time and by CPU time, which other work on the machine
+disturbs less. `--precision auto` compares what the setting `auto` means on this CPU with PyTorch's
+bfloat16 autocast; the exported encoder then uses the same precision.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POLICIES = {"fp32": precision.FULL, "bf16": precision.MIXED}
 
 
 def serve_ours(args: argparse.Namespace) -> None:
-    """Train steps, and forward passes of the exported encoder, as they are asked for."""
+    """Serves training steps, and forward passes of the exported encoder, on request."""
     prefer_onednn()
     import_tensorflow()
     import tempfile
@@ -71,7 +71,7 @@ def serve_ours(args: argparse.Namespace) -> None:
 
 
 def compare(args: argparse.Namespace, ours: str, theirs: str) -> None:
-    """Prints the lines of one pair of precisions."""
+    """Prints the lines for one pair of precisions."""
     sizes = ["--batch", args.batch, "--size", args.size, "--threads", args.threads]
     sizes = [str(each) for each in sizes]
     own = [sys.executable, __file__, "--serve", "--precision", ours, *sizes]
@@ -88,7 +88,7 @@ def compare(args: argparse.Namespace, ours: str, theirs: str) -> None:
 
 
 def _print_line(what: str, ours: str, theirs: str, figures: list[float]) -> None:
-    """Figures of our side and of theirs, and the ratio."""
+    """Prints the value of each side, and the ratio."""
     ratio = figures[0] / figures[1]
     print(
         f"{what:20}{ours:>6}{figures[0]:8.2f}{theirs:>8}{figures[1]:8.2f}{ratio:8.2f}", flush=True
@@ -112,7 +112,7 @@ def main() -> int:
         return 0
     best = precision.resolve("auto", MODEL, [], precision.machine_cpu_flags())
     best = next(name for name, policy in POLICIES.items() if policy == best)
-    # Without bfloat16 units PyTorch's autocast only loses: that comparison has to be asked for.
+    # Without bfloat16 units PyTorch's autocast is only slower: then only on request.
     wanted = args.precision or (["fp32"] if best == "fp32" else ["fp32", "auto"])
     print(f"BiT R50x1, {args.size} px, batch {args.batch}, {args.threads} threads; images/s of")
     print(f"{'':20}{'ours':>14}{'timm':>16}{'ratio':>8}")

@@ -1,4 +1,4 @@
-"""One line about the machine and the versions that a figure was measured with."""
+"""One line about the machine and the versions of a measurement."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from trainer_modules.training.precision import machine_cpu_flags
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "tfx", "apache-beam")
-# The widest vector instructions come last; matrix units and bfloat16 are named as well.
+# The widest vector instructions come last; matrix units and bfloat16 are named, too.
 _VECTORS = ("avx", "avx2", "avx512f")
 _EXTRAS = ("avx512_vnni", "avx512_bf16", "amx_bf16")
 
 
 def describe() -> str:
-    """Cores, processor, what it multiplies with, memory, versions."""
+    """Cores, processor, its vector and matrix units, memory, versions."""
     flags = machine_cpu_flags()
     widest = [name for name in _VECTORS if name in flags][-1:] or ["no AVX"]
     units = ", ".join(name.upper() for name in (*widest, *(e for e in _EXTRAS if e in flags)))

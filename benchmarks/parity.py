@@ -1,11 +1,11 @@
-"""Compares our BiT with a peer, number by number, on random weights in the released layout.
+"""Compares the outputs of our BiT and of a peer on random weights in the released layout.
 
     .venv/bin/python benchmarks/parity.py timm --depth 152 --width 2
     .venv/bin/python benchmarks/parity.py jax
 
-`timm` is the other implementation; `jax` is our own code, with NT-Xent, on Keras' JAX backend. The
-released weights cannot be downloaded everywhere; a file with the same names, shapes and dtype can
-be written anywhere, and both sides read it with the code that reads the released ones.
+`timm` is another implementation; `jax` is our own code, with NT-Xent, on Keras' JAX backend. The
+released weights can't be downloaded everywhere, but a file with the same names, shapes and dtype
+can be written anywhere; both sides read it with the code that reads the released files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import peers
 
 TOLERANCE = 1e-4
-# The side of the images; larger errors would hide in the averages of larger images.
+# Side of the images; averages over larger images would hide larger errors.
 _SIDE, _BATCH = 96, 4
 
 
@@ -34,13 +34,13 @@ def compare(peer: str, depth: int, width: int) -> dict[str, Any]:
 
     Args:
         peer: "timm" or "jax".
-        depth: Depth of the BiT.
-        width: Width of the BiT.
+        depth: Depth of the network.
+        width: Width of the network.
 
     Returns:
         Model, number of arrays in the file, what the peer printed, and the relative error: the
         largest difference of any feature over the largest feature (timm computes in float64, JAX in
-        float32 as we do); with "jax" also the loss's.
+        float32 as we do); with "jax" also the error of the loss.
     """
     from trainer_modules.backbones.registry import build_backbone
     from trainer_modules.contrastive.ntxent import nt_xent
@@ -88,7 +88,7 @@ def _run_peer(
 
 
 def _write_released_layout(path: Path, shapes: dict[str, tuple[int, ...]], width: int) -> None:
-    """Writes random weights as a BiT-S file with a 1000-class head; the values look trained."""
+    """Writes random weights of trained magnitude as a BiT-S file with a 1000-class head."""
     rng = np.random.default_rng(0)
 
     def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -104,7 +104,7 @@ def _write_released_layout(path: Path, shapes: dict[str, tuple[int, ...]], width
 
 
 def main() -> int:
-    """Prints one JSON line; exit status 1 where an error is too large, 2 without the peer."""
+    """Prints one JSON line; exit status 1 if an error is too large, 2 without the peer."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("peer", choices=("timm", "jax"))
     parser.add_argument("--depth", type=int, default=50)

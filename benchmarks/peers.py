@@ -1,4 +1,4 @@
-"""The peers' environment: PyTorch, timm and JAX, apart from the project's own."""
+"""The peers' environment: PyTorch, timm and JAX, separate from the project's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PYTHON = FOLDER.parents[1] / ".setup/peer/bin/python"
 
 
 def available() -> bool:
-    """Makes the environment where it is missing or old; says so where that fails."""
+    """Creates the environment if it is missing or outdated; prints why if that fails."""
     try:
         subprocess.run(
             [str(FOLDER / "setup_peer.sh")],

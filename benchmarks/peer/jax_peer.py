@@ -1,6 +1,6 @@
-"""Runs in .setup/peer (JAX): our own backbone on Keras' JAX backend, on whatever device JAX finds.
+"""Runs in .setup/peer (JAX): our own backbone on Keras' JAX backend, on the device that JAX finds.
 
-`features` is called by parity.py. `speed` times train steps, on a GPU for example
+parity.py calls `features`. `speed` times training steps, for example on a GPU:
 
     .setup/peer/bin/pip install "jax[cuda12]==0.10.2"
     .setup/peer/bin/python benchmarks/peer/jax_peer.py speed --depth 50 --batch 256 \
@@ -47,7 +47,7 @@ def features(args: argparse.Namespace) -> None:
 
 
 def speed(args: argparse.Namespace) -> None:
-    """Prints JSON: images per second of SGD steps, and their share of the device's peak."""
+    """Prints JSON: images per second of SGD steps, and their fraction of the device's peak."""
     if args.precision == "bf16":
         keras.config.set_dtype_policy("mixed_bfloat16")
     model = ModelSettings(depth=args.depth, width=args.width)
@@ -76,7 +76,7 @@ def speed(args: argparse.Namespace) -> None:
         state = step(*state, images, labels)
     jax.block_until_ready(state)
     seconds = (time.perf_counter() - start) / args.steps
-    # Of the program as written: compiled ones call libraries whose operations are not counted.
+    # Counted before compilation: compiled programs call libraries whose operations are not counted.
     operations = lowered.cost_analysis()["flops"]
     found = {
         "device": str(jax.devices()[0]),
@@ -90,7 +90,7 @@ def speed(args: argparse.Namespace) -> None:
 
 
 def _weights(backbone: keras.Model) -> list[jax.Array]:
-    # Copies: those of the training are given away to its first step.
+    # Copies, because the first training step donates its buffers.
     return [jnp.array(variable.value) for variable in backbone.trainable_variables]
 
 
@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     for name, default in (("batch", 16), ("size", 224), ("steps", 10)):
         two.add_argument(f"--{name}", type=int, default=default)
     two.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    two.add_argument("--peak-tflops", type=float, help="of the device's matrix units")
+    two.add_argument("--peak-tflops", type=float, help="peak of the device's matrix units")
     for each, run in ((one, features), (two, speed)):
         each.add_argument("--depth", type=int, default=50)
         each.add_argument("--width", type=int, default=1)

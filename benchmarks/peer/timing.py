@@ -1,6 +1,6 @@
-"""Steps that another process asks for, so that two environments can be timed in turns.
+"""Serves steps to another process, so that two environments can be timed in turns.
 
-Imported by both sides: it needs nothing but Python.
+Imported by both sides, so it requires only Python.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 
 def serve(steps: dict[str, Callable[[], object]]) -> None:
-    """Runs a step for every line of stdin that names one, and answers what it took, as JSON."""
+    """Runs the step named in each line of stdin, and answers its cost as JSON."""
     for line in sys.stdin:
         elapsed, processor = time.perf_counter(), time.process_time()
         steps[line.strip()]()
@@ -30,7 +30,7 @@ def serve(steps: dict[str, Callable[[], object]]) -> None:
 
 @contextlib.contextmanager
 def served(command: list[str], threads: int) -> Iterator[Callable[[str], dict[str, float]]]:
-    """Starts a process that serves steps; what is yielded runs one of them there by its name."""
+    """Starts a process that serves steps; yields a function that runs one there by its name."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

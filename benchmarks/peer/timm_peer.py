@@ -1,7 +1,7 @@
 """Runs in .setup/peer (PyTorch, timm): features of given weights, or train steps to time.
 
-Called by parity.py and bench_train_step.py, which run in the project's own environment; the
-two sides exchange `.npz` files and JSON.
+parity.py and bench_train_step.py call it from the project's environment; the two sides exchange
+`.npz` files and JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from unittest import mock
 
 
 class _StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Serves an empty torchvision: timm imports it everywhere, its models use nothing of it."""
+    """Provides an empty torchvision: timm imports it everywhere, but its models don't use it."""
 
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] == "torchvision":
@@ -42,9 +42,9 @@ from timing import serve  # noqa: E402
 
 
 def features(args: argparse.Namespace) -> None:
-    """Pooled features of images [B, H, W, 3] in [0, 1] under the weights of an npz file.
+    """Pooled features of images [B, H, W, 3] in [0, 1] with the weights of an npz file.
 
-    In float64, so that a difference is ours; prints how far float32 is from it here.
+    Computed in float64, so that a difference is ours; also prints the error of float32 here.
     """
     model = timm.create_model(args.model, pretrained=False, num_classes=0)
     model.load_pretrained(args.weights, prefix="resnet/")
@@ -59,7 +59,7 @@ def features(args: argparse.Namespace) -> None:
 
 
 def speed(args: argparse.Namespace) -> None:
-    """Train steps and forward passes as they are asked for."""
+    """Serves training steps and forward passes on request."""
     torch.set_num_threads(args.threads)
     model = timm.create_model(args.model, pretrained=False, num_classes=args.classes)
     model = model.to(memory_format=torch.channels_last)

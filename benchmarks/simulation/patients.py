@@ -1,8 +1,8 @@
-"""SYNTHETIC patients whose truth is known: what intervals and verdicts are measured on.
+"""SYNTHETIC patients whose truth is known, to measure intervals and verdicts on.
 
-A patient has 1 to 30 images, 4 on average, most of them few. A score is binormal: the label's part,
-a patient's, an image's. Labels are drawn for each image, or once for a patient, or for each image
-with a patient's own prevalence.
+A patient has 1 to 30 images, 4 on average; most patients have few. A score is binormal: a term of
+the label, one of the patient and one of the image. Labels are drawn per image, per patient, or per
+image with a patient's own prevalence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from components.statistics.judged_rows import JudgedRows
 
 Labels = Literal["image", "patient", "mixed"]
 
-# How far a patient's own prevalence is from that of all: the correlation of two images' labels.
+# Spread of the patients' own prevalences: the correlation of the labels of two images.
 _LABEL_CORRELATION = 0.4
 
 
@@ -27,11 +27,11 @@ class Population:
 
     Attributes:
         patients: How many.
-        prevalence: Of the label, among images.
-        auc: Of the score, between images of two patients.
-        labels: What has a label of its own.
-        correlation: Of the scores of two images of a patient.
-        images: Of a patient: 0 for 1 to 30, skewed; else exactly so many.
+        prevalence: Prevalence of the label among images.
+        auc: AUC of the score between images of different patients.
+        labels: What has its own label.
+        correlation: Correlation of the scores of two images of a patient.
+        images: Images per patient; 0: 1 to 30, skewed.
     """
 
     patients: int
@@ -43,7 +43,7 @@ class Population:
 
 
 def draw(population: Population, random: np.random.Generator) -> JudgedRows:
-    """Records of one sample; scores are probabilities, calibrated, decisions at the prevalence."""
+    """Records of one sample, with calibrated probabilities and decisions at the prevalence."""
     patient = _patients(population, random)
     label = _labels(population, patient, random)
     shift = float(np.sqrt(2) * special.ndtri(population.auc))
@@ -54,7 +54,7 @@ def draw(population: Population, random: np.random.Generator) -> JudgedRows:
 def records(
     population: Population, patient: np.ndarray, label: np.ndarray, score: np.ndarray
 ) -> JudgedRows:
-    """Records of binormal scores, as probabilities that are calibrated at the population's AUC."""
+    """Records of binormal scores, as probabilities calibrated at the population's AUC."""
     shift = float(np.sqrt(2) * special.ndtri(population.auc))
     log_odds = shift * score - shift**2 / 2 + special.logit(population.prevalence)
     probability = special.expit(log_odds)[:, None]
@@ -71,7 +71,7 @@ def records(
 
 
 def noise(population: Population, patient: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A patient's and an image's part of a score, of variance 1 together."""
+    """The terms of the patient and of the image in a score; their sum has variance 1."""
     of_patient = random.normal(size=population.patients)[patient]
     of_image = random.normal(size=len(patient))
     shared = population.correlation
@@ -81,7 +81,7 @@ def noise(population: Population, patient: np.ndarray, random: np.random.Generat
 def two_models(
     population: Population, other_auc: float, shared: float, random: np.random.Generator
 ) -> tuple[JudgedRows, JudgedRows]:
-    """A model and another of its own AUC on the same images, `shared` of their noise in common."""
+    """Two models with their own AUC on the same images; `shared` is their common noise."""
     patient = _patients(population, random)
     label = _labels(population, patient, random)
     common = noise(population, patient, random)

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error.on_terminal()}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; the same command continues from here", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -60,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m components.predictor",
         description="Predicts original images (JPEG, PNG, TIFF, DICOM and others) with an exported "
         "classifier, decoding them as its run did.",
-        epilog="exit status: 0 done; 2 bad input; 130 interrupted (the same command goes on); 1 a "
-        "bug. docs/predict.md shows examples.",
+        epilog="exit status: 0 done; 2 bad input; 130 interrupted (the same command continues); 1 "
+        "a bug. docs/predict.md shows examples.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--part",
         default="",
         metavar="NAME",
-        help="of a model trained on several data sets: the one whose settings apply",
+        help="data set whose settings apply, if the model was trained on several",
     )
     parser.add_argument(
         "--batch-size", type=_positive, default=32, metavar="N", help="images per call (default 32)"

@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What `predict_to_file` wrote: all rows, those from before, and those left out, by reason."""
+    """What `predict_to_file` wrote: all rows, earlier ones, and those left out, by reason."""
 
     rows: int
     resumed: int
@@ -60,7 +60,7 @@ def predict(
     Args:
         model: A SavedModel, a folder of pushed versions, or the output of a run.
         images: A folder, a manifest (CSV or Parquet), or an image.
-        part: Of a model trained on several data sets: the one whose settings apply.
+        part: Data set whose settings apply, if the model was trained on several.
         batch_size: Images per call of the model.
 
     Returns:
@@ -108,7 +108,7 @@ def predict_to_file(
     columns = tables.Columns(classifier.task, opened)
     total = opened.count()
     if not total:
-        raise InputError(f"images '{images}': there is no file in it")
+        raise InputError(f"images '{images}': the folder contains no file")
     request = {
         "model": model_digest(classifier.folder),
         "data": classifier.data.model_dump(mode="json"),
@@ -131,7 +131,7 @@ def predict_to_file(
 
 
 def _done_before(rows: int) -> str:
-    return f", {rows:,} rows are there from an earlier start" if rows else ""
+    return f", {rows:,} rows exist from an earlier start" if rows else ""
 
 
 def _batches(
@@ -161,7 +161,7 @@ def _predicted(
 ) -> list[Entry]:
     import tensorflow as tf
 
-    # Stamps first: a file that changes meanwhile is predicted again.
+    # Stamps first: a file that changes in the meantime is predicted again.
     stamped = [(item, item.stamp()) for item in batch]
     read = list(pool.map(lambda pair: _record(pair[0], classifier), stamped))
     records = [record for record, _ in read if record]

@@ -21,7 +21,7 @@ def main() -> int:
     for name in arguments.areas or AREAS:
         left = None if end is None else end - time.monotonic()
         if left is not None and left <= 0:
-            print(f"{name}: no time left; the same command goes on from here")
+            print(f"{name}: no time left; the same command continues from here")
             break
         found[name] = _area(name, arguments.sample, arguments.jobs, left)
     survivors.write(
@@ -78,7 +78,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--sample", type=int, default=25, help="mutants of each module; 0: all (default 25)"
     )
-    parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
+    parser.add_argument("--minutes", type=float, help="stop after that time; the next run continues")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     arguments = parser.parse_args()
     unknown = set(arguments.areas) - set(AREAS)

@@ -1,4 +1,4 @@
-"""What a family of backbones declares of itself, beside its traits for the settings."""
+"""What a family of backbones declares about itself, besides its traits for the settings."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Part(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """How the networks of a family are built, and what they consist of.
+    """How the networks of a family are built, and their parts.
 
     Attributes:
-        traits: What settings must know.
+        traits: What the settings must know.
         build: Takes symbolic images [B, H, W, 3], the settings, and whether BatchNorm shares its
-            statistics between replicas. Gives the last feature map [B, h, w, D], or features
-            [B, D] in float32.
-        parts: Of a network and its settings, all parts from the input to the output.
-        pixels: Darkest and brightest value that `build` takes.
+            statistics between replicas. Returns the last feature map [B, h, w, D], or
+            features [B, D] in float32.
+        parts: Returns all parts of a network, from the input to the output.
+        pixels: Darkest and brightest value that `build` expects.
     """
 
     traits: Traits

@@ -22,15 +22,15 @@ STD_EPSILON = 1e-10
 NORM_EPSILON = 1e-5
 NORM_GROUPS = 32
 PUBLISHED_ROOT_FILTERS = 64
-"""From this width on, norms are compiled for training: it takes XLA some 20 s and saves a tenth of
-every step, which pays for long trainings only."""
+"""From this width on, norms are compiled for training: XLA takes some 20 s and saves a tenth of
+every step, which pays off only in long training."""
 
 Shape: TypeAlias = tuple[Any, ...]
 """Batch, height, width, channels; None where free."""
 
 
 def standardize(kernel: keras.KerasTensor) -> keras.KerasTensor:
-    """Gives every output filter of an HWIO kernel zero mean and unit (biased) variance."""
+    """Scales each output filter of an HWIO kernel to zero mean and unit (biased) variance."""
     mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
     centered = kernel - mean
     variance = ops.mean(ops.square(centered), axis=(0, 1, 2), keepdims=True)
@@ -66,7 +66,7 @@ class StdConv2D(keras.layers.Layer):
             name="kernel",
             shape=(self.kernel_size, self.kernel_size, input_shape[-1], self.filters),
             initializer="he_normal",
-            autocast=False,  # statistics of the kernel need float32
+            autocast=False,  # the kernel's statistics require float32
         )
 
     def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
@@ -98,7 +98,7 @@ class StdConv2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("remedis")
 class GroupNormRelu(keras.layers.Layer):
-    """GroupNorm followed by ReLU, as every normalization of the network is.
+    """GroupNorm followed by ReLU, as everywhere in the network.
 
     The statistics are float32 whatever the compute dtype, and the affine map is applied as one
     multiplication and one addition per element.
@@ -151,7 +151,7 @@ def group_norm_relu(
 class BitUnit(keras.layers.Layer):
     """Pre-activation bottleneck: norm and ReLU before each convolution, stride on the 3x3.
 
-    The letters a, b, c are the released files' names of the three convolutions with their norms.
+    a, b and c are the released files' names of the three convolutions with their norms.
     """
 
     def __init__(self, filters: int, strides: int = 1, **kwargs: Any) -> None:
@@ -309,7 +309,7 @@ def bit_features(
 
 
 def fuse_norms(layer: keras.layers.Layer) -> None:
-    """Has a built layer's norms, and the kernels', compiled for training (`xla_norm`)."""
+    """Compiles a built layer's norms and kernel standardization for training (`xla_norm`)."""
     if keras.backend.backend() == "tensorflow":
         for each in layer._flatten_layers():
             if isinstance(each, (StdConv2D, GroupNormRelu)):

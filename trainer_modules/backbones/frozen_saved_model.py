@@ -1,7 +1,7 @@
-"""A SavedModel as it is for a backbone: called on images, never trained.
+"""A SavedModel as a frozen backbone: called on images, never trained.
 
-For encoders whose variables are not those of a backbone of ours (`model.family=saved_model`), for
-example released REMEDIS encoders in another layout. TensorFlow alone runs them.
+For encoders whose variables do not match one of our backbones (`model.family=saved_model`), for
+example released REMEDIS encoders in another layout. Only TensorFlow runs them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def load_frozen(folder: str, image_size: int) -> FrozenModule:
     """Loads a SavedModel and calls it once.
 
     Raises:
-        InputError: No SavedModel, one that does more than compute, one that can't be called on a
+        InputError: There is no SavedModel, it does more than compute, it can't be called on a
             batch of images of that size, or its output is neither [B, D] nor [B, h, w, D] in
             floating point.
     """
@@ -46,7 +46,7 @@ def load_frozen(folder: str, image_size: int) -> FrozenModule:
     module = load_guarded(str(path), f"{path} is not a complete TF2 SavedModel")
     if not callable(module):
         raise InputError(
-            f"{path} has no call of its own (signatures: {sorted(module.signatures)}); accepted "
+            f"{path} can't be called (signatures: {sorted(module.signatures)}); accepted "
             "are SavedModels that are called as module(images), as TF-Hub's are"
         )
     images = tf.zeros([2, image_size, image_size, 3])
@@ -56,11 +56,11 @@ def load_frozen(folder: str, image_size: int) -> FrozenModule:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"{path} can't be called on float images {images.shape} ({reason}); set "
-            "model.image_size to the size that it takes"
+            "model.image_size to the size that it expects"
         ) from error
     if not _usable(outputs):
         raise InputError(
-            f"{path} answers {outputs.shape if tf.is_tensor(outputs) else type(outputs).__name__}"
+            f"{path} returns {outputs.shape if tf.is_tensor(outputs) else type(outputs).__name__}"
             f" for images {images.shape}; accepted are features [2, D] or a map [2, h, w, D]"
         )
     return FrozenModule(module, int(outputs.shape[-1]))

@@ -1,6 +1,6 @@
 """The backbone that the settings describe: images in, pooled features out.
 
-A new family is a module that declares a `Backbone`, and a line in `_BACKBONES`; its traits go to
+A new family is a module that declares a `Backbone`, and a line in `_BACKBONES`; its traits are in
 `trainer_modules.settings.families`.
 """
 
@@ -19,7 +19,7 @@ from trainer_modules.settings import ModelSettings, families
 def _load_frozen(
     images: keras.KerasTensor, model: ModelSettings, synchronized: bool
 ) -> keras.KerasTensor:
-    # Imports TensorFlow, which the other families leave to Keras' backend.
+    # Imports TensorFlow; the other families use any backend of Keras.
     from trainer_modules.backbones.frozen_saved_model import load_frozen
 
     return load_frozen(model.init.path, model.image_size)(images)
@@ -30,7 +30,7 @@ _BACKBONES = {each.traits.name: each for each in (bit.BACKBONE, simclr_resnet.BA
 
 
 def register(backbone: Backbone) -> None:
-    """Adds a family, for settings too."""
+    """Adds a family, for the settings, too."""
     families.FAMILIES[backbone.traits.name] = backbone.traits
     _BACKBONES[backbone.traits.name] = backbone
 
@@ -38,8 +38,8 @@ def register(backbone: Backbone) -> None:
 def build_backbone(model: ModelSettings, *, synchronized: bool = False) -> keras.Model:
     """Builds a network from float images [B, H, W, 3] in [0, 1] to float32 features [B, D].
 
-    Height and width are free (32 or more), whatever `model.image_size` says. Pixels are rescaled
-    inside to the range that the family's weights expect. The layers compute in Keras' global dtype
+    Height and width are free (32 or more), whatever `model.image_size`. The network rescales pixels
+    to the range that the family's weights expect. The layers compute in Keras' global dtype
     policy.
 
     Args:
@@ -47,7 +47,7 @@ def build_backbone(model: ModelSettings, *, synchronized: bool = False) -> keras
         synchronized: Whether BatchNorm shares its statistics between replicas.
 
     Raises:
-        InputError: Family `saved_model`, and the folder holds none that can be called on images.
+        InputError: The folder of family `saved_model` has no model that can be called on images.
     """
     backbone = _BACKBONES[model.family]
     images = keras.Input((None, None, model.channels), name="images", dtype="float32")
@@ -66,11 +66,11 @@ def parts(network: keras.Model, model: ModelSettings) -> list[Part]:
     """The network's parts from the input to the output; a network that can't be trained has none.
 
     Raises:
-        ValueError: A variable lies in no part, or in several.
+        ValueError: A variable is in no part, or in several.
     """
     found = _BACKBONES[model.family].parts(network, model)
     held = Counter(v.path for part in found for layer in part.layers for v in layer.variables)
     wrong = [v.path for v in network.variables if held[v.path] != 1]
     if wrong and model.traits.trained:
-        raise ValueError(f"family '{model.family}': {wrong} must each lie in one part")
+        raise ValueError(f"family '{model.family}': {wrong} must each be in exactly one part")
     return found

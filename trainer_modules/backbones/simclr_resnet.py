@@ -39,7 +39,9 @@ def simclr_features(
         outputs: keras.KerasTensor, filters: int, size: int, strides: int, name: str
     ) -> keras.KerasTensor:
         padding = "same"
-        if strides > 1 and size > 1:  # "same" depends on the image's size, the reference does not
+        if (
+            strides > 1 and size > 1
+        ):  # "same" padding depends on the image's size, the reference's does not
             before = (size - 1) // 2
             after = size - 1 - before
             outputs = layers.ZeroPadding2D(((before, after), (before, after)), name=f"{name}_pad")(

@@ -1,9 +1,9 @@
 """GroupNorm with ReLU, and weight standardization, for training with TensorFlow.
 
-Both are bound by memory, and TensorFlow would pass over the activations once per operation. Here
-each direction is one function that XLA fuses, with a gradient written by hand, around convolutions
-that stay with TensorFlow's own kernels. Sums over pixels are products with a row of ones, which XLA
-hands to its matrix kernel. Only training calls these functions, so exported models need no XLA.
+Both are limited by memory bandwidth, and TensorFlow passes over the activations once per operation.
+Here each direction is one function that XLA fuses, with a hand-written gradient; convolutions keep
+TensorFlow's kernels. Sums over pixels are products with a row of ones, for which XLA uses its
+matrix kernel. Only training calls these functions, so exported models require no XLA.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _norm_backward(
     upstream: tf.Tensor,
     groups: int,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Gradients of inputs, gamma and beta; whether ReLU let a value through is computed again."""
+    """Gradients of inputs, gamma and beta; recomputes where ReLU is active."""
     wide, upstream = _pixels(inputs), _pixels(upstream)
     scale = inverse * gamma
     passed = wide * scale[:, None] + (beta - mean * scale)[:, None] > 0

@@ -1,4 +1,4 @@
-"""LARS, SGD and AdamW with the exclusions of SimCLR, and the warm-up schedule."""
+"""LARS, SGD and AdamW with SimCLR's exclusions, and schedules with warm-up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainer_modules.settings import OptimizerSettings
 
 EXCLUDED_NAMES = ("bias", "gamma", "beta")
 SUPERVISED_HEAD = "supervised_head"
-"""Name of the classifier's last layer; LARS leaves it out of the adaptation."""
+"""Name of the classifier's last layer, which LARS does not adapt."""
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
@@ -79,8 +79,8 @@ class DecayedSGD(keras.optimizers.Optimizer):
     """SGD with momentum whose weight decay is part of the gradient (L2), as in the papers.
 
     `keras.optimizers.SGD` decays outside the momentum, which is weaker by 1 / (1 - momentum).
-    Biases and the scales and offsets of norms are not decayed. `rates` are factors of the learning
-    rate by the variable's path, where they are not 1.
+    Biases and the scales and offsets of norms are not decayed. `rates` maps a variable's path to
+    the factor of its learning rate; the default is 1.
     """
 
     def __init__(
@@ -102,8 +102,8 @@ class DecayedSGD(keras.optimizers.Optimizer):
             return
         super().build(variables)
         self.velocities = self.add_optimizer_variables(variables, "velocity")
-        # Noted here, by position: under tf.distribute `update_step` is given bare TensorFlow
-        # variables, which have no Keras path.
+        # Stored by position: under tf.distribute, `update_step` gets bare TensorFlow variables,
+        # which have no Keras path.
         self.paths = [variable.path for variable in variables]
         self.factors = [self.rates.get(path, 1.0) for path in self.paths]
 
@@ -143,9 +143,9 @@ class DecayedSGD(keras.optimizers.Optimizer):
 class LARS(DecayedSGD):
     """Layer-wise adaptive rate scaling (arXiv 1708.03888) as SimCLR uses it.
 
-    The rate of each variable is multiplied by eeta * |w| / |g|, with the decay in g. Biases and
-    the parameters of norms (GroupNorm too) are neither decayed nor adapted, and layers whose path
-    contains one of `not_adapted` are not adapted.
+    The learning rate of each variable is multiplied by eeta * |w| / |g|, where g includes the
+    decay. Biases and the parameters of norms (also of GroupNorm) are neither decayed nor adapted;
+    layers whose path contains one of `not_adapted` are not adapted.
     """
 
     def __init__(
@@ -180,10 +180,10 @@ class LARS(DecayedSGD):
 
 @keras.saving.register_keras_serializable("remedis")
 class AdamW(keras.optimizers.Adam):
-    """Adam with decoupled decay, without decay of biases and of the parameters of norms.
+    """Adam with decoupled weight decay, except for biases and the parameters of norms.
 
-    Keras' own AdamW decays all variables by one learning rate; here the decay, like the step,
-    follows the variable's (`rates`, as of `DecayedSGD`).
+    Keras' own AdamW decays all variables with one learning rate; here both the decay and the step
+    use the variable's own rate (`rates`, as in `DecayedSGD`).
     """
 
     def __init__(
@@ -227,7 +227,7 @@ class AdamW(keras.optimizers.Adam):
 
 
 def excluded(path: str) -> bool:
-    """Whether a path names a bias or a norm's parameter, which no decay or adaptation touches."""
+    """Whether a path names a bias or a norm's parameter, which is neither decayed nor adapted."""
     return path.rsplit("/", 1)[-1] in EXCLUDED_NAMES
 
 
@@ -240,7 +240,7 @@ def peak_learning_rate(settings: OptimizerSettings, batch_size: int) -> float:
 def build_schedule(
     settings: OptimizerSettings, batch_size: int, steps_per_epoch: int, epochs: int
 ) -> WarmupSchedule:
-    """Schedule over `epochs`; a warm-up longer than the whole training is cut to it."""
+    """Schedule over `epochs`; a warm-up longer than the training is shortened to it."""
     total = steps_per_epoch * epochs
     warmup = min(round(settings.warmup_epochs * steps_per_epoch), total)
     return WarmupSchedule(
@@ -264,8 +264,8 @@ def build_optimizer(
         batch_size: Examples per update over all replicas and accumulated micro-batches.
         steps_per_epoch: Updates per epoch (after accumulation).
         epochs: Length of the training.
-        schedule: Instead of the settings' own.
-        rates: Factors of the learning rate by variable path, where they are not 1.
+        schedule: Replaces the settings' own.
+        rates: Factors of the learning rate by variable path; the default is 1.
     """
     schedule = schedule or build_schedule(settings, batch_size, steps_per_epoch, epochs)
     if settings.name == "adamw":

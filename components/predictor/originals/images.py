@@ -1,6 +1,6 @@
 """The images to predict: those of a folder, a manifest or a single file, one after the other.
 
-A folder may mix DICOM with other formats, and may hold files that are no images.
+A folder may mix DICOM with other formats, and may contain files that are not images.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Item:
     """An image to predict.
 
     Attributes:
-        row: What is known of it.
+        row: What is known about it.
         path: The file.
-        frame: Of a DICOM file; None for other files.
-        left_out: Why it is not decoded at all; empty for an image.
+        frame: Frame of a DICOM file; None for other files.
+        left_out: Why it is not decoded; empty for an image.
     """
 
     row: Row
@@ -59,7 +59,7 @@ class Images(Protocol):
     """Images in a fixed order.
 
     Attributes:
-        labels: Task with the labels that are known; None if none is.
+        labels: Task with the known labels; None if there are none.
         subgroups: Columns that are passed on.
         has_split: Whether the split is passed on.
     """
@@ -72,11 +72,11 @@ class Images(Protocol):
         """Number of files."""
 
     def items(self) -> Iterator[Item]:
-        """Every image, and every file that is none."""
+        """Yields every image, and every file that is not an image."""
 
 
 def open_images(place: str, task: TaskSettings, data: DataSettings) -> Images:
-    """Opens what a user names.
+    """Opens the images that a user names.
 
     Args:
         place: A folder, a manifest (CSV or Parquet), or an image.
@@ -90,7 +90,7 @@ def open_images(place: str, task: TaskSettings, data: DataSettings) -> Images:
         return _Folder(place, "", data)
     if not os.path.isfile(place):
         raise InputError(
-            f"images '{place}': there is no such file or folder; accepted are a folder, a manifest "
+            f"images '{place}': no such file or folder; accepted are a folder, a manifest "
             f"({', '.join(_TABLES)}) or an image"
         )
     folder, name = os.path.split(os.path.abspath(place))
@@ -141,7 +141,7 @@ class _Folder:
 
 
 class _Manifest:
-    """The rows of a manifest as a run reads it; labels and subgroups that it lacks are left out."""
+    """The rows of a manifest as a run reads it, without the labels and subgroups that it lacks."""
 
     def __init__(self, folder: str, name: str, task: TaskSettings, data: DataSettings):
         self.labels: TaskSettings | None = None
@@ -160,7 +160,7 @@ class _Manifest:
         self.has_split = "split" in columns
         bins = {k: v for k, v in data.subgroup_bins.items() if k in self.subgroups}
         policies = {k: v for k, v in task.uncertain_by_label.items() if k in labels}
-        # A copy, because a task of its own needs a label.
+        # A copy without validation: a task needs a label.
         known = task.model_copy(update={"labels": labels, "uncertain_by_label": policies})
         if labels:
             self.labels = known

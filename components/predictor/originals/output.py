@@ -1,4 +1,4 @@
-"""The table that `predict` writes, one row per image; columns as the stand-alone gate reads them.
+"""The table that `predict` writes, one row per image; the stand-alone gate reads its columns.
 
 Rows are appended to a file beside the output, so that a run that was killed goes on after its last
 row. The table itself appears only when it is complete.
@@ -85,10 +85,10 @@ class Columns:
 
 
 class UnfinishedRows:
-    """Rows of a run under way, on disk after each batch.
+    """Rows of an unfinished run, on disk after each batch.
 
-    Another model, other settings or another input begin anew; a file that changed since, or a row
-    cut short, and all rows after it, are predicted again.
+    Another model, other settings or another input start anew. Rows from the first changed file or
+    truncated row on are predicted again.
     """
 
     def __init__(self, output: Path, request: Mapping[str, Any]):
@@ -96,7 +96,7 @@ class UnfinishedRows:
 
         Args:
             output: The table.
-            request: What the rows answer.
+            request: Model, settings and input of the rows.
 
         Raises:
             InputError: Another process is writing them.
@@ -117,9 +117,9 @@ class UnfinishedRows:
             self._file.flush()
 
     def resume(self, items: Iterator[Item]) -> tuple[int, Iterator[Item]]:
-        """How many items have a row that is still good, and the items that follow them.
+        """How many leading items have a valid row, and the remaining items.
 
-        Everything behind the last good row is cut off.
+        Truncates the file after the last valid row.
         """
         self._file.seek(self._start)
         done, place = 0, self._start
@@ -172,7 +172,7 @@ def check_output(output: str) -> Path:
     if path.suffix not in FORMATS:
         raise InputError(f"--output '{output}': the name must end in {' or '.join(FORMATS)}")
     if not path.parent.is_dir():
-        raise InputError(f"--output '{output}': there is no folder '{path.parent}'")
+        raise InputError(f"--output '{output}': no folder '{path.parent}'")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"--output '{output}': no permission to write to '{path.parent}'")
     if path.is_dir():
@@ -181,7 +181,7 @@ def check_output(output: str) -> Path:
 
 
 def _parsed(line: bytes) -> Any:
-    """An appended entry; None for one that is cut short."""
+    """An appended entry; None if it is truncated."""
     if not line.endswith(b"\n"):
         return None
     try:
@@ -198,7 +198,7 @@ def _write_csv(stream: TextIO, columns: Columns, rows: Iterable[Row]) -> None:
 
 
 def _cell(value: object) -> str:
-    """Text of a value; nine digits give back each 32-bit float."""
+    """Text of a value; nine digits reproduce each 32-bit float."""
     if value is None:
         return ""
     return f"{value:.9g}" if isinstance(value, float) else str(value)

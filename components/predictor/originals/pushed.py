@@ -1,4 +1,4 @@
-"""Exported classifiers on disk: the newest version in a folder, and what its card says."""
+"""Exported classifiers on disk: the newest version in a folder, and its card."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRAPH = "saved_model.pb"
 # Pusher names versions by a time stamp. Anything else in the folder is not a version.
 _VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BLOCK = 1 << 20
-# Folders of versions in what a user may name: such a folder, a push destination, a run.
+# Folders of versions below what a user may name: such a folder, a push destination, a run.
 _PLACES = ("", "classifier", "pushed/classifier")
 
 
@@ -66,7 +66,7 @@ def model_digest(folder: Path) -> str:
 
 
 def find_model(place: str) -> Path:
-    """The SavedModel that a user means: the folder itself, or the newest version in it.
+    """The SavedModel that a user names: the folder itself, or the newest version in it.
 
     Args:
         place: A SavedModel, a folder of versions, a push destination, or the output of a run.
@@ -85,7 +85,7 @@ def find_model(place: str) -> Path:
     run = (folder / "summary.json").is_file()
     raise InputError(
         f"model '{place}' "
-        + ("is a run that pushed no model" if run else "holds no exported model")
+        + ("is a run that pushed no model" if run else "contains no exported model")
         + "; accepted are a SavedModel, a folder of pushed versions, or a run that pushed one"
     )
 
@@ -123,7 +123,7 @@ def open_classifier(place: str, part: str = "") -> Classifier:
 
 
 def _own_data(data: dict[str, Any], part: str) -> dict[str, Any]:
-    """The settings as those of a manifest, whose folder is not known yet."""
+    """The settings as for a manifest, whose folder is not known yet."""
     own = dict(data)
     parts = {one["name"] or one["source"]: one for one in own.pop("parts")}
     if part and part not in parts:
@@ -133,8 +133,8 @@ def _own_data(data: dict[str, Any], part: str) -> dict[str, Any]:
         judged = {name: one for name, one in parts.items() if one["role"] != "unlabeled"}
         if not part and len({str(one["intensity"]) for one in judged.values()}) > 1:
             raise InputError(
-                "the model was trained on data sets with different data.intensity; say by --part "
-                f"like which of them the images are: {', '.join(parts)}"
+                "the model was trained on data sets with different data.intensity; name the "
+                f"one that the images resemble with --part: {', '.join(parts)}"
             )
         chosen = parts[part] if part else next(iter(judged.values()))
         own |= {name: value for name, value in chosen.items() if name not in ("role", "name")}

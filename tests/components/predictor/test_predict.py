@@ -160,7 +160,7 @@ def test_goes_on_after_an_interruption_and_predicts_changed_files_again(
     lines = []
     outcome = predictions.predict_to_file(*arguments, batch_size=3, say=lines.append)
     assert (outcome.rows, outcome.resumed) == (12, 3)
-    assert "3 rows are there from an earlier start" in lines[0]
+    assert "3 rows exist from an earlier start" in lines[0]
     assert not unfinished.exists()
     once = predictions.predict(model, table)
     assert [row["image"] for row in cells(out)] == once["image"].tolist()
@@ -188,8 +188,8 @@ def test_rows_of_another_model_are_not_taken(model, tmp_path, push_classifier, m
     ("more", "message"),
     [
         (["--output", "x.txt"], "must end in .csv or .parquet"),
-        (["--output", "no/where/x.csv"], "there is no folder"),
-        (["--output", "x.csv", "--images", "nothing"], "there is no such file or folder"),
+        (["--output", "no/where/x.csv"], "no folder"),
+        (["--output", "x.csv", "--images", "nothing"], "no such file or folder"),
         (["--output", "x.csv", "--model", "nothing"], "is not a folder"),
     ],
 )
@@ -246,7 +246,7 @@ def test_nothing_usable_is_bad_input(model, tmp_path, capsys):
     assert command.main(given) == 2
     assert "none of them can be used (1 unsupported)" in capsys.readouterr().err
     (tmp_path / "e").mkdir()
-    with pytest.raises(InputError, match="there is no file in it"):
+    with pytest.raises(InputError, match="the folder contains no file"):
         predictions.predict_to_file(str(model), str(tmp_path / "e"), str(out))
 
 

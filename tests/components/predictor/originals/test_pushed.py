@@ -30,7 +30,7 @@ def test_newest_complete_version_of_what_a_user_names(tmp_path, below):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "holds no exported model"),
+        ([], "contains no exported model"),
         (["summary.json"], "is a run that pushed no model"),
     ],
 )
