@@ -14,6 +14,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.artifact_types import Artifacts
+from components.predictor import record_files
 from schemas import features
 from trainer_modules.settings import TaskSettings
 
@@ -76,8 +77,6 @@ class Executor(base_executor.BaseExecutor):
 
 def split_files(examples: types.Artifact, split: str) -> list[str]:
     """Record files of a split of an Examples artifact; none if it has no such split."""
-    from components.predictor import inference
-
     if split not in artifact_utils.decode_split_names(examples.split_names):
         return []
-    return inference.record_files(artifact_utils.get_split_uri([examples], split))
+    return record_files.in_folder(artifact_utils.get_split_uri([examples], split))

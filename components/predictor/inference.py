@@ -6,7 +6,6 @@ on numbers computed in the same way.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -132,17 +131,6 @@ def predict_files(
         columns.update(_targets(task, {name: value.numpy() for name, value in parsed.items()}))
         columns.update(model.predict(serialized))
         yield columns
-
-
-def record_files(folder: str) -> list[str]:
-    """Record files of a split's folder, in order; none if the folder is missing or empty."""
-    if not tf.io.gfile.isdir(folder):
-        return []
-    return sorted(
-        os.path.join(folder, name)
-        for name in tf.io.gfile.listdir(folder)
-        if not name.startswith((".", "_")) and not name.endswith("/")
-    )
 
 
 def identity_columns(subgroups: Sequence[str]) -> tuple[str, ...]:

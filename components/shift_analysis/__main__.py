@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from components.predictor import record_files
 from schemas.errors import InputError
 from trainer_modules.training.tensorflow_start import import_tensorflow
 
@@ -38,19 +38,14 @@ def embed(model_dir: str, patterns: Sequence[str], output: str) -> int:
     Raises:
         InputError: The model, the records or the output can't be used.
     """
-    files: set[str] = set()
-    for pattern in patterns:
-        found = [path for path in glob.glob(pattern, recursive=True) if Path(path).is_file()]
-        if not found:
-            raise InputError(f"--examples '{pattern}' matches no file")
-        files.update(found)
+    files = record_files.matching(patterns)
     if not Path(output).absolute().parent.is_dir():
         raise InputError(f"--output '{output}': its folder does not exist")
     import_tensorflow()
     from components.predictor import embedding_table
     from components.predictor.embeddings import EmbeddingModel, embed_files
 
-    batches = embed_files(EmbeddingModel(model_dir), sorted(files))
+    batches = embed_files(EmbeddingModel(model_dir), files)
     return embedding_table.write(output, batches)
 
 

@@ -7,13 +7,13 @@ configuration provides otherwise.
 from __future__ import annotations
 
 import dataclasses
-import glob
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.model_gate.rules import many_values
 from components.model_gate.serving.baseline import last_pushed
+from components.predictor import record_files
 from components.predictor.originals.pushed import PushedModel
 from schemas import features
 from schemas.documents.cards import ClassifierCard
@@ -123,20 +123,15 @@ def baseline_model(folder: str, candidate: str) -> PushedModel:
 
 
 def _files(patterns: Sequence[str]) -> list[str]:
-    files: set[str] = set()
-    for pattern in patterns:
-        found = [path for path in glob.glob(pattern, recursive=True) if Path(path).is_file()]
-        if not found:
-            raise InputError(f"--examples '{pattern}' matches no file")
-        files.update(found)
-    for path in sorted(files):
+    files = record_files.matching(patterns)
+    for path in files:
         for split in _NOT_JUDGED:
             if f"Split-{split}" in Path(path).parts:
                 raise InputError(
                     f"--examples: '{path}' is of split '{split}', on which the model was made; "
                     f"accepted: {features.TEST}, {features.SHIFTED}"
                 )
-    return sorted(files)
+    return files
 
 
 def _features(files: Sequence[str]) -> set[str]:

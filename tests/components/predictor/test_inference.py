@@ -148,13 +148,3 @@ def test_label_out_of_range(tmp_path, model_dir, write_records):
     files = [write_records(tmp_path / "a.gz", [row(0, 10, **{"label/edema": 2.0})])]
     with pytest.raises(InputError, match="'label/edema' holds 2"):
         predict(model_dir, files)
-
-
-def test_record_files_of_missing_and_hidden(tmp_path):
-    from components.predictor import inference
-
-    assert inference.record_files(str(tmp_path / "none")) == []
-    for name in ("b.gz", "a.gz", ".hidden", "_temporary"):
-        (tmp_path / name).touch()
-    names = [path.rsplit("/", 1)[1] for path in inference.record_files(str(tmp_path))]
-    assert names == ["a.gz", "b.gz"]
