@@ -78,9 +78,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--sample", type=int, default=25, help="mutants of each module; 0: all (default 25)"
     )
-    parser.add_argument(
-        "--minutes", type=float, help="stop after this time; a next run goes on"
-    )
+    parser.add_argument("--minutes", type=float, help="stop after this time; a next run goes on")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     arguments = parser.parse_args()
     unknown = set(arguments.areas) - set(AREAS)

@@ -60,9 +60,9 @@ def test_features_are_the_modules_own_averaged_over_the_map(tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "size", "said"),
     [
-        ("dictionary", SIDE, r"answers .*for images \(2, 32, 32, 3\); accepted are features"),
+        ("dictionary", SIDE, r"returns .*for images \(2, 32, 32, 3\); accepted are features"),
         ("numbers", SIDE, "accepted are features"),
-        ("row", SIDE, r"answers \(2,\)"),
+        ("row", SIDE, r"returns \(2,\)"),
         ("map", 64, r"can't be called on float images \(2, 64, 64, 3\).*model.image_size"),
     ],
 )
