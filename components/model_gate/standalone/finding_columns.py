@@ -8,6 +8,7 @@ from typing import NamedTuple
 from schemas.errors import InputError
 
 LABEL, SCORE, BASELINE = "label", "score", "baseline_score"
+DECISION = "decision"
 
 
 class TargetColumns(NamedTuple):
@@ -16,6 +17,7 @@ class TargetColumns(NamedTuple):
     label: str
     score: str
     baseline: str
+    decision: str
 
 
 def targets_of(columns: Sequence[str]) -> dict[str, TargetColumns]:
@@ -32,9 +34,11 @@ def targets_of(columns: Sequence[str]) -> dict[str, TargetColumns]:
             f"{LABEL} and {SCORE}, or {LABEL}/NAME and {SCORE}/NAME of each finding"
         )
     if not names:
-        return {LABEL: TargetColumns(LABEL, SCORE, BASELINE)}
+        return {LABEL: TargetColumns(LABEL, SCORE, BASELINE, DECISION)}
     found = {
-        name: TargetColumns(f"{LABEL}/{name}", f"{SCORE}/{name}", f"{BASELINE}/{name}")
+        name: TargetColumns(
+            f"{LABEL}/{name}", f"{SCORE}/{name}", f"{BASELINE}/{name}", f"{DECISION}/{name}"
+        )
         for name in names
     }
     known = {column for one in found.values() for column in one}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.model_gate.rules import many_values
-from components.model_gate.standalone import finding_columns, oddities
+from components.model_gate.standalone import finding_columns, oddities, predict_columns
 from components.model_gate.standalone.finding_columns import BASELINE, TargetColumns
 from schemas import features
 from schemas.errors import InputError
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 SPLIT = "split"
 REQUIRED = (features.PATIENT_ID, features.DOMAIN)
-OPTIONAL = (features.SITE, SPLIT, oddities.IMAGE, features.STUDY_ID, features.SLIDE_ID)
+OPTIONAL = (
+    *(features.SITE, SPLIT, oddities.IMAGE, features.STUDY_ID, features.SLIDE_ID),
+    *predict_columns.OWN,
+)
 DEFAULT_THRESHOLD = 0.5
 
 _SPLITS = (features.VALIDATION, features.TEST, features.SHIFTED)
@@ -84,6 +87,7 @@ def prepare(
     """
     targets = finding_columns.targets_of(raw.columns)
     _check_columns(raw, targets, subgroups, excluded)
+    raw, lost = predict_columns.without_left_out(raw)
     patients = raw[features.PATIENT_ID]
     if (absent := patients.str.lower().isin(_NOT_PATIENTS)).any():
         what = "is empty" if (patients[absent] == "").all() else "is empty or says that it is"
@@ -92,15 +96,21 @@ def prepare(
     labels = {target: _labels(raw, columns.label) for target, columns in targets.items()}
     scores = {target: _scores(raw, columns.score) for target, columns in targets.items()}
     validation = _validation_rows(raw)
-    thresholds, chosen = _thresholds(raw, labels, scores, validation, threshold)
-    table = _judged_columns(raw, labels, scores, thresholds)
+    decisions = predict_columns.decisions(raw, targets, scores) if threshold is None else None
+    thresholds: dict[str, float] = {}
+    chosen = "decisions of the table"
+    if not decisions:
+        thresholds, chosen = _thresholds(raw, labels, scores, validation, threshold)
+    table = _judged_columns(raw, labels, scores, thresholds, decisions)
     named, ignored = _subgroups(raw, targets, subgroups, excluded)
     for name in named:
         table[features.subgroup(name)] = _group(raw, name, ~validation, least)
     baseline = None
     if all(columns.baseline in raw for columns in targets.values()):
         others = {target: _scores(raw, columns.baseline) for target, columns in targets.items()}
-        baseline = _judged_columns(raw, labels, others, thresholds)[~validation]
+        baseline = _judged_columns(
+            raw, labels, others, thresholds or dict.fromkeys(targets, DEFAULT_THRESHOLD)
+        )[~validation]
     names = tuple(targets)
     return Predictions(
         table=table[~validation],
@@ -111,7 +121,7 @@ def prepare(
         thresholds=thresholds,
         chosen=chosen,
         unscored=int(sum(np.isnan(one[validation]) for one in scores.values()).astype(bool).sum()),
-        notes=tuple(oddities.notes(raw, ~validation)),
+        notes=(*lost, *oddities.notes(raw, ~validation)),
     )
 
 
@@ -231,6 +241,7 @@ def _judged_columns(
     labels: Mapping[str, np.ndarray],
     scores: Mapping[str, np.ndarray],
     thresholds: Mapping[str, float],
+    decisions: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     import pandas as pd
 
@@ -245,13 +256,12 @@ def _judged_columns(
     columns |= {name: raw[name] for name in (features.STUDY_ID, features.SLIDE_ID) if name in raw}
     for target, label in labels.items():
         known, score = np.isfinite(label), scores[target]
+        decided = decisions[target] if decisions else score >= thresholds[target]
         columns |= {
             features.label(target): np.where(known, label, 0.0),
             features.label_weight(target): known.astype(np.float64),
             features.prediction(target): score,
-            features.decision(target): np.where(
-                np.isnan(score), np.nan, score >= thresholds[target]
-            ),
+            features.decision(target): np.where(np.isnan(score), np.nan, decided),
         }
     return pd.DataFrame(columns, index=raw.index)
 

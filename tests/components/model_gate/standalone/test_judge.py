@@ -313,6 +313,36 @@ def test_threshold_is_that_given_or_one_half(run, predictions):
     assert low["metrics"]["shifted"]["sensitivity"]["value"] == pytest.approx(expected.mean())
 
 
+def test_decisions_of_the_table_count_unless_a_threshold_is_given(run, predictions):
+    table = predictions[predictions["split"] == "test"].drop(columns="split")
+    decided = table.assign(decision=(table["score"] >= 0.2).astype(int), image="i.png", left_out="")
+    verdict = run(decided)[1]
+    judged = verdict["judged"]
+    assert (judged["threshold"], judged["threshold_chosen"]) == (None, "decisions of the table")
+    assert not {"decision", "image", "left_out"} & {
+        *judged["subgroups"],
+        *judged["ignored_columns"],
+    }
+    positives = decided[(decided["label"] == 1) & (decided["domain"] == "shifted")]
+    sensitivity = verdict["metrics"]["shifted"]["sensitivity"]["value"]
+    assert sensitivity == pytest.approx(positives["decision"].mean())
+    assert run(decided, "--threshold", "0.5")[1]["judged"]["threshold"] == 0.5
+    status, *_ = run(decided.assign(decision=0.3))
+    assert status == 2
+
+
+def test_rows_that_were_left_out_are_told_and_not_judged(run, predictions):
+    table = predictions[predictions["split"] == "test"].drop(columns="split").astype(object)
+    table["left_out"] = ""
+    lost = table.index[:7]
+    table.loc[lost, "left_out"] = "unreadable: header is damaged"
+    table.loc[lost, "score"] = ""
+    verdict = run(table)[1]
+    assert verdict["judged"]["rows"] == len(table) - 7
+    assert any("7 of" in warning and "left_out" in warning for warning in verdict["warnings"])
+    assert run(table.assign(left_out="missing"))[0] == 2
+
+
 def test_named_subgroups_only(run, predictions):
     verdict = run(predictions, "--subgroup", "sex")[1]
     assert verdict["judged"]["subgroups"] == ["sex"]
