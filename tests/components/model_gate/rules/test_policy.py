@@ -51,3 +51,10 @@ def test_a_wrong_setting_is_told_with_the_name_of_its_file(tmp_path):
     path.write_text("max_gap: 2")
     with pytest.raises(InputError, match=r"^policy 'mine\.yaml': setting 'max_gap'"):
         load_policy(str(path), serves=True)
+
+
+def test_a_file_that_cannot_be_read_is_said_to_be_a_policy(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("a: [")
+    with pytest.raises(InputError, match=r"^policy '.*mine\.yaml' is not YAML"):
+        load_policy(str(path), serves=True)

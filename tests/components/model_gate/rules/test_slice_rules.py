@@ -106,6 +106,38 @@ def test_what_the_policy_does_where_a_slice_is_inconclusive(found, unclear, outc
 
 
 @pytest.mark.parametrize(
+    ("rule", "outcome"),
+    [
+        ({"metric": "auc", "at_least": 0, "min_patients": 61}, "inconclusive"),  # there are 60
+        ({"metric": "auc/oedema", "at_least": 0}, "refused"),
+        ({"metric": "auc", "group": "sex=X", "at_least": 0}, "refused"),
+    ],
+)
+def test_a_slice_that_lacks_data_is_never_a_warning(found, rule, outcome):
+    settings = LENIENT.model_copy(
+        update={
+            "max_gap": 1.0,
+            "slices": (SliceRule(domain="shifted", **rule),),
+            "inconclusive": InconclusiveRules(domains="warn"),
+        }
+    )
+    assert domain_rules.judge(found, settings).outcome == outcome
+
+
+def test_the_outcome_of_a_slice_holds_the_numbers_that_decided(found):
+    slices = (SliceRule(domain="shifted", metric="auc/edema", group="sex=F", at_least=0.4),)
+    verdict = domain_rules.judge(found, LENIENT.model_copy(update={"slices": slices}))
+    (rule,) = (one for one in verdict.rules if one.name == "slice floor")
+    assert (rule.slice, rule.metric, rule.threshold) == ("shifted, sex=F", "auc/edema", 0.4)
+    (women,) = (
+        one.metrics["auc/edema"]
+        for one in found.groups
+        if (one.domain, one.column, one.value) == ("shifted", "subgroup/sex", "F")
+    )
+    assert (rule.value, rule.lower, rule.upper) == (women.value, women.lower, women.upper)
+
+
+@pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"metric": "auk", "at_least": 0.5}, "not one of auc"),
