@@ -1,12 +1,13 @@
-"""How often 95 % intervals contain the truth, by patients, prevalence, value and kind of label.
+"""How often 95 % intervals contain the truth, and how often the gate blesses what it must not.
 
-    .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [auc metrics differences]
+    .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [TABLE ...]
 
-Each cell shows how many of 100 intervals contain the truth and, in parentheses, how many have a
-lower bound above it: a model whose truth is just below a floor is blessed that often. Samples with
-fewer than 10 patients of a class are omitted, because the gate does not judge them; a cell is a
-dash if fewer than 40 of 100 samples remain, because those would be a biased selection. Patients are
-SYNTHETIC (simulation/patients.py), seeds are fixed.
+The tables are auc, metrics, differences and blessings (simulation/verdicts.py). In the first three, each
+cell shows how many of 100 intervals contain the truth and, in parentheses, how many have a lower bound
+above it: a model whose truth is just below a floor is blessed that often. Samples with fewer than 10
+patients of a class are omitted, because the gate does not judge them; a cell is a dash if fewer than 40 of
+100 samples remain, because those would be a biased selection. Patients are SYNTHETIC
+(simulation/patients.py), seeds are fixed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from scipy import special
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.simulation import verdicts
 from benchmarks.simulation.patients import Labels, Population, draw, two_models
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
 from components.statistics.clustered_auc import ClusteredAuc
@@ -180,19 +182,24 @@ def _column(text: str) -> str:
 
 
 MEASURES = {"auc": auc, "metrics": metrics, "differences": differences}
+BLESSINGS = "blessings"
 
 
 def main() -> int:
     """Prints the requested tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("table", nargs="*", help=f"{', '.join(MEASURES)}; default: all")
+    accepted = (*MEASURES, BLESSINGS)
+    parser.add_argument("table", nargs="*", help=f"{', '.join(accepted)}; default: all")
     parser.add_argument("--repetitions", type=int, default=1000)
     arguments = parser.parse_args()
-    names = arguments.table or list(MEASURES)
-    if unknown := set(names) - set(MEASURES):
-        parser.error(f"no table {', '.join(sorted(unknown))}; accepted: {', '.join(MEASURES)}")
+    names = arguments.table or accepted
+    if unknown := set(names) - set(accepted):
+        parser.error(f"no table {', '.join(sorted(unknown))}; accepted: {', '.join(accepted)}")
     for name in names:
-        table(MEASURES[name], arguments.repetitions)
+        if name == BLESSINGS:
+            verdicts.print_table(arguments.repetitions)
+        else:
+            table(MEASURES[name], arguments.repetitions)
     return 0
 
 

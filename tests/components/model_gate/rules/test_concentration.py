@@ -24,13 +24,13 @@ def test_patients_of_about_equal_size_give_no_warning():
     assert warned(auc(), auc(effective=38.0)) == []
 
 
-@pytest.mark.parametrize(("effective", "few"), [(20.0, False), (19.5, True)])
-def test_half_of_the_patients_of_the_smaller_class_is_the_least(effective, few):
+@pytest.mark.parametrize(("effective", "few"), [(10.0, False), (9.5, True)])
+def test_a_quarter_of_the_patients_of_the_smaller_class_is_the_least(effective, few):
     found = warned(auc(effective=effective), auc(effective=38.4))
     assert len(found) == few
     for line in found:
         assert line.startswith("shifted: few patients have most of the images")
-        assert "40 patients of the smaller class say as much as 20 of one image each" in line
+        assert "40 patients of the smaller class say as much as 10 of one image each" in line
         assert line.endswith("by patient as much as 38")
 
 
