@@ -2,12 +2,12 @@
 
     .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [TABLE ...]
 
-The tables are auc, metrics, differences and blessings (simulation/verdicts.py). In the first three, each
-cell shows how many of 100 intervals contain the truth and, in parentheses, how many have a lower bound
-above it: a model whose truth is just below a floor is blessed that often. Samples with fewer than 10
-patients of a class are omitted, because the gate does not judge them; a cell is a dash if fewer than 40 of
-100 samples remain, because those would be a biased selection. Patients are SYNTHETIC
-(simulation/patients.py), seeds are fixed.
+The tables are auc, metrics, differences and blessings (simulation/verdicts.py). In the first three,
+each cell shows how many of 100 intervals contain the truth and, in parentheses, how many have a
+lower bound above it: a model whose truth is just below a floor is blessed that often. Samples with
+fewer than 10 patients of a class are omitted, because the gate does not judge them; a cell is a
+dash if fewer than 40 of 100 samples remain, because those would be a biased selection. Patients are
+SYNTHETIC (simulation/patients.py), seeds are fixed.
 """
 
 from __future__ import annotations
