@@ -79,7 +79,7 @@ def _planned(row: int, site: str, label: float | None) -> PlannedImage:
 
 def data_gate_report(checks: Sequence[Check], **shown: Any) -> DataGateReport:
     """What DataGate writes; pairs follow from the checks, the rest is empty unless given."""
-    nothing = {"drift": (), "distances": {}, "shortcuts": (), "thumbnails": {}}
+    nothing = {"drift": (), "distances": {}, "shortcuts": (), "worst": (), "thumbnails": {}}
     return outcomes.to_report(checks, nothing | {"pairs": pictures.pairs(checks, 10)} | shown)
 
 

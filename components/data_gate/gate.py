@@ -23,6 +23,7 @@ from components.data_gate.checks.patients import (
     gate_requirements,
     split_fractions,
 )
+from components.data_gate.checks.quality import quality, worst
 from components.data_gate.checks.shortcuts import shortcuts
 from components.data_gate.passed_data import PassedData
 from components.data_gate.settings import DataGateSettings
@@ -110,6 +111,7 @@ class Judge:
             "shortcuts": lambda: outcomes.shortcuts(
                 self._shortcuts, settings.shortcut_auc, settings.shortcuts
             ),
+            "quality": lambda: quality(self._ingested, settings.quality_fraction, settings.quality),
             "domain_drift": lambda: outcomes.drift(
                 "domain_drift", self._domain_distances, "train", settings.domain_drift
             ),
@@ -136,7 +138,12 @@ class Judge:
     def _shown(self, found: Sequence[Check]) -> dict[str, Any]:
         looked = {check.name for check in found if check.action != "ignore"}
         pairs = pictures.pairs(found, self._settings.pictured_pairs)
-        names = {side.image for pair in pairs for side in pair.sides}
+        shows = self._ingested.pictures
+        names = {side.image for pair in pairs for side in pair.sides} if shows != "none" else set()
+        low = []
+        if shows == "all" and "quality" in looked:
+            low = worst(self._index, self._settings.pictured_quality)
+            names |= {image.image for image in low}
         distances = {
             "domain_drift": self._domain_distances if "domain_drift" in looked else None,
             "previous_drift": self._previous_distances if "previous_drift" in looked else None,
@@ -146,6 +153,7 @@ class Judge:
             "distances": {name: measured or [] for name, measured in distances.items()},
             "shortcuts": self._shortcuts if "shortcuts" in looked else [],
             "pairs": pairs,
+            "worst": low,
             "thumbnails": pictures.thumbnails(self._index, self._inputs.examples, names),
         }
 

@@ -80,6 +80,24 @@ class DataGateSettings(Settings):
         le=1,
         description="AUC from which image statistics alone give a site, domain or class away",
     )
+    quality: Severity = Field(
+        "report",
+        description="images that are blank, blurred, dark, of little information or odd aspect "
+        "ratio, more of them than `quality_fraction` of a site or class",
+    )
+    quality_fraction: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="largest fraction of the images of a site or class with one of these flags",
+    )
+    pictured_quality: int = Field(
+        4,
+        ge=0,
+        le=100,
+        description="worst images of each of these flags that the report shows, unless the data "
+        "are private (data.private); 0: none",
+    )
     domain_drift: Severity = Field("report", description="drift between train and shifted")
     previous_drift: Severity = Field(
         "report",

@@ -82,6 +82,15 @@ class AlikePair(Part):
     sides: tuple[Side, ...]
 
 
+class FlaggedImage(Part):
+    """One of the worst images with a flag of quality: split, row in the manifest, pseudonym."""
+
+    flag: str
+    split: str
+    row: int
+    image: str
+
+
 class DataGateReport(Document):
     """All checks and their details; `thumbnails` are base64 PNGs by pseudonym."""
 
@@ -94,6 +103,7 @@ class DataGateReport(Document):
     distances: dict[Literal["domain_drift", "previous_drift"], tuple[Distance, ...]]
     shortcuts: tuple[Shortcut, ...]
     pairs: tuple[AlikePair, ...]
+    worst: tuple[FlaggedImage, ...]
     thumbnails: dict[str, str]
 
 

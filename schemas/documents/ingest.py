@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar, Literal
 
 from schemas.documents.document import Document, Part
+
+Pictures = Literal["all", "pairs", "none"]
+QUALITY_FLAGS = ("blank", "blurred", "dark", "low_information", "odd_aspect")
+"""Flags of images that show little; the others say what was guessed of the gray levels."""
 
 
 class SplitCounts(Part):
@@ -43,11 +48,20 @@ class Flagged(Part):
     flag: str
 
 
+class FlaggedBy(Part):
+    """Images with one flag: by site, and by `LABEL=VALUE` for known labels."""
+
+    sites: dict[str, int]
+    classes: dict[str, int]
+
+
 class IngestReport(Document):
     """Counts of an ingestion; `quarantined` and `flagged` list only the first.
 
     `ranges` counts images by the way their range of gray levels was found (docs/intensity.md);
     `listing` counts what the source holds beside images: files left aside, rows without a file.
+    `flagged_by` counts the images of each flag by site and class. `pictures` says which images may
+    appear in a report: `all`, only `pairs` of duplicates, or `none`.
     `fractions` are those of `data.split`, for patients whose split the source doesn't give; it is
     empty if the source gives all.
     """
@@ -65,12 +79,28 @@ class IngestReport(Document):
     reasons: dict[str, int]
     flags: dict[str, int]
     flagged: tuple[Flagged, ...]
+    flagged_by: dict[str, FlaggedBy]
+    pictures: Pictures
     ranges: dict[str, int]
     listing: dict[str, int]
     splits: dict[str, SplitCounts]
     sites: dict[str, dict[str, int]]
     patients: dict[str, PatientsByClass]
     fractions: dict[str, float]
+
+    @property
+    def by_site(self) -> Counter[str]:
+        """How many images each site has."""
+        return sum(map(Counter, self.sites.values()), Counter())
+
+    @property
+    def by_class(self) -> Counter[str]:
+        """How many images each `LABEL=VALUE` has, `unknown` among the values."""
+        found: Counter[str] = Counter()
+        for split in self.splits.values():
+            for label, values in split.labels.items():
+                found.update({f"{label}={value}": count for value, count in values.items()})
+        return found
 
     @property
     def own_patients(self) -> int:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from components.image_example_gen.decoding import formats
+from components.image_example_gen.decoding import formats, image_quality
 from components.image_example_gen.decoding.dicom import file as dicom
+from components.image_example_gen.decoding.image_quality import Quality
 from components.image_example_gen.decoding.perceptual_hash import perceptual_hash
 from components.image_example_gen.pixels import picture
 from components.image_example_gen.pixels.intensity import AUTO
@@ -82,6 +83,7 @@ class StoredImage:
     source_width: int
     corners: tuple[float, ...]
     """Mean and deviation of each corner before the image was shrunk, in the order of CORNERS."""
+    quality: Quality
     flags: tuple[str, ...] = ()
 
 
@@ -184,8 +186,9 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
     digest = hashlib.sha256(str(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels).data)
     image = Image.fromarray(pixels)
-    flags, corners = _flags(image), _corners(pixels)
+    measured, corners = image_quality.measure(image), _corners(pixels)
     source_height, source_width = pixels.shape[:2]
+    flags = (*_flags(image), *image_quality.flags(measured, source_width, source_height))
     longest = max(image.size)
     if stored_size and longest > stored_size:
         size = tuple(max(1, round(side * stored_size / longest)) for side in image.size)
@@ -211,6 +214,7 @@ def store(pixels: np.ndarray, stored_size: int, encoding: str, quality: int) -> 
         source_height=source_height,
         source_width=source_width,
         corners=corners,
+        quality=measured,
         flags=flags,
     )
 

@@ -22,6 +22,11 @@ SEVERAL_PICTURES = "several_pictures"
 CONSTANT = "constant"
 NEARLY_CONSTANT = "nearly_constant"
 FEW_LEVELS = "few_levels"
+BLURRED = "blurred"
+DARK = "dark"
+BLANK = "blank"
+LOW_INFORMATION = "low_information"
+ODD_ASPECT = "odd_aspect"
 
 AS_STORED = "as stored"
 

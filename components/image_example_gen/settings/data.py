@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.image_example_gen.settings import tables
 from components.image_example_gen.settings.intensity import ByRule, Intensity
+from schemas.documents.ingest import Pictures
 from trainer_modules.settings import Settings, refuse_incomplete
 
 SourceName = Literal[
@@ -27,6 +28,17 @@ SourceName = Literal[
     "camelyon17",
     "camelyon17_wilds",
 ]
+
+
+# Data sets that their authors published without conditions of use or access.
+_PUBLISHED = {
+    "synthetic",
+    "nih_cxr14",
+    "patch_camelyon",
+    "camelyon16",
+    "camelyon17",
+    "camelyon17_wilds",
+}
 
 
 class SplitSettings(Settings):
@@ -288,6 +300,11 @@ class DataSettings(SourceSettings):
     shard_megabytes: int = Field(
         100, ge=1, description="largest size of a file of records, estimated from some images"
     )
+    private: bool | None = Field(
+        None,
+        description="whether no image may appear in a report; empty: duplicates do, and the images "
+        "of the lowest quality only if every source is synthetic or published without conditions",
+    )
     id_mapping: bool = Field(
         False, description="write which pseudonym is whose, beside the key file only"
     )
@@ -324,6 +341,14 @@ class DataSettings(SourceSettings):
     def has_synthetic(self) -> bool:
         """Whether any image is synthetic."""
         return "synthetic" in (self.source, *(part.source for part in self.parts))
+
+    @property
+    def pictures(self) -> Pictures:
+        """Which images may appear in a report."""
+        if self.private is not None:
+            return "none" if self.private else "all"
+        sources = [part.source for part in self.parts] or [self.source]
+        return "all" if set(sources) <= _PUBLISHED else "pairs"
 
     def of_part(self, part: PartSettings) -> DataSettings:
         """The settings with which a part of a combination is read."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from components.image_example_gen.decoding.image_quality import Quality
 from components.image_example_gen.decoding.images import Picture, StoredImage
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.writing.tf_records import Value, serialize_example
@@ -13,6 +15,9 @@ from schemas import features
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_QUALITY = tuple(field.name for field in dataclasses.fields(Quality))
 
 
 def to_example(
@@ -65,7 +70,7 @@ def index_schema(labels: Sequence[str], subgroups: Sequence[str]) -> pa.Schema:
         + [("row", pa.int64())]
         + [(name, pa.int32()) for name in ("height", "width", "source_height", "source_width")]
         + [(name, pa.float32()) for name in ("mean", "std", "border_mean", "border_std")]
-        + [(name, pa.float32()) for name in features.CORNERS]
+        + [(name, pa.float32()) for name in (*features.CORNERS, *_QUALITY)]
         + [("range_low", pa.float64()), ("range_high", pa.float64()), ("inverted", pa.bool_())]
         + [(features.label(name), pa.float32()) for name in labels]
         + [(features.subgroup(name), pa.string()) for name in subgroups]
@@ -99,6 +104,7 @@ def to_index_row(
         "border_mean": stored.border_mean,
         "border_std": stored.border_std,
         **dict(zip(features.CORNERS, stored.corners, strict=True)),
+        **{name: getattr(stored.quality, name) for name in _QUALITY},
         "source_height": stored.source_height,
         "source_width": stored.source_width,
         "file_format": f"{shown.container} {'color' if shown.pixels.ndim == 3 else 'gray'}".strip(),

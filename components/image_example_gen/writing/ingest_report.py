@@ -14,6 +14,7 @@ from components.image_example_gen.settings import DataSettings
 from schemas import features
 from schemas.documents.ingest import (
     Flagged,
+    FlaggedBy,
     IngestReport,
     PatientsByClass,
     Quarantined,
@@ -41,6 +42,8 @@ class Summary:
     ranges: Counter[str] = dataclasses.field(default_factory=Counter)
     quarantined: list[Quarantined] = dataclasses.field(default_factory=list)
     flagged: list[Flagged] = dataclasses.field(default_factory=list)
+    flagged_sites: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
+    flagged_labels: Counter[tuple[str, int, float]] = dataclasses.field(default_factory=Counter)
     own_patients: Counter[str] = dataclasses.field(default_factory=Counter)
 
     def keep(self, planned: PlannedImage, split: str) -> None:
@@ -59,6 +62,10 @@ class Summary:
         """Counts the flags of an image that was kept."""
         self.flags[flag] += 1
         self.flagged.append(Flagged(row=planned.number, image_id=planned.image_id, flag=flag))
+        self.flagged_sites[flag, planned.site] += 1
+        for place, value in enumerate(planned.labels):
+            if value is not None:
+                self.flagged_labels[flag, place, value] += 1
 
     def reject(self, planned: PlannedImage, rejected: Rejected) -> None:
         """Counts an image that was quarantined."""
@@ -83,6 +90,8 @@ class Summary:
         self.ranges.update(other.ranges)
         self.quarantined = _first_listed(self.quarantined + other.quarantined)
         self.flagged = _first_of_each(self.flagged + other.flagged)
+        self.flagged_sites.update(other.flagged_sites)
+        self.flagged_labels.update(other.flagged_labels)
         return self
 
 
@@ -146,12 +155,26 @@ def build_report(
         reasons=dict(sorted(summary.reasons.items())),
         flags=dict(sorted(summary.flags.items())),
         flagged=summary.flagged,
+        flagged_by={flag: _flagged_by(summary, flag, task) for flag in sorted(summary.flags)},
+        pictures=data.pictures,
         ranges=dict(sorted(summary.ranges.items())),
         listing=dict(listing),
         splits=splits,
         sites=sites,
         patients=dict(by_class),
         fractions=dict(fractions),
+    )
+
+
+def _flagged_by(summary: Summary, flag: str, task: TaskSettings) -> FlaggedBy:
+    names = task.classes or ("0", "1")
+    return FlaggedBy(
+        sites={site: n for (f, site), n in sorted(summary.flagged_sites.items()) if f == flag},
+        classes={
+            f"{task.labels[place]}={names[int(value)]}": n
+            for (f, place, value), n in sorted(summary.flagged_labels.items())
+            if f == flag
+        },
     )
 
 

@@ -167,16 +167,19 @@ def read_content(sources: ReportInputs, versions: Mapping[str, str]) -> Content:
         ("pretraining", sources.pretrain_run),
         ("finetuning", sources.finetune_run),
     )
+    ingest = reader.document(IngestReport, sources.ingest_report)
     views = {
         stage: image_grid for stage, run in trained if (image_grid := reader.views(run)) is not None
     }
+    if ingest is not None and ingest.pictures == "none":
+        views = {}
     return Content(
         verdict=verdict,
         reasons=tuple(hide_data_paths(reason, settings) for reason in reasons),
         run_settings=settings,
         versions=versions,
         code_digest=sources.code_digest,
-        ingest=reader.document(IngestReport, sources.ingest_report),
+        ingest=ingest,
         data_gate=data_gate,
         upstream_ingest=reader.document(IngestReport, sources.upstream_ingest_report),
         upstream=reader.document(TrainingHistory, sources.upstream_run),

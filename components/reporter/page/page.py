@@ -96,6 +96,7 @@ def _variables(content: Content) -> dict[str, Any]:
         "patient_overlap": _patient_overlap(content),
         "quarantine": tables.quarantine(content),
         "flags": tables.flags(content),
+        "quality": tables.quality(content),
         "labels": tables.labels(content),
         "sites": tables.sites(content),
         "drift": tables.drift(content),

@@ -11,6 +11,7 @@ from components.reporter.page.wording import DOMAIN_TITLES, title
 from schemas import features
 from schemas.documents.data_gate import Distance
 from schemas.documents.gate import SUBGROUP_FLOOR, Metric, Rule
+from schemas.documents.ingest import QUALITY_FLAGS
 
 HEADLINE = (
     "auc",
@@ -44,6 +45,7 @@ MAX_SLICES = 60
 MAX_SITES = 40
 MAX_ROWS_NAMED = 12
 MAX_DISTANCES = 12
+MAX_QUALITY_GROUPS = 6
 AGAINST = {"domain_drift": "train", "previous_drift": "the last passed run"}
 
 
@@ -135,12 +137,44 @@ def quarantine(content: Content) -> list[NamedRows]:
     return _named_rows(content.ingest.reasons, listed)
 
 
+class QualityRow(NamedTuple):
+    """Images with a flag of quality; sites and classes with their number and fraction."""
+
+    flag: str
+    images: int
+    sites: list[tuple[str, int, float]]
+    classes: list[tuple[str, int, float]]
+
+
 def flags(content: Content) -> list[NamedRows]:
     """What was guessed of images that were kept, the most frequent first."""
     if content.ingest is None:
         return []
     listed = [(item.flag, item.row) for item in content.ingest.flagged]
     return _named_rows(content.ingest.flags, listed)
+
+
+def quality(content: Content) -> list[QualityRow]:
+    """Flags of image quality by site and class, the most frequent first."""
+    ingest = content.ingest
+    if ingest is None:
+        return []
+    found = [flag for flag in QUALITY_FLAGS if ingest.flags.get(flag)]
+    return [
+        QualityRow(
+            flag,
+            ingest.flags[flag],
+            _parts(ingest.flagged_by[flag].sites, ingest.by_site),
+            _parts(ingest.flagged_by[flag].classes, ingest.by_class),
+        )
+        for flag in sorted(found, key=lambda flag: -ingest.flags[flag])
+    ]
+
+
+def _parts(counts: Mapping[str, int], totals: Mapping[str, int]) -> list[tuple[str, int, float]]:
+    """The largest fractions: group, images with the flag, and of how many they are."""
+    parts = [(name, count, count / totals[name]) for name, count in counts.items()]
+    return sorted(parts, key=lambda part: -part[2])[:MAX_QUALITY_GROUPS]
 
 
 def _named_rows(counts: Mapping[str, int], listed: Sequence[tuple[str, int]]) -> list[NamedRows]:

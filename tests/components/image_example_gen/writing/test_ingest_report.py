@@ -89,6 +89,59 @@ def test_flags_and_ranges_by_hand():
     assert rows == {"constant": [149, 349], "range_guessed": list(range(100))}
 
 
+def test_flags_are_counted_by_site_and_class():
+    total = Summary()
+    for start, site in ((0, "north"), (10, "south")):
+        part = Summary()
+        for number in range(start, start + 10):
+            image = planned(number, float(number % 2), None if number % 5 else 1.0, site=site)
+            part.keep(image, "train")
+            if number % 3 == 0:
+                part.flag(image, "blurred")
+        total.merge(part)
+    task = TaskSettings(kind="multilabel", labels=("a", "b"))
+    report = build_report(total, Counter(), DataSettings(), task, {})
+    # Flagged are 0, 3, 6, 9 of the north and 12, 15, 18 of the south; 0 and 15 have a known b.
+    assert report.flagged_by["blurred"].sites == {"north": 4, "south": 3}
+    assert report.flagged_by["blurred"].classes == {"a=0": 4, "a=1": 3, "b=1": 2}
+    assert report.by_site == {"north": 10, "south": 10}
+    assert report.by_class == {
+        "a=0": 10,
+        "a=1": 10,
+        "a=unknown": 0,
+        "b=1": 4,
+        "b=0": 0,
+        "b=unknown": 16,
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "all"),  # synthetic
+        ({"source": "nih_cxr14", "root": "/d"}, "all"),
+        ({"source": "manifest", "root": "/d"}, "pairs"),
+        ({"source": "chexpert", "root": "/d"}, "pairs"),
+        ({"source": "manifest", "root": "/d", "private": False}, "all"),
+        ({"private": True}, "none"),
+        (
+            {
+                "source": "combined",
+                "parts": [
+                    {"role": "in_distribution", "source": "nih_cxr14", "root": "/d"},
+                    {"role": "shifted", "source": "manifest", "root": "/e"},
+                ],
+            },
+            "pairs",
+        ),
+    ],
+)
+def test_which_images_a_report_may_show(settings, expected):
+    data = DataSettings(**settings)
+    report = build_report(Summary(), Counter(), data, TaskSettings(labels=("a",)), {})
+    assert report.pictures == expected
+
+
 def test_only_the_first_thousand_quarantined_are_listed():
     total = Summary()
     for start in range(0, 1500, 100):
