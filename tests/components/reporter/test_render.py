@@ -14,10 +14,10 @@ from components.reporter.page.page import render_page
 from components.reporter.page.report_inputs import ReportInputs
 from components.reporter.render import render_report
 from schemas.documents.cards import ClassifierCard
-from schemas.documents.data_gate import DataGateReport
+from schemas.documents.data_gate import DataGateReport, FlaggedImage
 from schemas.documents.gate import GateVerdict
 from schemas.documents.history import TrainingHistory
-from schemas.documents.ingest import IngestReport
+from schemas.documents.ingest import FlaggedBy, IngestReport
 from schemas.documents.run import RunReport
 from schemas.documents.shift import (
     DomainAndLabel,
@@ -29,7 +29,7 @@ from schemas.documents.shift import (
     WorstSlices,
 )
 from schemas.errors import InputError
-from tests.components.reporter.conftest import ingest_report
+from tests.components.reporter.conftest import TINY_PNG, ingest_report
 from tests.made_documents import data_gate_report, gate_verdict, history, interval, run_settings
 from tests.made_documents import ingest_report as ingested
 
@@ -240,6 +240,30 @@ def test_patients_that_nobody_knows_are_not_called_disjoint(
     everything = card + page.text
     assert "share no patients" not in everything
     assert "no patient is in two splits" not in everything
+
+
+@pytest.mark.parametrize("pictures", ["all", "pairs", "none"])
+def test_images_that_show_little(run: dict, tmp_path: Path, pictures: str) -> None:
+    by = {"blurred": FlaggedBy(sites={HOSTILE: 7}, classes={"opacity=1": 7})}
+    ingested = ingest_report().model_copy(
+        update={"flags": {"blurred": 7}, "flagged_by": by, "pictures": pictures}
+    )
+    ingested.write(tmp_path / "ingest")
+    worst = [FlaggedImage(flag="blurred", split="test", row=41, image="5e" * 16)]
+    shown = {"worst": worst, "thumbnails": {"5e" * 16: TINY_PNG}} if pictures == "all" else {}
+    data_gate_report([], **shown).write(tmp_path / "gate")
+    parts = run | {"ingest_report": tmp_path / "ingest", "data_gate_report": tmp_path / "gate"}
+    render_report(tmp_path / "report", ReportInputs(**parts))
+    html, page = read(tmp_path / "report")
+    # 7 of 140 images of the site, and of the 120 with the class.
+    rows = [[" ".join(cell.split()) for cell in row] for row in page.rows]
+    assert ["Blurred", "7", f"{HOSTILE} 7 (5.0 %)", "opacity=1 7 (5.8 %)"] in rows
+    assert HOSTILE not in html
+    images = html.count("data:image/png;base64,")
+    # A grid of augmented views, and the worst image.
+    assert images == {"all": 2, "pairs": 1, "none": 0}[pictures]
+    assert ("test, row 41" in page.text) is (pictures == "all")
+    assert ("data.private=false shows the worst ones" in page.text) is (pictures != "all")
 
 
 def test_synthetic_data_is_called_so(run: dict, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from components.reporter.page.content import Content
 from components.reporter.page.tfma_slices import SliceMetric
 from schemas.documents.data_gate import Drift
 from schemas.documents.gate import Rule
-from schemas.documents.ingest import Flagged
+from schemas.documents.ingest import Flagged, FlaggedBy
 from tests.made_documents import data_gate_report, gate_verdict, ingest_report, interval
 
 
@@ -128,6 +128,26 @@ def test_labels_and_sites_are_counted_by_split() -> None:
         [("b", [0, 5, 0, 0, 0]), ("a", [0, 0, 0, 2, 0]), ("c", [0, 0, 0, 0, 1])],
         0,
     )
+
+
+def test_quality_by_site_and_class_as_fractions() -> None:
+    report = ingest_report(
+        {"train": [0.0] * 30 + [1.0] * 10, "test": [0.0] * 20},
+        sites={"train": "north", "test": "south"},
+    )
+    by = {
+        "blurred": FlaggedBy(sites={"north": 10, "south": 10}, classes={"opacity=1": 5}),
+        "blank": FlaggedBy(sites={"north": 1}, classes={}),
+        "range_guessed": FlaggedBy(sites={"north": 40}, classes={}),
+    }
+    flags = {"blank": 1, "blurred": 20, "range_guessed": 40}
+    report = report.model_copy(update={"flags": flags, "flagged_by": by})
+    blurred, blank = tables.quality(content(ingest=report))
+    assert (blurred.flag, blurred.images) == ("blurred", 20)
+    assert blurred.sites == [("south", 10, 0.5), ("north", 10, 0.25)]
+    assert blurred.classes == [("opacity=1", 5, 0.5)]
+    assert (blank.flag, blank.sites) == ("blank", [("north", 1, 0.025)])
+    assert tables.quality(content()) == []
 
 
 def test_drift_sets_domains_side_by_side() -> None:
