@@ -45,6 +45,7 @@ def to_data_gate(tmp_path) -> Callable[[dict[str, Any]], tuple[dict, dict, Path]
             "data.subgroups": [],
             "data.subgroup_bins": {},
             "data_gate.min_per_class": 0,
+            "data_gate.gate_requirements": "report",
             "task.kind": "binary",
             **settings,
         }
