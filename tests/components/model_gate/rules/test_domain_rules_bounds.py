@@ -442,3 +442,34 @@ def test_outcomes_hold_the_numbers_that_decided():
     assert (floor.value, floor.lower, floor.upper) == (0.5, 0.25, 0.625)
     for text in ("0.250", "0.5625", "0.500", "0.625", "50 patients", "80 images"):
         assert text in floor.message
+
+
+@pytest.mark.parametrize(("value", "nearer"), [(0.02, 0.75), (-0.0625, 0.75), (-0.07, -0.875)])
+def test_of_a_range_the_nearer_bound_is_told(value, nearer):
+    # In the middle of -0.875 to 0.75 lies -0.0625.
+    planted = with_metric(
+        "in_distribution", "calibration_intercept", Interval(value, -1, 1, 50, 80)
+    )
+    (rule,) = (
+        one
+        for one in domain_rules.judge(planted, SETTINGS).rules
+        if (one.name, one.slice) == ("calibration intercept range", "in_distribution")
+    )
+    assert rule.threshold == nearer
+    assert rule.status == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("required", "blessed", "status", "message"),
+    [
+        (False, False, "not_required", "TFMA's thresholds are not required"),
+        (True, None, "not_enough_data", "TFMA gave no verdict"),
+        (True, True, "pass", "TFMA's thresholds passed"),
+        (True, False, "fail", "TFMA's thresholds did not pass (see the Evaluator's output)"),
+    ],
+)
+def test_tfmas_own_verdict(required, blessed, status, message):
+    settings = SETTINGS.model_copy(update={"require_evaluator": required})
+    rules = domain_rules.judge(replaced(evaluator_blessed=blessed), settings).rules
+    (rule,) = (one for one in rules if one.name == "tfma thresholds")
+    assert (rule.status, rule.message) == (status, message)
