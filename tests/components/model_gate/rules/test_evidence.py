@@ -11,6 +11,9 @@ from components.model_gate.rules import groups
 from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA
 from components.model_gate.rules.settings import GateSettings, SliceRule, SubgroupRules
+from components.statistics import clustered_metrics
+from components.statistics.clustered_metrics import Precision
+from components.statistics.judged_rows import JudgedRows
 from schemas.documents.gate import Serving
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
@@ -73,6 +76,22 @@ def test_confidence_is_that_of_the_settings(table, found):
         assert one.value == pytest.approx(other.value)
         assert one.lower <= other.lower < other.upper <= one.upper
         assert one.upper - one.lower > other.upper - other.lower
+
+
+def test_draws_are_as_many_as_the_settings_say(table, found):
+    def expected(part, draws):
+        records = JudgedRows.of_task(part, TASK)
+        one = clustered_metrics.intervals(records, Precision(0.9, draws))["calibration_error"]
+        return one.lower, one.upper
+
+    pairs = [(of(table, domain), found.metrics[domain]) for domain in DOMAINS]
+    pairs += [
+        (of(table, one.domain, **{one.column: one.value}), one.metrics) for one in found.groups
+    ]
+    for part, metrics in pairs:
+        one = metrics["calibration_error"]
+        assert (one.lower, one.upper) == pytest.approx(expected(part, 200))
+        assert (one.lower, one.upper) != pytest.approx(expected(part, 2000))
 
 
 def test_groups_are_the_values_of_each_column_within_each_domain(table, found):
