@@ -252,13 +252,3 @@ def test_large_groups_have_their_auc_alone_unless_a_rule_names_them(
         named = (one.domain, one.value) == ("shifted", "b")
         assert ("brier" in one.metrics) == (all_of_them or named)
         assert {"auc", "auc_by_patient"} <= set(one.metrics)
-
-
-def test_groups_of_fewer_than_five_patients_are_pooled():
-    patients = [f"p{n}" for n in range(5)] * 2 + ["q1", "q2", "q3", "q4", "q4", "r1"]
-    values = ["five"] * 10 + ["four"] * 5 + ["one"]
-    table = pd.DataFrame({"patient_id": patients, "site": values, "other": values})
-    pooled = groups.without_small_groups(table, "site")
-    assert pooled["site"].tolist() == ["five"] * 10 + ["(fewer than 5 patients)"] * 6
-    assert pooled["other"].tolist() == values
-    assert table["site"].tolist() == values

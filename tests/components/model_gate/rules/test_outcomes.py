@@ -46,6 +46,32 @@ def test_why_a_metric_cannot_be_judged(metric, found, reason, absent):
     assert lack(metrics, metric, LEAST) == Lack(reason, absent)
 
 
+@pytest.mark.parametrize(
+    ("found", "reason", "absent"),
+    [
+        (interval(patients=4), "fewer than 5 patients, the required number is 20", False),
+        (interval(patients=5), "5 patients are fewer than the required 20", False),
+        (
+            interval(positive=4),
+            "fewer than 5 patients with positive images, the required number is 10",
+            False,
+        ),
+        (
+            interval(negative=5),
+            "5 patients with negative images are fewer than the required 10",
+            False,
+        ),
+        (
+            interval(negative=0),
+            "fewer than 5 patients with negative images, the required number is 10",
+            True,
+        ),
+    ],
+)
+def test_of_a_group_fewer_than_five_patients_are_not_counted(found, reason, absent):
+    assert lack({"auc": found}, "auc", LEAST, group=True) == Lack(reason, absent)
+
+
 @pytest.mark.parametrize("metric", ["auc", "calibration_slope"])
 def test_what_can_be_judged_lacks_nothing(metric):
     assert lack({metric: interval(), "brier": interval(lower=NAN)}, metric, LEAST) is None
