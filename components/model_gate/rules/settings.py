@@ -181,7 +181,12 @@ class GateSettings(Settings):
         2000, ge=200, description="draws for the interval of the calibration error"
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
-    serving_examples: int = Field(16, ge=1, description="images of the load-and-call check")
+    serving_examples: int = Field(
+        16,
+        ge=1,
+        description="original files of each format in the load-and-call check; number of stored "
+        "images where the data set has no files",
+    )
     serving_max_ms: float | None = Field(
         None, gt=0, description="ceiling of the median time of a call with one image"
     )

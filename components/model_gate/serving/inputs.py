@@ -93,14 +93,14 @@ def serving(
         files: Records of the judged splits.
         table: Judged predictions.
         task: What is predicted.
-        settings: Number of images, tolerance.
+        settings: Number of images or of files of each format, tolerance.
         report_dir: The ingest report, from which original files are found; without them, or if
             it is empty, stored images of each domain are tried.
     """
-    originals = original_files(model_dir, report_dir, task) if report_dir else Originals()
+    number = settings.serving_examples
+    originals = original_files(model_dir, report_dir, task, number) if report_dir else Originals()
     images = originals.requests or {
-        name: Request(image)
-        for name, image in _some_images(files, settings.serving_examples).items()
+        name: Request(image) for name, image in _some_images(files, number).items()
     }
     judged = table.drop_duplicates(features.IMAGE_ID).set_index(features.IMAGE_ID)
     if unknown := [image for image in images if image not in judged.index]:

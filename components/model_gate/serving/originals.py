@@ -24,7 +24,6 @@ from schemas.documents.ingest import IngestReport
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
-PER_FORMAT = 16
 # Files whose first bytes are looked at, evenly among all; formats beyond them may be missed.
 _LOOKED_AT = 5000
 _HEAD = 4096
@@ -42,7 +41,7 @@ class Originals:
 
 
 def original_files(
-    model_dir: str, report_dir: str, task: TaskSettings, per_format: int = PER_FORMAT
+    model_dir: str, report_dir: str, task: TaskSettings, per_format: int
 ) -> Originals:
     """Some test and shifted images of each format, as files and as ingestion stores them.
 

@@ -88,7 +88,7 @@ def test_files_that_are_gone_or_others_now_are_told_and_not_tried(ingested):
     (data / "10.png").unlink()
     (data / "11.jpg").write_bytes(content(16))
     (data / "12.exif.jpg").write_bytes(b"damaged")
-    found = original_files(model, report, TASK)
+    found = original_files(model, report, TASK, 16)
     assert found.note == " (files gone: 1, changed since ingestion: 2)"
     assert len(found.requests) == 20 - 3
 
@@ -96,11 +96,11 @@ def test_files_that_are_gone_or_others_now_are_told_and_not_tried(ingested):
 def test_no_data_here_and_cards_of_earlier_versions(ingested, tmp_path):
     data, report, model = ingested
     data.rename(tmp_path / "elsewhere")
-    found = original_files(model, report, TASK)
+    found = original_files(model, report, TASK, 16)
     assert not found.requests
     assert "the original files can't be read: " in found.note
     classifier_card(["edema"]).write(model)
-    found = original_files(model, report, TASK)
+    found = original_files(model, report, TASK, 16)
     assert (found.requests, "does not say how files are read" in found.note) == ({}, True)
 
 
@@ -109,7 +109,7 @@ def test_data_sets_without_files(ingested):
     synthetic = ingestion_of(DataSettings())
     classifier_card(["edema"]).model_copy(update={"ingestion": synthetic}).write(model)
     ingest_report({"test": [1.0]}, source="synthetic").write(report)
-    found = original_files(model, report, TaskSettings(labels=("opacity",)))
+    found = original_files(model, report, TaskSettings(labels=("opacity",)), 16)
     assert (found.requests, found.note) == ({}, "")
 
 
