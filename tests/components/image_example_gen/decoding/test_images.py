@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.image_example_gen.decoding.images import Rejected, decode_file, read_bytes, store
+from components.image_example_gen.decoding.images import (
+    Rejected,
+    decode_file,
+    format_of,
+    read_bytes,
+    store,
+)
+from tests.components.image_example_gen.decoding.dicom.made_dicom import file_of, make, ramp
 
 LIMIT = 1_000_000
 RNG = np.random.default_rng(0)
@@ -250,3 +257,34 @@ def test_jpeg_encoding_is_close():
     decoded = np.asarray(Image.open(io.BytesIO(stored.encoded)))
     assert decoded.ndim == 2
     assert np.abs(decoded.astype(int) - smooth).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("PNG", "PNG"),
+        ("JPEG", "JPEG"),
+        ("TIFF", "TIFF"),
+        ("BMP", "BMP"),
+        ("GIF", "GIF"),
+        ("WEBP", "WebP"),
+        ("PPM", "PNM"),
+        ("JPEG2000", "JPEG 2000"),
+    ],
+)
+def test_formats_by_the_first_bytes_as_pillow_writes_them(kind, name):
+    assert format_of(saved(Image.fromarray(GRAY), kind)[:132]) == name
+
+
+def test_dicom_and_what_is_no_image():
+    dicom = file_of(make(ramp(np.uint8, 0, 255))).getvalue()
+    assert format_of(dicom[:132]) == "DICOM"
+    assert format_of(b"II" + bytes(126) + b"DICM") == "DICOM"
+    for other in (b"", b"hello", bytes(132), b"<svg"):
+        assert format_of(other) == ""
+
+
+def test_a_picture_tells_what_it_was_read_from():
+    dicom = file_of(make(ramp(np.uint8, 0, 255))).getvalue()
+    assert read_bytes(dicom, LIMIT).container == "DICOM"
+    assert read_bytes(saved(Image.fromarray(GRAY), "PNG"), LIMIT).container == "PNG"

@@ -7,7 +7,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from components.image_example_gen.decoding.dicom.objects import examine
+from components.image_example_gen.decoding.dicom.objects import Found, examine
 from tests.components.image_example_gen.decoding.dicom.made_dicom import (
     file_of,
     make,
@@ -130,3 +130,19 @@ def test_frames_are_those_that_are_there(tmp_path, stated, frames):
     del made.NumberOfFrames
     made.add_new("NumberOfFrames", "LO", str(stated))
     assert examine(_written(tmp_path / "I0001", made), NAMES).frames == frames
+
+
+@pytest.mark.parametrize(
+    ("frames", "which", "chosen"),
+    [
+        (5, "all", [0, 1, 2, 3, 4]),
+        (5, "first", [0]),
+        (5, "middle", [2]),
+        (4, "middle", [2]),
+        (1, "all", [0]),
+        (1, "middle", [0]),
+        (0, "all", [0]),  # a header that is wrong: decoding will tell
+    ],
+)
+def test_the_frames_that_a_setting_selects(frames, which, chosen):
+    assert list(Found("", frames=frames).chosen_frames(which)) == chosen
