@@ -9,8 +9,8 @@ from typing import Any
 
 from components.data_gate import artifacts, pictures
 from components.data_gate.checks import outcomes
-from components.data_gate.checks.distances import drift
 from components.data_gate.checks.distributions import Described, describe
+from components.data_gate.checks.domain_shift import domain_shift
 from components.data_gate.checks.feature_drift import (
     feature_distances,
     image_distances,
@@ -149,7 +149,7 @@ class Judge:
             "previous_drift": self._previous_distances if "previous_drift" in looked else None,
         }
         return {
-            "drift": drift(self._index, self._task) if "domain_drift" in looked else [],
+            "drift": domain_shift(self._index, self._task) if "domain_drift" in looked else [],
             "distances": {name: measured or [] for name, measured in distances.items()},
             "shortcuts": self._shortcuts if "shortcuts" in looked else [],
             "pairs": pairs,

@@ -46,14 +46,14 @@ class RunConsole:
     def stop(self) -> None:
         self._status.stop()
 
-    def node(self, name: str, state: str, seconds: float, figure: str) -> None:
+    def node(self, name: str, state: str, seconds: float, summary: str) -> None:
         """Prints the line of a node that has ended."""
         self.stop()
         mark, style = _MARKS[state]
         text = Text(f"{name:<18} ")
         text.append(f"{mark:<7}", style=style)
         text.append(f"{seconds:6.1f} s  ")
-        text.append(figure)
+        text.append(summary)
         self._console.print(text)
 
 

@@ -15,14 +15,14 @@ from schemas.documents.ingest import IngestReport
 from schemas.documents.study import CellResult, StudyMetrics
 
 
-def headline(node: str, outputs: Mapping[str, Any]) -> str:
+def summarize(node: str, outputs: Mapping[str, Any]) -> str:
     """One short phrase about a node's outputs, which may be empty.
 
     Args:
       node: The node's name.
       outputs: Its output artifacts by key.
     """
-    describe = _HEADLINES.get(node.partition("-")[0])
+    describe = _SUMMARIES.get(node.partition("-")[0])
     if describe is None:
         return ""
     try:
@@ -128,7 +128,7 @@ def _study(outputs: Mapping[str, Any]) -> str:
     return f"{points.count('judged')} of {len(points)} points judged"
 
 
-_HEADLINES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+_SUMMARIES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "ImageExampleGen": _ingest,
     "DataGate": _data_gate,
     "UpstreamExampleGen": _ingest,

@@ -19,7 +19,7 @@ from pipeline.config.config import RunConfig, dump_config
 from pipeline.config.curated_schema import read_schema
 from pipeline.graph import beam_options
 from pipeline.local.console import RunConsole, captured_output
-from pipeline.local.node_summaries import headline
+from pipeline.local.node_summaries import summarize
 from pipeline.local.run_folder import RunFolder, require_writable
 from schemas import features
 from schemas.documents.data_gate import DataGateReport, DataGateStopped
@@ -203,8 +203,8 @@ def _execute(
     def ended(result: NodeResult) -> None:
         run.nodes.append(result)
         if result.state != "skipped":
-            figure = headline(result.name, result.outputs)
-            console.node(result.name, result.state, result.seconds, figure)
+            summary = summarize(result.name, result.outputs)
+            console.node(result.name, result.state, result.seconds, summary)
 
     run_nodes(
         pipeline, started=console.start, ended=ended, from_nodes=from_nodes, to_nodes=to_nodes

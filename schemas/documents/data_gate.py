@@ -31,7 +31,7 @@ class Check(Part):
         return not self.passed and self.action == "stop"
 
 
-class Drift(Part):
+class DomainShift(Part):
     """A statistic of a feature in one domain, or a distance between both."""
 
     feature: str
@@ -99,7 +99,7 @@ class DataGateReport(Document):
     version: Literal[1] = 1
     passed: bool
     checks: tuple[Check, ...]
-    drift: tuple[Drift, ...]
+    drift: tuple[DomainShift, ...]
     distances: dict[Literal["domain_drift", "previous_drift"], tuple[Distance, ...]]
     shortcuts: tuple[Shortcut, ...]
     pairs: tuple[AlikePair, ...]

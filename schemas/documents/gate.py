@@ -9,6 +9,23 @@ from schemas.features import Domain
 
 # The rule that each site and subgroup has; the page counts those that passed.
 SUBGROUP_FLOOR = "subgroup floor"
+# In the order of the report; each target of several has its own, METRIC/TARGET.
+METRICS = (
+    "auc",
+    "auc_by_patient",
+    "sensitivity",
+    "sensitivity_by_patient",
+    "specificity",
+    "specificity_by_patient",
+    "ppv",
+    "npv",
+    "balanced_accuracy",
+    "accuracy",
+    "brier",
+    "calibration_error",
+    "calibration_slope",
+    "calibration_intercept",
+)
 
 
 class Bounds(Part):

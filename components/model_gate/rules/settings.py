@@ -7,24 +7,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from schemas import features
+from schemas.documents.gate import METRICS
 from trainer_modules.settings import Settings
 
-METRICS = (
-    "auc",
-    "auc_by_patient",
-    "sensitivity",
-    "sensitivity_by_patient",
-    "specificity",
-    "specificity_by_patient",
-    "ppv",
-    "npv",
-    "balanced_accuracy",
-    "accuracy",
-    "brier",
-    "calibration_slope",
-    "calibration_intercept",
-    "calibration_error",
-)
 Unclear = Literal["refuse", "warn"]
 Range = tuple[float, float]
 

@@ -17,7 +17,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from components.reporter.page import charts, reliability, tables, wording
+from components.reporter.page import charts, reliability, table_rows, wording
 from components.reporter.page.content import Content
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -90,19 +90,19 @@ def _variables(content: Content) -> dict[str, Any]:
         "domains": wording.DOMAIN_TITLES,
         "statuses": wording.STATUS_WORDS,
         "targets": targets_of(content),
-        "headline": tables.headline(content),
-        "rules": tables.rules(content),
-        "slices": tables.slices(content),
+        "results": table_rows.results(content),
+        "rules": table_rows.rules(content),
+        "slices": table_rows.slices(content),
         "patient_overlap": _patient_overlap(content),
-        "quarantine": tables.quarantine(content),
-        "flags": tables.flags(content),
-        "quality": tables.quality(content),
-        "labels": tables.labels(content),
-        "sites": tables.sites(content),
-        "drift": tables.drift(content),
-        "distances": tables.distances(content),
+        "quarantine": table_rows.quarantine(content),
+        "flags": table_rows.flags(content),
+        "quality": table_rows.quality(content),
+        "labels": table_rows.labels(content),
+        "sites": table_rows.sites(content),
+        "domain_shift": table_rows.domain_shift(content),
+        "distances": table_rows.distances(content),
         "thumbnails": _thumbnails(content),
-        "training": tables.training(content),
+        "training": table_rows.training(content),
         "calibration": reliability.rows(content.predictions, targets_of(content)),
         "config": shown_config(content.run_settings),
     }

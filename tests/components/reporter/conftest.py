@@ -15,7 +15,7 @@ from components.model_gate.rules.groups import Group
 from components.model_gate.rules.outcomes import result
 from components.reporter.page.tfma_slices import SliceMetric
 from components.statistics.intervals import Interval
-from schemas.documents.data_gate import DataGateReport, Distance, Drift, Shortcut
+from schemas.documents.data_gate import DataGateReport, Distance, DomainShift, Shortcut
 from schemas.documents.gate import GateVerdict, Serving
 from schemas.documents.ingest import IngestReport
 from tests import made_documents
@@ -140,7 +140,7 @@ def data_gate_report() -> DataGateReport:
         },
         shortcuts=[Shortcut(target="site", figures="image size", auc=0.913, images=900)],
         drift=[
-            Drift(feature="image/mean", statistic=statistic, value=value)
+            DomainShift(feature="image/mean", statistic=statistic, value=value)
             for statistic, value in (
                 ("mean in_distribution", 0.402),
                 ("mean shifted", 0.598),

@@ -159,7 +159,7 @@ RERUN = {
     "components/image_example_gen/decoding/polygons.py": READS,
     "components/image_example_gen/decoding/perceptual_hash.py": READS | {"DataGate"},
     "components/image_example_gen/writing/contract.py": {"DataGate"},
-    "components/data_gate/checks/distances.py": {"DataGate"},
+    "components/data_gate/checks/domain_shift.py": {"DataGate"},
     "components/example_validator/executor.py": {"ExampleValidator"},
     "trainer_modules/contrastive/ntxent.py": {"Pretrainer"},
     "trainer_modules/probes/neighbors.py": {"Pretrainer"},

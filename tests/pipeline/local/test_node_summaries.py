@@ -1,4 +1,4 @@
-"""The figure that each node's line shows."""
+"""The result that each node's line shows."""
 
 import json
 import types
@@ -7,14 +7,14 @@ import pytest
 
 from components.data_gate.checks import outcomes
 from components.data_gate.checks.findings import NearDuplicates
-from pipeline.local.node_summaries import headline
+from pipeline.local.node_summaries import summarize
 from schemas.documents.document import Document
 from schemas.documents.study import Cell, CellResult, Curve, Point, StudyMetrics
 from tests.made_documents import data_gate_report, gate_verdict, history, ingest_report, interval
 
 
 class Artifact(types.SimpleNamespace):
-    """As much of a TFX artifact as a headline reads."""
+    """As much of a TFX artifact as a summary reads."""
 
     def get_int_custom_property(self, name):
         return getattr(self, name)
@@ -169,16 +169,16 @@ SEARCHED = [
     ],
 )
 def test_figure_of_a_report(tmp_path, node, key, file, content, expected):
-    assert headline(node, {key: written(tmp_path, file, content)}) == expected
+    assert summarize(node, {key: written(tmp_path, file, content)}) == expected
 
 
 def test_figures_of_properties():
-    assert headline("Evaluator", {"blessing": Artifact(blessed=1)}) == "TFMA thresholds passed"
-    assert headline("Pusher", {"pushed_model": Artifact(pushed=0)}) == "not pushed"
+    assert summarize("Evaluator", {"blessing": Artifact(blessed=1)}) == "TFMA thresholds passed"
+    assert summarize("Pusher", {"pushed_model": Artifact(pushed=0)}) == "not pushed"
     pushed = Artifact(pushed=1, pushed_version="17")
-    assert headline("EncoderPusher", {"pushed_model": pushed}) == "version 17"
+    assert summarize("EncoderPusher", {"pushed_model": pushed}) == "version 17"
 
 
 def test_a_missing_report_is_no_failure(tmp_path):
-    assert headline("DataGate", {"data_gate_report": Artifact(uri=str(tmp_path))}) == ""
-    assert headline("StatisticsGen", {}) == ""
+    assert summarize("DataGate", {"data_gate_report": Artifact(uri=str(tmp_path))}) == ""
+    assert summarize("StatisticsGen", {}) == ""

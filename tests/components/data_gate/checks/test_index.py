@@ -1,4 +1,4 @@
-"""What is read from ingestion's index: shared values, ids, drift."""
+"""What is read from ingestion's index: shared values, ids, shift of the domain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
-from components.data_gate.checks.distances import drift
+from components.data_gate.checks.domain_shift import domain_shift
 from components.data_gate.checks.index import Index
 from components.image_example_gen.writing.examples import index_schema
 from trainer_modules.settings import TaskSettings
@@ -153,10 +153,10 @@ def two_domains(tmp_path_factory):
     return near, far, index_of(tmp_path_factory.mktemp("index"), rows)
 
 
-def test_drift_agrees_with_numpy_and_scipy(two_domains):
+def test_domain_shift_agrees_with_numpy_and_scipy(two_domains):
     near, far, index = two_domains
     near = np.append(near, [0.5] * 9)  # the unlabeled images count for brightness
-    entries = {(e.feature, e.statistic): e.value for e in drift(index, TASK)}
+    entries = {(e.feature, e.statistic): e.value for e in domain_shift(index, TASK)}
     assert np.isclose(entries["image/mean", "mean in_distribution"], near.mean(), atol=1e-6)
     assert np.isclose(entries["image/mean", "mean shifted"], far.mean(), atol=1e-6)
     pooled = np.sqrt((near.var() + far.var()) / 2)
@@ -170,15 +170,17 @@ def test_drift_agrees_with_numpy_and_scipy(two_domains):
     assert ("image/height", "standardized difference") not in entries  # nothing varies
 
 
-def test_no_shifted_data_no_drift(tmp_path):
-    assert drift(index_of(tmp_path, [row(1, "train", "p", "x")], files=1), TASK) == []
+def test_no_shifted_data_no_domain_shift(tmp_path):
+    assert domain_shift(index_of(tmp_path, [row(1, "train", "p", "x")], files=1), TASK) == []
 
 
 def test_multiclass_prevalence_is_by_class(tmp_path):
     task = TaskSettings(kind="multiclass", labels=("a",), classes=("x", "y", "z"))
     rows = [row(n, "train", f"p{n}", f"x{n}", **{"label/a": float(n % 2)}) for n in range(8)]
     rows += [row(n, "shifted", f"p{n}", f"x{n}", **{"label/a": 2.0}) for n in range(8, 12)]
-    entries = {(e.feature, e.statistic): e.value for e in drift(index_of(tmp_path, rows), task)}
+    entries = {
+        (e.feature, e.statistic): e.value for e in domain_shift(index_of(tmp_path, rows), task)
+    }
     assert entries["label/a=x", "prevalence in_distribution"] == 0.5
     assert entries["label/a=z", "prevalence shifted"] == 1.0
     assert entries["label/a=z", "prevalence difference"] == 1.0

@@ -10,7 +10,13 @@ import pytest
 from components.data_gate.checks import outcomes
 from components.data_gate.checks.findings import Anomaly, Shared
 from components.data_gate.checks.outcomes import NEW_COLUMN
-from schemas.documents.data_gate import DataGateReport, DataGateStopped, Distance, Drift, Shortcut
+from schemas.documents.data_gate import (
+    DataGateReport,
+    DataGateStopped,
+    Distance,
+    DomainShift,
+    Shortcut,
+)
 from tests.made_documents import data_gate_report
 
 TASK_FEATURES = {"label/a", "label/a/weight", "subgroup/sex"}
@@ -234,7 +240,7 @@ def test_report_is_json_and_names_every_check(tmp_path):
         outcomes.patient_overlap([Shared("x", {"train": 1, "test": 1}, (1, 2))], "stop"),
         outcomes.duplicates([], "stop"),
     ]
-    drift = Drift(feature="f", statistic="mean shifted", value=0.5)
+    drift = DomainShift(feature="f", statistic="mean shifted", value=0.5)
     written = data_gate_report(found, drift=[drift])
     report = json.loads(written.write(tmp_path).read_text())
     assert DataGateReport.read(tmp_path) == written

@@ -10,25 +10,9 @@ from components.reporter.page.tfma_slices import SliceMetric
 from components.reporter.page.wording import DOMAIN_TITLES, title
 from schemas import features
 from schemas.documents.data_gate import Distance
-from schemas.documents.gate import SUBGROUP_FLOOR, Metric, Rule
+from schemas.documents.gate import METRICS, SUBGROUP_FLOOR, Metric, Rule
 from schemas.documents.ingest import QUALITY_FLAGS
 
-HEADLINE = (
-    "auc",
-    "auc_by_patient",
-    "sensitivity",
-    "sensitivity_by_patient",
-    "specificity",
-    "specificity_by_patient",
-    "ppv",
-    "npv",
-    "balanced_accuracy",
-    "accuracy",
-    "brier",
-    "calibration_error",
-    "calibration_slope",
-    "calibration_intercept",
-)
 # TFMA's metrics on the page, in this order; the others are in the Evaluator's artifact.
 SLICE_METRICS = (
     "auc",
@@ -49,7 +33,7 @@ MAX_QUALITY_GROUPS = 6
 AGAINST = {"domain_drift": "train", "previous_drift": "the last passed run"}
 
 
-class HeadlineRow(NamedTuple):
+class ResultRow(NamedTuple):
     """A metric (of one target, or the mean of all) in each domain."""
 
     name: str
@@ -57,17 +41,17 @@ class HeadlineRow(NamedTuple):
     by_domain: Mapping[features.Domain, Metric | None]
 
 
-def headline(content: Content) -> list[HeadlineRow]:
+def results(content: Content) -> list[ResultRow]:
     """Each mean metric, followed by the same metric by target."""
     metrics = content.gate.metrics if content.gate else {}
     names = list(dict.fromkeys(name for by_name in metrics.values() for name in by_name))
-    order = {name: place for place, name in enumerate(HEADLINE)}
+    order = {name: place for place, name in enumerate(METRICS)}
     names.sort(key=lambda name: (order.get(name.partition("/")[0], len(order)), "/" in name))
     rows = []
     for name in names:
         base, _, target = name.partition("/")
         by_domain = {domain: metrics.get(domain, {}).get(name) for domain in DOMAIN_TITLES}
-        rows.append(HeadlineRow(title(base), target, by_domain))
+        rows.append(ResultRow(title(base), target, by_domain))
     return rows
 
 
@@ -224,7 +208,7 @@ def sites(content: Content) -> Sites:
     return Sites(rows, max(0, len(names) - MAX_SITES))
 
 
-class DriftRow(NamedTuple):
+class ShiftRow(NamedTuple):
     """A quantity in both domains, and the distance between them."""
 
     feature: str
@@ -233,14 +217,14 @@ class DriftRow(NamedTuple):
     distances: list[tuple[str, float | None]]
 
 
-def drift(content: Content) -> list[DriftRow]:
+def domain_shift(content: Content) -> list[ShiftRow]:
     """Groups the data gate's statistics by feature.
 
     A statistic named `QUANTITY DOMAIN` is that quantity in that domain; any other is a distance.
     """
-    rows: dict[str, DriftRow] = {}
+    rows: dict[str, ShiftRow] = {}
     for item in content.data_gate.drift if content.data_gate else ():
-        row = rows.setdefault(item.feature, DriftRow(item.feature, "", {}, []))
+        row = rows.setdefault(item.feature, ShiftRow(item.feature, "", {}, []))
         quantity, _, domain = item.statistic.rpartition(" ")
         if quantity and domain in DOMAIN_TITLES:
             row.by_domain[domain] = item.value

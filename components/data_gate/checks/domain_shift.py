@@ -11,7 +11,7 @@ import pyarrow as pa
 from components.data_gate.checks import distributions
 from components.data_gate.checks.index import Index
 from schemas import features
-from schemas.documents.data_gate import Drift
+from schemas.documents.data_gate import DomainShift
 from trainer_modules.settings import TaskSettings
 
 # What the table shows: a column of the index, and its statistic.
@@ -58,7 +58,7 @@ class _Column:
         return max(0.0, self.squares / self.count - self.mean**2)
 
 
-def drift(index: Index, task: TaskSettings) -> list[Drift]:
+def domain_shift(index: Index, task: TaskSettings) -> list[DomainShift]:
     """Compares image statistics and label prevalence of the two domains.
 
     Returns:
@@ -96,7 +96,7 @@ def _values(batch: pa.RecordBatch, name: str) -> np.ndarray:
     return batch.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
 
 
-def _compare(name: str, near: _Column, far: _Column) -> list[Drift]:
+def _compare(name: str, near: _Column, far: _Column) -> list[DomainShift]:
     measured = distributions.distances(_SHOWN[name], near.histogram, far.histogram)
     if measured is None:
         return []
@@ -108,7 +108,8 @@ def _compare(name: str, near: _Column, far: _Column) -> list[Drift]:
     if "height" not in name and "width" not in name:
         statistics["kolmogorov-smirnov"] = measured.kolmogorov_smirnov
     return [
-        Drift(feature=_SHOWN[name], statistic=key, value=value) for key, value in statistics.items()
+        DomainShift(feature=_SHOWN[name], statistic=key, value=value)
+        for key, value in statistics.items()
     ]
 
 
@@ -121,7 +122,7 @@ def _scale(name: str, near: _Column, far: _Column) -> float:
 
 def _prevalence(
     name: str, classes: Sequence[str], near: np.ndarray, far: np.ndarray
-) -> list[Drift]:
+) -> list[DomainShift]:
     if not near.sum() or not far.sum():
         return []
     fractions = near / near.sum(), far / far.sum()
@@ -135,5 +136,5 @@ def _prevalence(
             ("prevalence shifted", there),
             ("prevalence difference", there - here),
         ):
-            entries.append(Drift(feature=feature, statistic=statistic, value=value))
+            entries.append(DomainShift(feature=feature, statistic=statistic, value=value))
     return entries

@@ -1,10 +1,10 @@
 """Tables arrange what was measured, and lose nothing without saying so."""
 
 from components.model_gate.rules.outcomes import result
-from components.reporter.page import tables
+from components.reporter.page import table_rows
 from components.reporter.page.content import Content
 from components.reporter.page.tfma_slices import SliceMetric
-from schemas.documents.data_gate import Drift
+from schemas.documents.data_gate import DomainShift
 from schemas.documents.gate import Rule
 from schemas.documents.ingest import Flagged, FlaggedBy
 from tests.made_documents import data_gate_report, gate_verdict, ingest_report, interval
@@ -14,10 +14,10 @@ def content(**parts) -> Content:
     return Content(verdict="evaluated", reasons=(), run_settings={}, versions={}, **parts)
 
 
-def test_headline_puts_targets_below_their_mean() -> None:
+def test_results_put_targets_below_their_mean() -> None:
     names = ("ece", "auc/b", "sensitivity", "auc/a", "auc", "novel")
     gate = gate_verdict(metrics={"shifted": dict.fromkeys(names, interval(0.5))})
-    rows = tables.headline(content(gate=gate))
+    rows = table_rows.results(content(gate=gate))
     assert [(row.name, row.target) for row in rows] == [
         ("AUC", ""),
         ("AUC", "b"),
@@ -42,7 +42,7 @@ def test_rules_step_back_only_when_they_cannot_matter() -> None:
         rule("ece ceiling", "not_required"),
         rule("gap ceiling", "not_enough_data"),
     ]
-    found = tables.rules(content(gate=gate_verdict(rules=given)))
+    found = table_rows.rules(content(gate=gate_verdict(rules=given)))
     assert [(r.name, r.status) for r in found.judged] == [
         ("auc floor", "pass"),
         ("subgroup floor", "fail"),
@@ -65,7 +65,7 @@ def test_slices_have_a_line_for_each_target_and_those_by_label_come_last() -> No
         ("overall", "edema", "mean_label", 0.5),
         ("overall", "", "auc", 0.9),
     )
-    table = tables.slices(content(slices=rows))
+    table = table_rows.slices(content(slices=rows))
     assert table.metrics == ["auc", "sensitivity"]
     assert table.with_target is False
     assert table.slices == [
@@ -79,26 +79,26 @@ def test_the_mean_over_several_targets_stays() -> None:
     rows = slice_rows(
         ("overall", "a", "auc", 0.8), ("overall", "b", "auc", 0.6), ("overall", "", "auc", 0.7)
     )
-    table = tables.slices(content(slices=rows))
+    table = table_rows.slices(content(slices=rows))
     assert table.with_target is True
     assert ("", {"auc": 0.7}) in table.slices[0][1]
 
 
 def test_slices_that_do_not_fit_are_counted() -> None:
-    rows = slice_rows(*((f"site = {i}", "t", "auc", 0.5) for i in range(tables.MAX_SLICES + 7)))
-    table = tables.slices(content(slices=rows))
-    assert len(table.slices) == tables.MAX_SLICES
+    rows = slice_rows(*((f"site = {i}", "t", "auc", 0.5) for i in range(table_rows.MAX_SLICES + 7)))
+    table = table_rows.slices(content(slices=rows))
+    assert len(table.slices) == table_rows.MAX_SLICES
     assert table.left_out == 7
 
 
 def test_quarantine_names_the_first_rows_of_each_reason() -> None:
     ingest = ingest_report({}, quarantined=dict.fromkeys(range(30), "blank") | {30: "huge"})
-    rows = tables.quarantine(content(ingest=ingest))
+    rows = table_rows.quarantine(content(ingest=ingest))
     assert [(row.reason, row.images, row.more) for row in rows] == [
-        ("blank", 30, 30 - tables.MAX_ROWS_NAMED),
+        ("blank", 30, 30 - table_rows.MAX_ROWS_NAMED),
         ("huge", 1, 0),
     ]
-    assert rows[0].rows == list(range(tables.MAX_ROWS_NAMED))
+    assert rows[0].rows == list(range(table_rows.MAX_ROWS_NAMED))
 
 
 def test_flags_name_the_first_rows_of_images_that_were_kept() -> None:
@@ -107,10 +107,10 @@ def test_flags_name_the_first_rows_of_images_that_were_kept() -> None:
     ingest = ingest_report({}).model_copy(
         update={"flags": {"constant": 30, "range_guessed": 400}, "flagged": flagged}
     )
-    rows = tables.flags(content(ingest=ingest))
+    rows = table_rows.flags(content(ingest=ingest))
     assert [(row.reason, row.images, row.more) for row in rows] == [
         ("range_guessed", 400, 399),
-        ("constant", 30, 30 - tables.MAX_ROWS_NAMED),
+        ("constant", 30, 30 - table_rows.MAX_ROWS_NAMED),
     ]
     assert rows[0].rows == [7]
 
@@ -120,11 +120,11 @@ def test_labels_and_sites_are_counted_by_split() -> None:
     ingest = ingest_report(kept, sites={"train": "b", "test": "a", "shifted": "c"})
     whole = content(ingest=ingest)
     # In the order unlabeled, train, validation, test, shifted.
-    assert tables.labels(whole) == [
+    assert table_rows.labels(whole) == [
         ("opacity", "0", [0, 3, 0, 1, 1]),
         ("opacity", "1", [0, 2, 0, 1, 0]),
     ]
-    assert tables.sites(whole) == (
+    assert table_rows.sites(whole) == (
         [("b", [0, 5, 0, 0, 0]), ("a", [0, 0, 0, 2, 0]), ("c", [0, 0, 0, 0, 1])],
         0,
     )
@@ -142,25 +142,26 @@ def test_quality_by_site_and_class_as_fractions() -> None:
     }
     flags = {"blank": 1, "blurred": 20, "range_guessed": 40}
     report = report.model_copy(update={"flags": flags, "flagged_by": by})
-    blurred, blank = tables.quality(content(ingest=report))
+    blurred, blank = table_rows.quality(content(ingest=report))
     assert (blurred.flag, blurred.images) == ("blurred", 20)
     assert blurred.sites == [("south", 10, 0.5), ("north", 10, 0.25)]
     assert blurred.classes == [("opacity=1", 5, 0.5)]
     assert (blank.flag, blank.sites) == ("blank", [("north", 1, 0.025)])
-    assert tables.quality(content()) == []
+    assert table_rows.quality(content()) == []
 
 
-def test_drift_sets_domains_side_by_side() -> None:
+def test_shift_sets_domains_side_by_side() -> None:
     statistics = {
         "prevalence in_distribution": 0.2,
         "prevalence shifted": 0.5,
         "prevalence difference": 0.3,
     }
-    drift = [
-        Drift(feature="edema", statistic=name, value=value) for name, value in statistics.items()
+    entries = [
+        DomainShift(feature="edema", statistic=name, value=value)
+        for name, value in statistics.items()
     ]
-    gate = data_gate_report([], drift=drift)
-    (row,) = tables.drift(content(data_gate=gate))
+    gate = data_gate_report([], drift=entries)
+    (row,) = table_rows.domain_shift(content(data_gate=gate))
     assert (row.feature, row.quantity) == ("edema", "prevalence")
     assert row.by_domain == {"in_distribution": 0.2, "shifted": 0.5}
     assert row.distances == [("prevalence difference", 0.3)]
