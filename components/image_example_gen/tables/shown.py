@@ -43,7 +43,7 @@ def columns(header: Sequence[str], known: Collection[str]) -> str:
         return "none"
     names = {name.casefold() for name in known}
     if not any(name.casefold() in names for name in header):
-        return f"{len(header)} other names (not shown, for without a header they would be cells)"
+        return f"{len(header)} other columns (not shown: they may be data; is there a header?)"
     more = ", ..." if len(header) > _LISTED else ""
     return ", ".join(header[:_LISTED]) + more
 
