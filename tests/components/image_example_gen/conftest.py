@@ -44,8 +44,10 @@ def to_data_gate(tmp_path) -> Callable[[dict[str, Any]], tuple[dict, dict, Path]
         settings = {
             "data.subgroups": [],
             "data.subgroup_bins": {},
+            # Far fewer patients than a model can be judged on, divided by the hash alone.
             "data_gate.min_per_class": 0,
             "data_gate.gate_requirements": "report",
+            "data.split.stratify_below": 0,
             "task.kind": "binary",
             **settings,
         }
