@@ -192,7 +192,7 @@ def _under_a_floor() -> Iterator[Scenario]:
 
 def _one_bad_group() -> Iterator[Scenario]:
     """The default policy warns where a group is inconclusive; a required one must be shown."""
-    for truth in (0.5, 0.595):
+    for truth in (0.501, 0.595):
         for patients in (20, 50, 100):
             tables = Grouped(patients, (0.8, 0.8, 0.8, 0.8, truth))
             for words, required in (("", ()), (", required", (GROUP,))):
