@@ -10,9 +10,9 @@ from benchmarks.simulation import verdicts
 
 pytestmark = pytest.mark.slow
 
-REPETITIONS = 60
+REPETITIONS = 40
 SCENARIOS = {one.name: one for one in verdicts.scenarios()}
-# What 60 samples show of a share of 2.5 % at most once in a thousand times.
+# What 40 samples show of a share of 2.5 % at most once in a thousand times.
 MOST = int(stats.binom.ppf(0.999, REPETITIONS, 0.025))
 
 
