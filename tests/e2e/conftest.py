@@ -46,10 +46,11 @@ TINY = (
     "gate.shifted.min_auc=0",
     "gate.max_gap=1",
     "gate.max_regression=1",
+    "gate.min_patients_per_class=2",
     "gate.subgroups={min_auc: 0, max_regression: 1}",
     *(
         f"gate.{domain}={{calibration_slope: null, calibration_intercept: null, "
-        "max_calibration_error: 1}"
+        "max_calibration_error: 1, min_patients: 2}"
         for domain in ("in_distribution", "shifted")
     ),
 )
