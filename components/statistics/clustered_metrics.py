@@ -15,7 +15,6 @@ from components.statistics.judged_rows import JudgedRows
 from components.statistics.rates import Rate
 
 BY_PATIENT = "_by_patient"
-CALIBRATION = ("calibration_slope", "calibration_intercept", "calibration_error")
 
 
 @dataclasses.dataclass(frozen=True)
