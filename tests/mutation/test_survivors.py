@@ -39,3 +39,11 @@ def test_a_reason_stays_while_function_and_change_do(file):
         Survivor("g", CHANGE, "equivalent"),
         Survivor("h", CHANGE),
     )
+
+
+def test_every_survivor_has_its_reason():
+    without = {
+        source: [one.change for one in module.survivors if not one.reason]
+        for source, module in survivors.read().items()
+    }
+    assert {source: changes for source, changes in without.items() if changes} == {}

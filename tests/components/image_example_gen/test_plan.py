@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import hashlib
 import io
 import pickle
@@ -191,3 +192,10 @@ def test_the_mapping_is_of_the_pseudonyms_that_are_planned(tmp_path):
             given = row.image if kind == "image" else getattr(row, f"{kind}_id")
             if given:
                 assert f"{kind},{given},{getattr(planned, f'{kind}_id')}" in lines
+
+
+def test_a_patient_that_nobody_knows_is_planned_as_such():
+    given = [dataclasses.replace(row, own_patient=row.number % 3 == 0) for row in rows(30)]
+    units, _ = plan_units(Listed(given), DataSettings(), 0, Pseudonyms(b"k" * 16))
+    planned = {one.number: one.own_patient for unit in units for one in unit.images()}
+    assert planned == {row.number: row.number % 3 == 0 for row in given}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import hashlib
+import itertools
 
 import pytest
 
@@ -51,6 +53,22 @@ def test_the_hash_alone_leaves_splits_without_positives():
     found = [tally(places(rows, BY_HASH, seed), range(10)) for seed in range(20)]
     # (1 - 0.1) to the tenth is 0.35: of 20 seeds, some lack one in validation.
     assert any(counts[2] == 0 for counts in found)
+
+
+@pytest.mark.parametrize(("split", "salt"), [(None, "split"), ("train", "validation")])
+def test_within_a_rare_class_the_published_hash_decides_who_goes_where(split, salt):
+    rows = rows_of([(float(p < 10),) for p in range(400)], split=split)
+
+    def place(patient):
+        text = "\x1f".join(("7", salt, patient)).encode()
+        return hashlib.blake2b(text, digest_size=8).digest()
+
+    placed = places(rows, seed=7)
+    order = [placed[patient] for patient in sorted((f"p{p}" for p in range(10)), key=place)]
+    # Each split has a run of the order, as it has a run of the hash's values.
+    runs = [name for name, _ in itertools.groupby(order)]
+    assert len(runs) == len(set(runs))
+    assert runs in (["unlabeled", "train", "validation", "test"], ["validation", "train"])
 
 
 @pytest.mark.parametrize(
