@@ -30,6 +30,7 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _SUBFILE, _ORIENTATION, _EXTRA, _FORMAT = 254, 274, 338, 339
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
 _KINDS = {1: "u", 2: "i", 3: "f"}
+_KIND_NAMES = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 # Compressions that Pillow's libtiff unpacks to the original bytes.
 _UNPACKED = {5: "LZW", 8: "deflate", 32946: "deflate", 32773: "PackBits", 34925: "LZMA",
              50000: "Zstandard"}  # fmt: skip
@@ -174,10 +175,11 @@ def _layout(file: BinaryIO, tags: ImageFileDirectory_v2) -> _Layout:
     compression = int(tags.get(_COMPRESSION, 1))
     if len(bits) != 1 or len(kinds) != 1:
         raise Unsupported(f"samples of different depths: {', '.join(map(str, sorted(bits)))} bits")
-    depth, kind = bits.pop(), _KINDS.get(kinds.pop(), "")
+    depth, code = bits.pop(), kinds.pop()
+    kind = _KINDS.get(code, "")
     whole = depth in (8, 16, 32, 64)
     if not kind or (kind == "f" and depth not in (16, 32, 64)) or not (whole or 1 <= depth < 16):
-        raise Unsupported(f"{depth}-bit {'floating-point' if kind == 'f' else ''} samples".strip())
+        raise Unsupported(f"{depth}-bit {_KIND_NAMES.get(code, 'untyped')} samples")
     if not whole and kind != "u":
         raise Unsupported(f"signed {depth}-bit samples")
     if not 1 <= samples <= 5:

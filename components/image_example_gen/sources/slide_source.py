@@ -160,7 +160,7 @@ class SlideSource(abc.ABC):
             raise images.Rejected(images.UNREADABLE, f"slide: {error}") from None
 
     def original(self, image: str) -> BinaryIO | None:
-        """See `rows.Source`: a tile is no file."""
+        """See `rows.Source`: a tile is not a file."""
         return None
 
     def counts(self) -> Mapping[str, int]:

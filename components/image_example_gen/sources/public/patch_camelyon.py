@@ -118,7 +118,7 @@ class PatchCamelyonSource:
             raise images.Rejected(images.UNREADABLE, "damaged part of the HDF5 file") from None
 
     def original(self, image: str) -> BinaryIO | None:
-        """See `rows.Source`: a patch is no file."""
+        """See `rows.Source`: a patch is not a file."""
         return None
 
     def counts(self) -> Mapping[str, int]:

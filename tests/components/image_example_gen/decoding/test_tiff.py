@@ -225,6 +225,8 @@ def test_smaller_copies_and_masks_are_no_pictures_of_their_own():
     [
         (_by_hand(b"\0" * 9999, 48, 33, 12, t259=7), "compression 7 of 12-bit samples"),
         (_by_hand(b"\0" * 9999, 48, 33, 24, t339=3), "24-bit floating-point samples"),
+        (_by_hand(b"\0" * 9999, 48, 33, 24), "24-bit unsigned samples"),
+        (_written(np.zeros((20, 20), np.complex64)), "64-bit complex samples"),
         (_by_hand(b"\0" * 9999, 48, 33, 12, t339=2), "signed 12-bit samples"),
         (_by_hand(b"\0" * 9999, 48, 33, 16, photometric=8), "photometric interpretation 8"),
         (_by_hand(b"\0" * 9999, 48, 33, 16, t277=9), "9 samples per pixel"),

@@ -1,7 +1,9 @@
 """What the tests of all layouts share; the data sets themselves are in the made_ modules."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,3 +69,23 @@ def opened() -> Callable:
         return source
 
     return open_
+
+
+@pytest.fixture
+def ingested(tmp_path) -> Callable[..., dict[str, Any]]:
+    """Ingests a data set with one label, all of it; returns the ingest report."""
+    import apache_beam as beam
+
+    from components.image_example_gen import ingest
+
+    def run(label: str, **data: Any) -> dict[str, Any]:
+        settings = DataSettings(**{**data, "root": str(data["root"])})
+        task = TaskSettings(kind="binary", labels=(label,))
+        out = [str(tmp_path / name) for name in ("examples", "report")]
+        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+            ingest.add_ingestion(pipeline, settings, task, 0, b"k" * 32, *out)
+        report = json.loads((tmp_path / "report/report.json").read_text())
+        assert report["kept"] == report["images"], report["reasons"]
+        return report
+
+    return run

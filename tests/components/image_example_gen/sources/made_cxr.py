@@ -1,6 +1,7 @@
 """Synthetic copies of the public chest X-ray layouts: real names, columns and quirks."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,17 @@ def nih_cxr14(tmp_path, write_image) -> Path:
     )
     (root / "test_list.txt").write_text("00000003_000.png\n00000004_000.png")
     return root
+
+
+def write_test_labels(chexpert: Path, write_image: Callable[..., Path]) -> str:
+    """Adds test images of two patients and their labels, published later; returns a lateral one."""
+    findings = (chexpert / "train.csv").read_text().splitlines()[0].split(",")[5:]
+    lines = [",".join(["Path", *findings])]
+    for number in (64741, 64742):
+        image = f"test/patient{number}/study1/view1_frontal.jpg"
+        write_image(chexpert / image, number)
+        lines.append(",".join([image, *("1.0" if f == "Edema" else "0.0" for f in findings)]))
+    image = "test/patient64742/study1/view2_lateral.jpg"
+    lines.append(",".join([image, *["0.0"] * len(findings)]))
+    (chexpert / "test_labels.csv").write_text("\n".join(lines) + "\n")
+    return image

@@ -1,5 +1,6 @@
 """Synthetic copies of the public histology layouts: real names, columns and quirks."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,3 +159,18 @@ def patches(tmp_path):
         with open(f"{stem}_meta.csv", "w") as file:
             file.write("\n".join(lines) + "\n")
     return tmp_path
+
+
+def as_bucket(root: Path) -> None:
+    """Moves CAMELYON16's official folders to where the public bucket has their files."""
+    (root / "images").mkdir()
+    (root / "annotations").mkdir()
+    for path in sorted(root.glob("t*/**/*.tif")):
+        path.rename(root / "images" / path.name)
+    for path in sorted(root.glob("t*/lesion_annotations/*.xml")):
+        path.rename(root / "annotations" / path.name)
+    (root / "evaluation").mkdir()
+    (root / "testing/reference.csv").rename(root / "evaluation/reference.csv")
+    for name in ("training", "testing"):
+        shutil.rmtree(root / name)
+    (root / "checksums.md5").write_text("0" * 32)

@@ -6,11 +6,13 @@ from matplotlib.path import Path as Outline
 
 from components.image_example_gen.decoding import images
 from schemas.errors import InputError
-from tests.components.image_example_gen.sources.made_pathology import HOLE, LESION
+from tests.components.image_example_gen.sources.made_pathology import HOLE, LESION, as_bucket
+
+TILES = {"tile_size": 64, "mpp": 0.5}
 
 
 def _open(opened, root, **more):
-    settings = {"tile_size": 64, "mpp": 0.5, **more.pop("slides", {})}
+    settings = {**TILES, **more.pop("slides", {})}
     return opened(("tumor",), source="camelyon16", root=root, slides=settings, **more)
 
 
@@ -37,21 +39,6 @@ def test_tiles_centers_and_splits(opened, camelyon16):
     assert {row.split for row in normal.values()} == {"train"}
     assert {row.split for row in _of(rows, "test_001").values()} == {"test"}
     assert normal[128, 128].subgroups == ("rumc", "1")
-
-
-def as_bucket(root):
-    """Moves the official folders to where the public bucket has their files."""
-    (root / "images").mkdir()
-    (root / "annotations").mkdir()
-    for path in sorted(root.glob("t*/**/*.tif")):
-        path.rename(root / "images" / path.name)
-    for path in sorted(root.glob("t*/lesion_annotations/*.xml")):
-        path.rename(root / "annotations" / path.name)
-    (root / "evaluation").mkdir()
-    (root / "testing/reference.csv").rename(root / "evaluation/reference.csv")
-    for name in ("training", "testing"):
-        shutil.rmtree(root / name)
-    (root / "checksums.md5").write_text("0" * 32)
 
 
 def test_the_bucket_gives_the_same_as_the_official_folders(opened, camelyon16):
@@ -100,6 +87,29 @@ def test_assumed_resolutions_are_counted(opened, camelyon16, write_slide):
     source = _open(opened, camelyon16, slides={"assumed_mpp": 0.25})
     assert len(list(source.rows())) == 6 * 15
     assert source.counts() == {"slides_with_assumed_mpp": 2}
+
+
+@pytest.mark.slow
+def test_the_bucket_is_ingested(ingested, camelyon16):
+    as_bucket(camelyon16)
+    found = ingested("tumor", source="camelyon16", root=camelyon16, slides=TILES)
+    # Six slides of fifteen tiles.
+    assert found["kept"] == 90
+    assert found["splits"]["test"]["examples"] == 15 * len(
+        list((camelyon16 / "images").glob("test_*.tif"))
+    )
+    assert found["splits"]["train"]["labels"]["tumor"]["1"]
+    assert found["listing"] == {}
+
+
+@pytest.mark.slow
+def test_slides_of_no_credible_resolution_are_ingested(ingested, camelyon16, write_slide):
+    for name, mpp in (("normal_001", 352.8), ("normal_101", None)):
+        write_slide(camelyon16 / f"training/normal/{name}.tif", 7, mpp=mpp)
+    slides = {**TILES, "assumed_mpp": 0.25}
+    found = ingested("tumor", source="camelyon16", root=camelyon16, slides=slides)
+    assert found["kept"] == 90
+    assert found["listing"] == {"slides_with_assumed_mpp": 2}
 
 
 @pytest.mark.parametrize("least", [0.25, 0.5, 0.9])

@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from schemas.errors import InputError
+from tests.components.image_example_gen.sources.made_cxr import write_test_labels
 
 FIVE = ("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion")
 
@@ -70,21 +71,28 @@ def test_test_table_makes_valid_the_validation_split(opened, chexpert):
 
 
 def test_test_labels_that_were_published_later(opened, chexpert, write_image):
-    findings = (chexpert / "train.csv").read_text().splitlines()[0].split(",")[5:]
-    lines = [",".join(["Path", *findings])]
-    for number in (64741, 64742):
-        image = f"test/patient{number}/study1/view1_frontal.jpg"
-        write_image(chexpert / image, number)
-        lines.append(",".join([image, *("1.0" if f == "Edema" else "0.0" for f in findings)]))
-    image = "test/patient64742/study1/view2_lateral.jpg"
-    lines.append(",".join([image, *["0.0"] * len(findings)]))
-    (chexpert / "test_labels.csv").write_text("\n".join(lines) + "\n")
+    image = write_test_labels(chexpert, write_image)
     # Some copies have a list of the test images beside it, without labels.
     (chexpert / "test.csv").write_text("Path\n" + image + "\n")
     rows = list(opened(("edema",), source="chexpert", root=chexpert, subgroups=("sex",)).rows())
     assert [row.split for row in rows] == ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
     assert [row.patient_id for row in rows][-2:] == ["patient64741", "patient64742"]
     assert [(row.labels, row.subgroups) for row in rows][-2:] == [((1.0,), ("unknown",))] * 2
+
+
+@pytest.mark.slow
+def test_test_labels_are_ingested(ingested, chexpert, write_image):
+    write_test_labels(chexpert, write_image)
+    splits = ingested("edema", source="chexpert", root=chexpert)["splits"]
+    # Frontal films: four of train.csv, of which the first two say nothing sure of edema; two of
+    # valid.csv; two of test_labels.csv, both with edema.
+    labels = {name: splits[name]["labels"]["edema"] for name in ("train", "validation", "test")}
+    assert labels == {
+        "train": {"0": 1, "1": 1, "unknown": 2},
+        "validation": {"0": 1, "1": 1, "unknown": 0},
+        "test": {"0": 0, "1": 2, "unknown": 0},
+    }
+    assert splits["test"]["patients"] == 2
 
 
 def test_official_split_can_be_left_aside(opened, chexpert):
