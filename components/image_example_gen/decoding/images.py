@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMPTY", "MISSING", "TOO_LARGE", "UNREADABLE", "UNSUPPORTED", "Picture", "Rejected",
-    "StoredImage", "decode_bytes", "decode_file", "format_of", "read_bytes", "read_file", "store",
+    "StoredImage", "decode_bytes", "decode_file", "read_bytes", "read_file", "store",
 ]  # fmt: skip
 
 # The border is this fraction of the shorter side, at least one pixel.
@@ -51,19 +51,6 @@ _CORNER = 1 / 8
 # from this fraction of the darkest and of the brightest, lie within this many levels.
 _FEW_LEVELS = 32
 _OUTLIERS, _FLAT = 0.005, 4
-
-_STARTS = {
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II": "TIFF",
-    b"MM": "TIFF",
-    b"BM": "BMP",
-    b"GIF8": "GIF",
-    b"RIFF": "WebP",
-    b"P": "PNM",
-    b"\0\0\0\x0cjP": "JPEG 2000",
-    b"\xff\x4f\xff\x51": "JPEG 2000",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,13 +72,6 @@ class StoredImage:
     """Mean and deviation of each corner before the image was shrunk, in the order of CORNERS."""
     quality: Quality
     flags: tuple[str, ...] = ()
-
-
-def format_of(head: bytes) -> str:
-    """Name of a file's format by its first 132 bytes or more; empty if it is not known."""
-    if head[128:132] == b"DICM":
-        return "DICOM"
-    return next((name for start, name in _STARTS.items() if head.startswith(start)), "")
 
 
 def decode_file(

@@ -9,7 +9,7 @@ import dataclasses
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from components.image_example_gen.decoding import images
@@ -24,8 +24,8 @@ from schemas.documents.ingest import IngestReport
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
-# Files whose first bytes are looked at, evenly among all; formats beyond them may be missed.
-_LOOKED_AT = 5000
+# Times the wanted number.
+_CANDIDATES = 8
 _HEAD = 4096
 _LARGEST_FILE = 64 << 20
 _JUDGED = (features.TEST, features.SHIFTED)
@@ -63,11 +63,20 @@ def original_files(
         return Originals(note=f" (the original files can't be read: {error})")
 
 
+@dataclasses.dataclass(frozen=True)
+class _Ingested:
+    """What the index says of an image."""
+
+    image_id: str
+    digest: str
+    file_format: str
+
+
 class _Choice:
     """Goes through the rows of a source and keeps some of each format."""
 
-    def __init__(self, indexed: Mapping[int, tuple[str, str]], data: DataSettings, per_format: int):
-        self._indexed = indexed
+    def __init__(self, indexed: Mapping[int, _Ingested], data: DataSettings, per_format: int):
+        self._candidates = _candidates(indexed, per_format)
         self._data = data
         self._per_format = per_format
         self._found: Counter[str] = Counter()
@@ -75,29 +84,40 @@ class _Choice:
 
     def of(self, source: Source) -> Originals:
         chosen = Originals()
-        for row in self._some(source):
-            kind, content = self._file(source, row.image)
-            if kind and content:
-                self._keep(source, row, Request(content, kind=kind), chosen)
+        for row in source.rows():
+            if ingested := self._candidates.get(row.number):
+                self._try(source, row, ingested, chosen)
         notes = {"gone": self._missing, "changed since ingestion": self._changed}
         told = ", ".join(f"{what}: {number}" for what, number in notes.items() if number)
         chosen.note = f" (files {told})" if told else ""
         return chosen
 
-    def _some(self, source: Source) -> Iterator[Row]:
-        step = max(1, len(self._indexed) // _LOOKED_AT)
-        judged = (row for row in source.rows() if row.number in self._indexed)
-        return (row for place, row in enumerate(judged) if place % step == 0)
+    def _try(self, source: Source, row: Row, ingested: _Ingested, chosen: Originals) -> None:
+        data = self._data
+        kind, content = self._file(source, row.image, ingested.file_format)
+        if not content:
+            return
+        try:
+            pixels = source.load(row.image, data.max_pixels).pixels
+            stored = images.store(pixels, data.stored_size, data.encoding, data.jpeg_quality)
+        except images.Rejected:
+            self._changed += 1
+            return
+        if stored.digest != ingested.digest:
+            self._changed += 1
+            return
+        self._found[kind] += 1
+        chosen.requests[ingested.image_id] = Request(content, stored.encoded, kind)
 
-    def _file(self, source: Source, image: str) -> tuple[str, bytes]:
-        """Format and bytes of a file; nothing if it is not needed or not there."""
+    def _file(self, source: Source, image: str, file_format: str) -> tuple[str, bytes]:
+        """Kind and bytes of a file; nothing if it is not needed or not there."""
         try:
             file = source.original(image)
             if file is None:
                 return "", b""
             with file:
                 head = file.read(_HEAD)
-                kind = _kind(head)
+                kind = file_format + _detail(head)
                 if self._found[kind] >= self._per_format:
                     return "", b""
                 rest = file.read(_LARGEST_FILE)
@@ -106,41 +126,35 @@ class _Choice:
             return "", b""
         return (kind, head + rest) if len(rest) < _LARGEST_FILE else ("", b"")
 
-    def _keep(self, source: Source, row: Row, request: Request, chosen: Originals) -> None:
-        data = self._data
-        image_id, digest = self._indexed[row.number]
-        try:
-            pixels = source.load(row.image, data.max_pixels).pixels
-            stored = images.store(pixels, data.stored_size, data.encoding, data.jpeg_quality)
-        except images.Rejected:
-            self._changed += 1
-            return
-        if stored.digest != digest:
-            self._changed += 1
-            return
-        self._found[request.kind] += 1
-        chosen.requests[image_id] = dataclasses.replace(request, stored=stored.encoded)
+
+def _detail(head: bytes) -> str:
+    """What makes a file of the same format be decoded in another way."""
+    if head.startswith(b"\x89PNG") and head[24:25] == b"\x10":
+        return " of 16 bits"
+    return " with EXIF" if head.startswith(b"\xff\xd8") and b"Exif\0\0" in head else ""
 
 
-def _kind(head: bytes) -> str:
-    """Format of a file by its first bytes; what is decoded in another way counts apart."""
-    found = images.format_of(head) or "other"
-    if found == "PNG" and head[24:25] == b"\x10":
-        return "PNG of 16 bits"
-    return "JPEG with EXIF" if found == "JPEG" and b"Exif\0\0" in head else found
+def _candidates(indexed: Mapping[int, _Ingested], per_format: int) -> dict[int, _Ingested]:
+    """Rows of each format, evenly among all: more than are needed, because details differ."""
+    rows: dict[str, list[int]] = {}
+    for row, ingested in sorted(indexed.items()):
+        rows.setdefault(ingested.file_format, []).append(row)
+    most = _CANDIDATES * per_format
+    steps = {name: max(1, len(found) // most) for name, found in rows.items()}
+    return {row: indexed[row] for name, found in rows.items() for row in found[:: steps[name]]}
 
 
-def _indexed(report_dir: str) -> dict[int, tuple[str, str]]:
-    """Id and digest of the test and shifted images, by row of the source."""
+def _indexed(report_dir: str) -> dict[int, _Ingested]:
+    """The test and shifted images, by row of the source."""
     import pyarrow.parquet as pq
 
     found = {}
     for split in _JUDGED:
         pattern = INDEX_PATTERN.replace("*", f"{split}-*")
         for path in sorted(glob.glob(os.path.join(glob.escape(report_dir), pattern))):
-            table = pq.read_table(path, columns=["row", "image_id", "digest"])
+            table = pq.read_table(path, columns=["row", "image_id", "digest", "file_format"])
             columns = [column.to_pylist() for column in table.columns]
-            found.update({row: (name, digest) for row, name, digest in zip(*columns, strict=True)})
+            found.update({row: _Ingested(*more) for row, *more in zip(*columns, strict=True)})
     return found
 
 

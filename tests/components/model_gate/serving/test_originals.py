@@ -21,6 +21,7 @@ from trainer_modules.settings import TaskSettings
 TASK = TaskSettings(labels=("edema",))
 ROWS = 30
 KINDS = ("png", "jpg", "exif.jpg", "deep.png", "dcm")
+FORMATS = ("PNG gray", "JPEG gray", "JPEG gray", "PNG gray", "DICOM gray")
 
 
 def content(number: int) -> bytes:
@@ -54,7 +55,14 @@ def ingested(tmp_path):
         digest = images.store(
             images.read_file(str(data / name), 10**6).pixels, 16, "png", 95
         ).digest
-        index[split].append({"row": number + 1, "image_id": f"id{number}", "digest": digest})
+        index[split].append(
+            {
+                "row": number + 1,
+                "image_id": f"id{number}",
+                "digest": digest,
+                "file_format": FORMATS[number % len(KINDS)],
+            }
+        )
     (data / "manifest.csv").write_text("\n".join(lines) + "\n")
     settings = DataSettings(source="manifest", root=str(data), stored_size=16)
     found = ingest_report({"test": [1.0]}).model_copy(update={"folders": (str(data),)})
@@ -71,7 +79,9 @@ def test_some_of_each_format_of_what_is_judged(ingested):
     found = original_files(model, report, TASK, per_format=3)
     assert found.note == ""
     kinds = [request.kind for request in found.requests.values()]
-    expected = ("DICOM", "JPEG", "JPEG with EXIF", "PNG", "PNG of 16 bits")
+    expected = {
+        name + {2: " with EXIF", 3: " of 16 bits"}.get(n, "") for n, name in enumerate(FORMATS)
+    }
     assert sorted(kinds) == sorted([*expected] * 3)
     for name, request in found.requests.items():
         number = int(name.removeprefix("id"))
