@@ -87,7 +87,9 @@ def manifest(tmp_path_factory):
 def pushed(checkout, manifest, tmp_path_factory):
     """A run on these files."""
     output = tmp_path_factory.mktemp("run")
-    outcome = checkout.run(output, overrides=(*SETTINGS, f"data.root={manifest.parent}"))
+    outcome = checkout.run(
+        output, overrides=(*SETTINGS, f"data.root={manifest.parent}"), timeout=900
+    )
     assert outcome.status == 0, outcome.screen
     return outcome
 

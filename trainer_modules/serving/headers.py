@@ -30,13 +30,14 @@ _MOST_TEXT = 1 << 20
 
 
 class Header(NamedTuple):
-    """Scalars: why the file is refused (empty if it is not), its size, EXIF orientation, bits."""
+    """Scalars: why a file is refused (empty: it is not), size, EXIF orientation, bits, grayness."""
 
     refused: tf.Tensor
     height: tf.Tensor
     width: tf.Tensor
     orientation: tf.Tensor
     bits: tf.Tensor
+    gray: tf.Tensor
 
 
 class _Segments(NamedTuple):
@@ -49,6 +50,7 @@ class _Segments(NamedTuple):
     width: tf.Tensor
     # -1 where EXIF has none.
     orientation: tf.Tensor
+    gray: tf.Tensor
     exif: tf.Tensor
     xmp: tf.Tensor
 
@@ -65,7 +67,7 @@ class _Chunks(NamedTuple):
 def jpeg(file: FileBytes) -> Header:
     """Header of a JPEG file of 8 bits, gray or three colors, one picture."""
     no, zero = tf.constant(False), tf.constant(0)
-    state = _Segments(tf.constant(2), no, no, zero, zero, tf.constant(-1), no, no)
+    state = _Segments(tf.constant(2), no, no, zero, zero, tf.constant(-1), no, no, no)
     state = tf.while_loop(
         lambda s: ~s.ended & ~s.refused & (s.place + 4 <= file.size),
         lambda s: (_segment(file, s),),
@@ -75,7 +77,8 @@ def jpeg(file: FileBytes) -> Header:
     refused = state.refused | (state.xmp & (state.orientation < 0))
     whole = state.ended & (state.height > 0) & (state.width > 0)
     why = tf.where(refused, REFUSED_JPEG, tf.where(whole, "", UNREADABLE))
-    return Header(why, state.height, state.width, state.orientation, tf.constant(8))
+    bits = tf.constant(8)
+    return Header(why, state.height, state.width, state.orientation, bits, state.gray)
 
 
 def _segment(file: FileBytes, s: _Segments) -> _Segments:
@@ -111,6 +114,7 @@ def _segment(file: FileBytes, s: _Segments) -> _Segments:
         height=tf.where(frame, file.number(start + 1, 2), s.height),
         width=tf.where(frame, file.number(start + 3, 2), s.width),
         orientation=orientation,
+        gray=tf.where(frame, colors == 1, s.gray),
         exif=s.exif | exif,
         xmp=s.xmp | xmp,
     )
@@ -152,7 +156,7 @@ def png(file: FileBytes) -> Header:
     height, width = file.number(20, 4), file.number(16, 4)
     whole = state.ended & file.starts(12, b"IHDR") & (height > 0) & (width > 0)
     why = tf.where(refused, REFUSED_PNG, tf.where(whole, "", UNREADABLE))
-    return Header(why, height, width, tf.constant(-1), bits)
+    return Header(why, height, width, tf.constant(-1), bits, color == 0)
 
 
 def _chunk(file: FileBytes, s: _Chunks) -> _Chunks:

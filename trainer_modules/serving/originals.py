@@ -82,7 +82,7 @@ def _view(file: tf.Tensor, read: Ingestion, size: int) -> tuple[tf.Tensor, tf.Te
 
 def _other() -> Header:
     zero = tf.constant(0)
-    return Header(tf.constant(_OTHER_FORMAT), zero, zero, zero, zero)
+    return Header(tf.constant(_OTHER_FORMAT), zero, zero, zero, zero, tf.constant(False))
 
 
 def _refused(content: FileBytes, header: Header, read: Ingestion) -> tf.Tensor:
@@ -104,16 +104,37 @@ def _refused(content: FileBytes, header: Header, read: Ingestion) -> tf.Tensor:
 def _picture(
     file: tf.Tensor, is_jpeg: tf.Tensor, header: Header, read: Ingestion, size: int
 ) -> tf.Tensor:
+    # Gray files, as most medical images are, go through all of it once instead of three times.
+    stored = tf.cond(
+        header.gray,
+        lambda: tf.repeat(_stored(file, is_jpeg, header, read, 1), 3, axis=2),
+        lambda: _stored(file, is_jpeg, header, read, 3),
+    )
+    stored = tf.ensure_shape(stored, [None, None, 3])
+    if read.encoding == "jpeg":
+        again = tf.io.encode_jpeg(
+            stored, format="rgb", quality=read.jpeg_quality, chroma_downsampling=False
+        )
+        stored = batches.decode_image(again)
+    return batches.evaluation_pixels(stored, size)
+
+
+def _stored(
+    file: tf.Tensor, is_jpeg: tf.Tensor, header: Header, read: Ingestion, channels: int
+) -> tf.Tensor:
+    """Gray or color pixels as they are stored, before encoding."""
     assert read.intensity is not None  # for the type checker
     policy = read.intensity
 
     def from_jpeg() -> tf.Tensor:
         # The exact method: TensorFlow's default differs from ingestion by some levels.
-        pixels = tf.io.decode_jpeg(file, channels=3, dct_method="INTEGER_ACCURATE")
+        pixels = tf.io.decode_jpeg(file, channels=channels, dct_method="INTEGER_ACCURATE")
         return gray_levels.to_bytes(_upright(pixels, header.orientation), policy)
 
     def from_png(kind: tf.DType) -> tf.Tensor:
-        samples = _over_black(tf.io.decode_png(file, channels=4, dtype=kind))
+        if channels == 1:
+            return gray_levels.to_bytes(tf.io.decode_png(file, 1, kind), policy)
+        samples = _over_black(tf.io.decode_png(file, 4, kind))
         return gray_levels.to_bytes(samples, policy)
 
     pixels = tf.cond(
@@ -121,13 +142,7 @@ def _picture(
         from_jpeg,
         lambda: tf.cond(header.bits == 16, lambda: from_png(tf.uint16), lambda: from_png(tf.uint8)),
     )
-    stored = shrink(tf.ensure_shape(pixels, [None, None, 3]), read.stored_size)
-    if read.encoding == "jpeg":
-        again = tf.io.encode_jpeg(
-            stored, format="rgb", quality=read.jpeg_quality, chroma_downsampling=False
-        )
-        stored = batches.decode_image(again)
-    return batches.evaluation_pixels(stored, size)
+    return shrink(tf.ensure_shape(pixels, [None, None, channels]), read.stored_size)
 
 
 def _over_black(samples: tf.Tensor) -> tf.Tensor:
