@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
+from schemas.printable import printable
+
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 # TensorFlow's own error, recognized by name so that nothing here imports it.
 _NO_PERMISSION_NAME = "PermissionDeniedError"
@@ -26,7 +28,8 @@ class InputError(ValueError):
 
     def on_terminal(self) -> str:
         """The message with what only the user may see."""
-        return f"{self} ({self.local})" if self.local else str(self)
+        message = "\n".join(map(printable, str(self).split("\n")))
+        return f"{message} ({printable(self.local)})" if self.local else message
 
 
 def mistake_behind(error: BaseException | None) -> InputError | None:

@@ -12,6 +12,12 @@ def test_local_details_are_on_the_terminal_alone():
     assert InputError("wrong").on_terminal() == "wrong"
 
 
+def test_names_command_no_terminal():
+    error = InputError("part '\x1b[31mx'\nis none", local="image 'a\n\x1b]0;b\udcff.png'")
+    shown = error.on_terminal()
+    assert shown == "part '\\x1b[31mx'\nis none (image 'a\\n\\x1b]0;b\\udcff.png')"
+
+
 def test_local_details_outlive_other_processes_and_wrappers():
     error = pickle.loads(pickle.dumps(InputError("wrong", local="image 'a'")))
     assert (str(error), error.local) == ("wrong", "image 'a'")

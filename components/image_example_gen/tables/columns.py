@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from schemas.errors import InputError
@@ -19,14 +20,19 @@ class Meanings:
 
     def __init__(self, given: Mapping[str, str]):
         self.names = tuple(given)
-        self._texts = {name.casefold(): text for name, text in given.items()}
+        self._texts = {_folded(name): text for name, text in given.items()}
 
     def of(self, text: str) -> str | None:
         """The meaning of a cell in this project's words, None where nothing is said of it."""
-        return self._texts.get(text.casefold())
+        return self._texts.get(_folded(text))
 
     def __bool__(self) -> bool:
         return bool(self._texts)
+
+
+def _folded(text: str) -> str:
+    """The text without case, and in one form of its accents, which files and settings differ in."""
+    return unicodedata.normalize("NFC", text).strip().casefold()
 
 
 class LabelColumn:

@@ -11,6 +11,7 @@ import gzip
 import itertools
 import math
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 
 from components.image_example_gen.tables import shown
@@ -71,8 +72,8 @@ class Table:
     def bad_value(self, number: int, column: str, value: str, accepted: str) -> InputError:
         """The error for a cell; not for columns that may identify a patient."""
         return InputError(
-            f"{self.where(number)}: column '{column}' is {shown.cell(value, accepted)}; accepted: "
-            f"{accepted}"
+            f"{self.where(number)}: column '{column}' is {shown.cell(value, accepted, column)}; "
+            f"accepted: {accepted}"
         )
 
     def _line(self, number: int) -> int:
@@ -93,13 +94,13 @@ class Table:
 
     def _csv_header(self) -> list[str]:
         _, header = next(self._csv_lines(), (0, []))
-        return [name.strip() for name in header]
+        return _names(header)
 
     def _csv_rows(
         self, required: Sequence[str], optional: Sequence[str]
     ) -> Iterator[dict[str, str]]:
         lines = self._csv_lines()
-        header = [name.strip() for name in next(lines, (0, []))[1]]
+        header = _names(next(lines, (0, []))[1])
         places = self._places(header, required, optional)
         number = empty = 0
         for line, cells in lines:
@@ -129,7 +130,7 @@ class Table:
             raise InputError(
                 f"{self.name}, after line {number}: not UTF-8 text; save it as UTF-8 CSV"
             ) from error
-        except (csv.Error, gzip.BadGzipFile, EOFError) as error:
+        except (csv.Error, gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise InputError(
                 f"{self.name}, after line {number}: not readable as CSV ({error})"
             ) from error
@@ -176,6 +177,11 @@ class Table:
         if twice:
             raise InputError(f"{self.name} has several columns '{twice[0]}': keep one")
         return {name: list(header).index(name) for name in wanted}
+
+
+def _names(header: Sequence[str]) -> list[str]:
+    """Names of columns, without the byte-order marks of files that were joined or saved twice."""
+    return [name.strip("\ufeff").strip() for name in header]
 
 
 def _text(value: object) -> str:

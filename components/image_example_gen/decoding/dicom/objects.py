@@ -55,6 +55,8 @@ def examine(path: str, names: tuple[str, ...]) -> Found:
     """Determines what a file is, and reads the named tags of an image."""
     if os.path.basename(path).upper() == "DICOMDIR":
         return Found(DIRECTORY)
+    if not os.path.isfile(path):
+        return Found("")  # to open a pipe would wait for its writer forever
     try:
         with open(path, "rb") as file:
             head = file.read(132)

@@ -2,7 +2,12 @@
 
 import pytest
 
-from components.image_example_gen.tables.columns import LabelColumn, SubgroupColumn, bin_names
+from components.image_example_gen.tables.columns import (
+    LabelColumn,
+    Meanings,
+    SubgroupColumn,
+    bin_names,
+)
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
@@ -108,3 +113,9 @@ def test_binned_subgroups_refuse_what_is_no_number(text):
 def test_bin_names():
     assert bin_names((0.5,)) == ("<0.5", ">=0.5")
     assert bin_names((18, 40, 65)) == ("<18", "18-<40", "40-<65", ">=65")
+
+
+def test_meanings_match_however_accents_are_written():
+    meanings = Meanings({"L\u00e4sion ": "1"})
+    assert meanings.of("La\u0308sion") == meanings.of("l\u00e4sion") == "1"
+    assert meanings.of("Lasion") is None

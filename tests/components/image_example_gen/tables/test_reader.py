@@ -73,3 +73,16 @@ def test_no_cell_of_a_bad_row_is_shown_that_can_be_a_name(tmp_path):
     message = str(made.bad_value(1, "b", "Doe^Jane", "0, 1"))
     assert message.startswith("t.csv, line 2, row 1: column 'b' is a text of 8 characters")
     assert "Doe" not in message
+
+
+def test_a_second_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    assert read(table(tmp_path, "\ufeff\ufeffa,b\n1,2\n")) == ["1"]
+
+
+def test_damaged_gzip_is_the_users_to_mend(tmp_path):
+    made = table(tmp_path, "a,b\n" + "".join(f"{n},{n * n}\n" for n in range(500)), "t.csv.gz")
+    data = bytearray((tmp_path / "t.csv.gz").read_bytes())
+    data[20:24] = bytes(byte ^ 255 for byte in data[20:24])
+    (tmp_path / "t.csv.gz").write_bytes(data)
+    with pytest.raises(InputError, match=r"t\.csv\.gz, after line"):
+        read(made)

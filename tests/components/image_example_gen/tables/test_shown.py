@@ -50,3 +50,30 @@ def test_columns_are_shown_where_there_is_a_header():
 )
 def test_the_column_that_was_meant(name, header, aliases, expected):
     assert shown.nearest(name, header, aliases) == expected
+
+
+@pytest.mark.parametrize("text", ["john smith", "p17", "417", "ward_3", "Otter", "Given"])
+def test_names_and_ids_in_small_letters_and_few_digits(text):
+    accepted = LABEL + "; other words can be given a meaning: data.values={x: {Positive: 1}}"
+    assert text not in shown.cell(text, accepted)
+
+
+def test_columns_of_ids_show_nothing():
+    assert shown.cell("17", LABEL, "age") == "'17'"
+    assert "17" not in shown.cell("17", LABEL, "PID")
+    assert "17" not in shown.cell("17", LABEL, "patient_id")
+    assert "smith" not in shown.cell("smith", LABEL, "last_name")
+
+
+def test_the_name_of_a_label_alone_is_no_header():
+    """`scan.png, John Smith, pneumonia` is a row of a table that lists findings."""
+    row = ["scan.png", "John Smith", "pneumonia"]
+    assert "Smith" not in shown.columns(row, ["image", "pneumonia", "patient_id"])
+    header = ["file", "PID", "pneumonia"]
+    assert shown.columns(header, ["image", "pneumonia", "file"]) == "file, PID, pneumonia"
+
+
+@pytest.mark.parametrize("cell", ["image1", "Image_07", "image001"])
+def test_a_numbered_cell_is_not_the_column_that_was_meant(cell):
+    assert shown.nearest("image", [cell, "John Smith"]) == ""
+    assert shown.nearest("covid19", ["COVID-19"]) == "COVID-19"

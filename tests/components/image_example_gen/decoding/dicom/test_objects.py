@@ -1,5 +1,7 @@
 """What a file of an archive is."""
 
+import os
+
 import numpy as np
 import pydicom
 import pytest
@@ -146,3 +148,9 @@ def test_frames_are_those_that_are_there(tmp_path, stated, frames):
 )
 def test_the_frames_that_a_setting_selects(frames, which, chosen):
     assert list(Found("", frames=frames).chosen_frames(which)) == chosen
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.dcm")
+    found = examine(str(tmp_path / "pipe.dcm"), ())
+    assert (found.skipped, found.tags) == ("", None)
