@@ -78,6 +78,7 @@ def _help_of_everything():
     commands = [
         ["local_runner.py"],
         *(["kubeflow_runner.py", name] for name in kubeflow_runner.ACTIONS),
+        ["-m", "components.predictor"],
         ["-m", "components.model_gate"],
         ["-m", "components.data_gate.infer_schema"],
         *(["-m", "components.shift_analysis", name] for name in ("analyze", "embed")),
