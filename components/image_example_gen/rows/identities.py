@@ -12,6 +12,7 @@ import array
 import dataclasses
 import functools
 import hashlib
+import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
@@ -50,6 +51,8 @@ class Identities:
             self._ids_not_used += self._per_image and bool(row.patient_id) and not row.own_patient
             seen.add(row)
         self._refuse_ids_as_subgroups(seen)
+        if not self._per_image:
+            self._refuse_images_as_patients(seen)
         if self._similar != "distinct":
             self._refuse_meaningless(seen)
         if self._per_image or not self._told:
@@ -155,7 +158,21 @@ class Identities:
             local=f"images '{first.image}' and '{second.image}'",
         )
 
+    def _refuse_images_as_patients(self, seen: _Seen) -> None:
+        if seen.images_as_patients > _IDS_FRACTION * seen.told:
+            raise InputError(
+                f"the patient ids of {seen.images_as_patients} of {seen.told} rows are the paths "
+                "of their images, so nobody can tell whether a patient is in two splits: name the "
+                "column of patients (data.columns={patient_id: COLUMN}), or say that nobody knows "
+                "them: data.patients=per_image"
+            )
+
     def _refuse_ids_as_subgroups(self, seen: _Seen) -> None:
+        if seen.ids_as_sites > _IDS_FRACTION * seen.sites:
+            raise InputError(
+                f"the sites of {seen.ids_as_sites} of {seen.sites} rows are their ids or paths: "
+                "raw ids would be in every record; name the column of hospitals or scanners"
+            )
         for name, known, equal in zip(self._subgroups, seen.known, seen.equal, strict=True):
             if known and equal > _IDS_FRACTION * known:
                 raise InputError(
@@ -175,6 +192,7 @@ class _Seen:
         self.first_meaningless: dict[str, tuple[Row, str]] = {}
         self.known = [0] * subgroups
         self.equal = [0] * subgroups
+        self.told = self.images_as_patients = self.sites = self.ids_as_sites = 0
         self._last = ""
         self._keys = array.array("Q")
         self._ids = array.array("Q")
@@ -191,6 +209,8 @@ class _Seen:
             self.unknown += 1
             self.first_unknown = self.first_unknown or row
             return
+        self.told += 1
+        self.images_as_patients += row.patient_id == row.image
         self._judge(row, "patient", row.patient_id)
         if row.patient_id != self._last:
             self._last = row.patient_id
@@ -224,10 +244,21 @@ class _Seen:
 
     def _compare(self, row: Row) -> None:
         ids = {row.patient_id, row.study_id, row.slide_id, row.image}
+        if row.site not in ("", UNKNOWN):
+            self.sites += 1
+            self.ids_as_sites += row.site in ids
         for place, value in enumerate(row.subgroups):
             if value not in ("", UNKNOWN):
                 self.known[place] += 1
-                self.equal[place] += value in ids
+                self.equal[place] += value in ids or _repeats(value, row)
+
+
+def _repeats(value: str, row: Row) -> bool:
+    """Whether a value is an id in another spelling, or the name of the image's file."""
+    folded = patient_ids.folded(value)
+    stem = posixpath.splitext(posixpath.basename(row.image))[0]
+    others = (row.patient_id, row.study_id, row.slide_id, stem)
+    return any(patient_ids.folded(other) == folded for other in others if other)
 
 
 def _digest(text: str) -> int:

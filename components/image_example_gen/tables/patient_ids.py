@@ -17,8 +17,12 @@ _PART = "\x1f"
 _POINT_ZERO = re.compile(r"^([+-]?\d+)\.0+$")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _ROUNDED = re.compile(r"^[+-]?\d+([.,]\d+)?E[+-]\d+$", re.IGNORECASE)
+_AS_TEXT = re.compile(r'^(?:\'(.+)|="(.+)")$')
+_DASH = re.compile("[\u2010-\u2015\u2212]")
+_CHARACTER = re.compile(r"\w")
 # Words that stand where an id should.
 _NO_ID = """nan none null na n/a #n/a nat <na> nil - -- . ? unknown missing #ref! #value! #name?
+    (null) \\n n.a. k.a. #nv #wert! #div/0! #num!
     anonymous anonymized anonymised anon deidentified de-identified removed redacted"""
 _MISSING = frozenset(_NO_ID.split())
 # Letters and digits of the names.
@@ -58,7 +62,7 @@ def difference(first: str, second: str) -> str:
 def meaningless(identity: str) -> str:
     """Why the id can't be one, to follow 'the patient id'; empty where it can."""
     text = _visible(identity.rpartition(_PART)[2])
-    if text.casefold() in _MISSING:
+    if text.casefold() in _MISSING or not _CHARACTER.search(text):
         return "is a word for a missing or removed value"
     if _ROUNDED.match(text):
         return "is a number that a spreadsheet has rounded (like 1.23E+05)"
@@ -82,6 +86,12 @@ def _visible(text: str) -> str:
     return "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE)
 
 
+def _without_marks(text: str) -> str:
+    """Without what spreadsheets write to keep an id a text: '007 and ="007"."""
+    found = _AS_TEXT.match(text)
+    return next(filter(None, found.groups())) if found else text
+
+
 def _without_zeros(text: str) -> str:
     return _LEADING_ZEROS.sub("", text)
 
@@ -94,10 +104,16 @@ def _compatible(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
+def _plain_dashes(text: str) -> str:
+    return _DASH.sub("-", text)
+
+
 # In the order in which they are applied.
 _FOLDS: dict[str, Callable[[str], str]] = {
     "wide or composed characters": _compatible,
+    "dashes": _plain_dashes,
     "spaces or invisible characters": _visible,
+    "marks of a spreadsheet for text": _without_marks,
     "upper and lower case": str.casefold,
     "a decimal point": _without_point,
     "leading zeros": _without_zeros,

@@ -230,3 +230,55 @@ def test_a_subgroup_that_holds_ids_under_another_name(opened, tmp_path):
         row[3] = "3B"
     write_csv(tmp_path / "manifest.csv", rows)
     assert [row.subgroups for row in opened(**data).rows()][1:] == [("3B",)] * 3
+
+
+def test_paths_of_images_are_not_patients(manifest):
+    """They would make every image its own patient, and DataGate say that none is in two splits."""
+    with pytest.raises(InputError, match=r"3 of 3 rows are the paths.*per_image"):
+        manifest([f"scan{n}.png" for n in range(3)])
+    with pytest.raises(InputError, match="3 of 3 rows are the paths"):
+        manifest(["p1", "p1", "p2"], columns={"patient_id": "image"})
+    manifest([f"scan{n}.png" for n in range(3)], patients="per_image")
+    # A patient of one image may give it its name.
+    manifest(["scan0", "scan1", "scan2"])
+
+
+@pytest.mark.parametrize("column", ["patient_id", "image"])
+def test_ids_are_not_sites(manifest, column):
+    with pytest.raises(InputError, match="sites of 3 of 3 rows are their ids"):
+        manifest(["p1", "p1", "p2"], columns={"site": column})
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        ["71", "72", "73"],
+        ["0071 ", "0072", "\uff1773"],
+        ["scan0", "scan1", "scan2"],
+    ],
+)
+def test_ids_in_another_spelling_are_no_subgroup(opened, tmp_path, copied):
+    rows = [["image", "patient_id", "x", "grp"]]
+    for number, value in enumerate(copied):
+        write_png(tmp_path / f"scan{number}.png", number)
+        rows.append([f"scan{number}.png", f"007{number + 1}", number % 2, value])
+    write_csv(tmp_path / "manifest.csv", rows)
+    with pytest.raises(InputError, match="'grp', whose values are the ids or paths of"):
+        opened(source="manifest", root=tmp_path, subgroups=("grp",))
+
+
+@pytest.mark.parametrize("other", ["'0012", '="0012"', "00\u200b12"])
+def test_ids_that_a_spreadsheet_kept_as_text(manifest, other):
+    with pytest.raises(InputError, match="differ only in"):
+        manifest([other, "0012", "p"])
+
+
+@pytest.mark.parametrize("word", ["N.A.", "#NV", "(null)", "\\N", "\u2014", "########", "***"])
+def test_more_words_for_nothing(manifest, word):
+    with pytest.raises(InputError, match="word for a missing or removed value"):
+        manifest([word, "p1", "p2"])
+
+
+def test_dashes_of_several_kinds(manifest):
+    with pytest.raises(InputError, match="dashes"):
+        manifest(["p\u20111", "p-1", "q"])
