@@ -30,7 +30,7 @@ class TestList:
         heads = [line for line in lines if not line.startswith(" ")]
         assert heads
         assert all(line.startswith("gate.") for line in heads)
-        at = lines.index("gate.max_gap: number, 0 to 1; default 0.25")
+        at = lines.index("gate.max_gap: number, 0 to 1; default 0.2")
         assert lines[at + 1].strip().startswith("ceiling of the upper bound")
 
     def test_of_a_section_that_does_not_exist(self, main, command, capsys):

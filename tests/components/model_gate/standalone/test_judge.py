@@ -277,16 +277,16 @@ def test_missing_files(run, tmp_path, capsys):
 def test_groups_of_few_patients_are_not_named(run, predictions):
     few = predictions["patient_id"].isin(predictions["patient_id"].unique()[-3:])
     table = predictions.assign(
-        ward=predictions["patient_id"].where(few, "common"), image=predictions["patient_id"]
+        ward=predictions["patient_id"].where(few, "common"), film=predictions["patient_id"]
     )
     status, _, lines = run(table)
     assert status == 2
-    assert "column 'image' has 400 values, none of 20 patients or more" in lines
-    assert "--exclude image" in lines
-    status, verdict, lines = run(table, "--exclude", "image")
+    assert "column 'film' has 400 values, none of 20 patients or more" in lines
+    assert "--exclude film" in lines
+    status, verdict, lines = run(table, "--exclude", "film")
     assert status == 0
-    assert verdict["judged"]["ignored_columns"] == ["image"]
-    assert "note: not judged by 'image'" in lines
+    assert verdict["judged"]["ignored_columns"] == ["film"]
+    assert "note: not judged by 'film'" in lines
     # Three patients, pooled, would be as few: the ward says nothing where they are.
     wards = [(one["domain"], one["value"]) for one in verdict["subgroups"] if "ward" in str(one)]
     assert wards == [("in_distribution", "common")]
