@@ -104,7 +104,8 @@ def predict_to_file(
     """
     path = tables.check_output(output)
     classifier = open_classifier(model, part)
-    opened = open_images(images, classifier.task, classifier.data)
+    written = (str(path), str(tables.unfinished_path(path)))
+    opened = open_images(images, classifier.task, classifier.data, written)
     columns = tables.Columns(classifier.task, opened)
     total = opened.count()
     if not total:

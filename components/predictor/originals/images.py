@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.image_example_gen.decoding import images
@@ -75,26 +75,29 @@ class Images(Protocol):
         """Yields every image, and every file that is not an image."""
 
 
-def open_images(place: str, task: TaskSettings, data: DataSettings) -> Images:
+def open_images(
+    place: str, task: TaskSettings, data: DataSettings, written: Collection[str] = ()
+) -> Images:
     """Opens the images that a user names.
 
     Args:
         place: A folder, a manifest (CSV or Parquet), or an image.
         task: The model's.
         data: The settings of the model's run.
+        written: Files that the caller writes, which are not images of the folder.
 
     Raises:
         InputError: There is no such file or folder, or the manifest is not acceptable.
     """
     if os.path.isdir(place):
-        return _Folder(place, "", data)
+        return _Folder(place, "", data, frozenset(map(os.path.realpath, written)))
     if not os.path.isfile(place):
         raise InputError(
             f"images '{place}': no such file or folder; accepted are a folder, a manifest "
             f"({', '.join(_TABLES)}) or an image"
         )
     folder, name = os.path.split(os.path.abspath(place))
-    if name.endswith(_TABLES):
+    if name.lower().endswith(_TABLES):
         return _Manifest(folder, name, task, data)
     return _Folder(folder, name, data)
 
@@ -115,8 +118,11 @@ class _Folder:
     subgroups: tuple[str, ...] = ()
     has_split = False
 
-    def __init__(self, root: str, name: str, data: DataSettings):
+    def __init__(
+        self, root: str, name: str, data: DataSettings, written: frozenset[str] = frozenset()
+    ):
         self._root = root
+        self._written = written
         self._name = name
         self._frames = data.dicom.frames
 
@@ -137,7 +143,11 @@ class _Folder:
                     yield Item(_row(number, shown, found.tags), path, frame)
 
     def _paths(self) -> Iterator[str]:
-        return iter([self._name]) if self._name else files_below(self._root, "")
+        if self._name:
+            return iter([self._name])
+        real = os.path.realpath(self._root)
+        names = files_below(self._root, "")
+        return (name for name in names if os.path.join(real, name) not in self._written)
 
 
 class _Manifest:

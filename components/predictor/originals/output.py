@@ -11,6 +11,7 @@ import fcntl
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,6 +26,9 @@ FORMATS = (".csv", ".parquet")
 LEFT_OUT = "left_out"
 _TEXTS = ("image", features.PATIENT_ID, features.DOMAIN, features.SITE)
 _ROWS_PER_GROUP = 4096
+# What spreadsheets run: names of files and ids come from strangers.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?", re.ASCII)
 
 Row = list[Any]
 
@@ -61,8 +65,7 @@ class Columns:
             values = [predicted[features.prediction(name)] for name in targets]
             values += [predicted[features.decision(name)] for name in targets]
         texts = [known.image, known.patient_id, known.domain, known.site, *split, *known.subgroups]
-        # File names need not be UTF-8.
-        texts = [text.encode(errors="replace").decode() for text in texts]
+        texts = [_in_utf8(text) for text in texts]
         return [*texts, *self._label_values(item), *values, left_out]
 
     def _known_targets(self) -> tuple[str, ...]:
@@ -101,8 +104,13 @@ class UnfinishedRows:
         Raises:
             InputError: Another process is writing them.
         """
-        self.path = output.with_name(f"{output.name}.unfinished")
-        self._file = open(self.path, "a+b")  # noqa: SIM115
+        self.path = unfinished_path(output)
+        try:
+            self._file = open(self.path, "a+b")  # noqa: SIM115
+        except OSError as error:
+            raise InputError(
+                f"--output '{output}': '{self.path}' can't be written: {error.strerror}"
+            ) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -162,6 +170,11 @@ class UnfinishedRows:
         self._file.close()
 
 
+def unfinished_path(output: Path) -> Path:
+    """Where the rows of a table are until it is complete."""
+    return output.with_name(f"{output.name}.unfinished")
+
+
 def check_output(output: str) -> Path:
     """The path of a table.
 
@@ -169,6 +182,8 @@ def check_output(output: str) -> Path:
         InputError: Its name or its folder is not acceptable.
     """
     path = Path(output).expanduser()
+    if "\0" in output:
+        raise InputError(f"--output '{output}': not a name of a file")
     if path.suffix not in FORMATS:
         raise InputError(f"--output '{output}': the name must end in {' or '.join(FORMATS)}")
     if not path.parent.is_dir():
@@ -193,15 +208,25 @@ def _parsed(line: bytes) -> Any:
 def _write_csv(stream: TextIO, columns: Columns, rows: Iterable[Row]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns.names)
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
+    for image, *values in rows:
+        # The same path, which no spreadsheet takes for a formula.
+        image = f"./{image}" if image.startswith(_FORMULA) else image
+        writer.writerow([image, *map(_cell, values)])
 
 
 def _cell(value: object) -> str:
     """Text of a value; nine digits reproduce each 32-bit float."""
     if value is None:
         return ""
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def _in_utf8(text: str) -> str:
+    """The text with bytes that are not UTF-8 as escapes; file names may have such."""
+    return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _write_parquet(path: Path, columns: Columns, rows: Iterable[Row]) -> None:

@@ -56,7 +56,8 @@ def versions(folder: Path) -> list[PushedModel]:
 def model_digest(folder: Path) -> str:
     """SHA-256 over the graph and the variables of a SavedModel."""
     digest = hashlib.sha256()
-    files = [folder / GRAPH, *sorted((folder / "variables").glob("*"))]
+    variables = sorted(path for path in (folder / "variables").glob("*") if path.is_file())
+    files = [folder / GRAPH, *variables]
     for path in files:
         digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as stream:
@@ -115,7 +116,7 @@ def open_classifier(place: str, part: str = "") -> Classifier:
     try:
         task = TaskSettings.model_validate(card.task)
         data = DataSettings.model_validate(_own_data(card.ingestion.data, part))
-    except ValidationError as error:
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"model '{folder}' was exported by another version of this code: {error}"
         ) from None

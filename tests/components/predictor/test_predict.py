@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -262,3 +263,59 @@ def test_a_second_process_for_the_same_output_is_refused(model, tmp_path, monkey
     monkeypatch.setattr(predictions, "_predicted", nested)
     assert predictions.predict_to_file(str(model), str(table), out).rows == 4
     assert json.dumps(sorted(p.name for p in tmp_path.iterdir())) == '["data", "out.csv"]'
+
+
+def test_the_table_is_no_image_of_the_folder(model, folder):
+    images = ["README.txt", "a.png", "c.tif", "d.png", "deep/b.jpg"]
+    for _ in range(2):
+        predictions.predict_to_file(str(model), str(folder), str(folder / "out.csv"))
+        assert [row["image"] for row in cells(folder / "out.csv")] == images
+
+
+def test_names_of_files_are_no_formulas_and_stay_apart(model, tmp_path):
+    below = tmp_path / "i"
+    for name in (
+        "=cmd|calc!A1.png",
+        "-1.png",
+        os.fsdecode(b"a\xff.png"),
+        os.fsdecode(b"a\xfe.png"),
+    ):
+        save(below / name, 90)
+    film = make(np.full((20, 30), 90, np.uint8), PatientID='=HYPERLINK("x")')
+    (below / "IM1").write_bytes(file_of(film).getvalue())
+    (below / "IM2").write_bytes(file_of(make(film.pixel_array, PatientID="-12")).getvalue())
+    predictions.predict_to_file(str(model), str(below), str(tmp_path / "o.csv"))
+    found = {row["image"]: row["patient_id"] for row in cells(tmp_path / "o.csv")}
+    assert found == {
+        "./-1.png": "",
+        "./=cmd|calc!A1.png": "",
+        "IM1": '\'=HYPERLINK("x")',
+        "IM2": "-12",
+        "a\\xfe.png": "",
+        "a\\xff.png": "",
+    }
+
+
+def test_a_manifest_may_end_in_capitals(model, tmp_path):
+    table = manifest(tmp_path, 3)
+    capitals = table.rename(tmp_path / "MANIFEST.CSV")
+    assert predictions.predict(model, capitals)["image"].tolist() == ["0.png", "1.png", "2.png"]
+
+
+@pytest.mark.parametrize("output", ["o.csv", "a\0.csv"])
+def test_a_table_that_cannot_be_written_is_bad_input(model, tmp_path, output):
+    save(tmp_path / "a.png", 9)
+    (tmp_path / "o.csv.unfinished").mkdir()
+    with pytest.raises(InputError, match="--output"):
+        predictions.predict_to_file(str(model), str(tmp_path / "a.png"), f"{tmp_path}/{output}")
+
+
+@pytest.mark.parametrize("parts", [None, 5, [{}]])
+def test_a_damaged_card_is_bad_input(tmp_path, push_classifier, parts):
+    folder = push_classifier(tmp_path / "1", BINARY, {})
+    (path,) = (folder / "assets.extra").glob("*.json")
+    card = json.loads(path.read_text())
+    card["ingestion"]["data"] |= {"parts": parts}
+    path.write_text(json.dumps(card))
+    with pytest.raises(InputError, match="another version of this code"):
+        predictions.predict(folder, tmp_path)
