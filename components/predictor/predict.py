@@ -103,6 +103,8 @@ def predict_to_file(
         InputError: The model, the images or the output can't be used.
     """
     path = tables.check_output(output)
+    if path.exists() and os.path.exists(images) and path.samefile(images):
+        raise InputError(f"--output '{output}' is what --images names: give another file")
     classifier = open_classifier(model, part)
     written = (str(path), str(tables.unfinished_path(path)))
     opened = open_images(images, classifier.task, classifier.data, written)

@@ -187,6 +187,8 @@ class _Manifest:
         for row in self._source.rows():
             if row.site in self._shifted:
                 row = dataclasses.replace(row, domain=features.SHIFTED, split=None)
+            if row.own_patient:
+                row = dataclasses.replace(row, patient_id="")
             yield Item(row, os.path.join(self._root, row.image))
 
 

@@ -221,7 +221,8 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.9g}"
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    harmless = len(text) < 2 or not text.startswith(_FORMULA) or _NUMBER.fullmatch(text)
+    return text if harmless else f"'{text}"
 
 
 def _in_utf8(text: str) -> str:

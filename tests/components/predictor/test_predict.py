@@ -319,3 +319,19 @@ def test_a_damaged_card_is_bad_input(tmp_path, push_classifier, parts):
     path.write_text(json.dumps(card))
     with pytest.raises(InputError, match="another version of this code"):
         predictions.predict(folder, tmp_path)
+
+
+def test_the_table_does_not_replace_the_manifest(model, tmp_path):
+    table = manifest(tmp_path, 3)
+    text = table.read_text()
+    with pytest.raises(InputError, match="is what --images names"):
+        predictions.predict_to_file(str(model), str(table), str(table))
+    assert table.read_text() == text
+
+
+def test_the_path_of_a_missing_file_is_no_patient(model, tmp_path):
+    save(tmp_path / "a.png", 9)
+    (tmp_path / "m.csv").write_text("image\na.png\ngone.png\n")
+    table = predictions.predict(model, tmp_path / "m.csv")
+    assert table["patient_id"].tolist() == ["", ""]
+    assert table["left_out"].tolist() == ["", "missing: no such file"]
