@@ -13,7 +13,9 @@ _ID_COLUMNS = ("image", "patient_id", "study_id", "slide_id")
 # Letters and digits of names that columns of ids, names and paths have.
 _IDS = """image imageid imagepath path filepath file filename uri patient patientid patientname
     subject subjectid pid mrn medicalrecordnumber caseid studyid slideid birthdate dateofbirth
-    dob patientbirthdate accessionnumber sopinstanceuid seriesinstanceuid studyinstanceuid"""
+    dob patientbirthdate name fullname lastname firstname surname familyname givenname patientsname
+    birthname email phone address ssn socialsecuritynumber accessionnumber
+    sopinstanceuid seriesinstanceuid studyinstanceuid"""
 _RESERVED = frozenset(_IDS.split())
 # YAML reads these words as true and false, also as the keys of a mapping.
 _READ_AS = {True: ("yes", "true", "on"), False: ("no", "false", "off")}

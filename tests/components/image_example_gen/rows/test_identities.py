@@ -282,3 +282,9 @@ def test_more_words_for_nothing(manifest, word):
 def test_dashes_of_several_kinds(manifest):
     with pytest.raises(InputError, match="dashes"):
         manifest(["p\u20111", "p-1", "q"])
+
+
+@pytest.mark.parametrize("name", ["name", "Last Name", "surname", "e-mail", "SSN"])
+def test_columns_of_persons_are_no_subgroups(manifest, name):
+    with pytest.raises(ValidationError, match="ids, names and paths can't be subgroups"):
+        manifest(["p1", "p2"], subgroups=(name,))
