@@ -8,12 +8,11 @@ are too narrow.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from components.statistics.intervals import Interval, Method, Resampled
+from components.statistics.intervals import Interval, percentiles
 from components.statistics.judged_rows import JudgedRows
 from components.statistics.weighted_metrics import Draws, PatientMetrics
 
@@ -28,21 +27,16 @@ class Bootstrap:
     values: Mapping[str, float]
     draws: Draws
 
-    def interval(self, name: str, confidence: float, method: Method = "percentile") -> Interval:
+    def interval(self, name: str, confidence: float) -> Interval:
         """Interval of a metric."""
         target = name.partition("/")[2]
         if target:
             patients, examples = self.records.size_of(target)
         else:
             patients, examples = self.records.patients, self.records.examples
-        left_out = [self.left_out[name]] if method == "bca" else []
-        resampled = Resampled(self.values[name], self.draws[name], left_out)
-        return _interval(resampled, confidence, method, patients, examples)
-
-    @functools.cached_property
-    def left_out(self) -> Draws:
-        """Every metric without each patient in turn."""
-        return PatientMetrics(self.records).leave_one_out()
+        value, draws = self.values[name], self.draws[name]
+        lower, upper, excluded = percentiles(value, draws, confidence)
+        return Interval(value, lower, upper, patients, examples, excluded)
 
 
 def bootstrap(records: JudgedRows, resamples: int, seed: int) -> Bootstrap:
@@ -76,27 +70,14 @@ def patient_counts(records: JudgedRows, resamples: int, seed: int) -> Iterator[n
 
 
 def paired_difference(
-    candidate: Bootstrap,
-    baseline: Bootstrap,
-    name: str,
-    confidence: float,
-    method: Method = "percentile",
+    candidate: Bootstrap, baseline: Bootstrap, name: str, confidence: float
 ) -> Interval:
     """Candidate minus baseline on the same resamples of the same patients."""
     records = candidate.records
-    resampled = _paired(candidate, baseline, name, method)
-    return _interval(resampled, confidence, method, records.patients, records.examples)
-
-
-def p_below(
-    candidate: Bootstrap,
-    baseline: Bootstrap,
-    name: str,
-    bound: float,
-    method: Method = "percentile",
-) -> float:
-    """One-sided p-value of the hypothesis that candidate minus baseline lies below a bound."""
-    return _paired(candidate, baseline, name, method).p_below(bound, method)
+    value = candidate.values[name] - baseline.values[name]
+    draws = candidate.draws[name] - baseline.draws[name]
+    lower, upper, excluded = percentiles(value, draws, confidence)
+    return Interval(value, lower, upper, records.patients, records.examples, excluded)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -107,42 +88,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted.tolist()
-
-
-def gap(
-    in_distribution: Bootstrap,
-    shifted: Bootstrap,
-    name: str,
-    confidence: float,
-    method: Method = "percentile",
-) -> Interval:
-    """In-distribution minus shifted, the two domains resampled independently."""
-    left_out = []
-    if method == "bca":
-        left_out = [in_distribution.left_out[name], -shifted.left_out[name]]
-    resampled = Resampled(
-        in_distribution.values[name] - shifted.values[name],
-        in_distribution.draws[name] - shifted.draws[name],
-        left_out,
-    )
-    return _interval(
-        resampled,
-        confidence,
-        method,
-        in_distribution.records.patients + shifted.records.patients,
-        in_distribution.records.examples + shifted.records.examples,
-    )
-
-
-def _paired(first: Bootstrap, second: Bootstrap, name: str, method: Method) -> Resampled:
-    left_out = [first.left_out[name] - second.left_out[name]] if method == "bca" else []
-    return Resampled(
-        first.values[name] - second.values[name], first.draws[name] - second.draws[name], left_out
-    )
-
-
-def _interval(
-    resampled: Resampled, confidence: float, method: Method, patients: int, examples: int
-) -> Interval:
-    lower, upper, excluded = resampled.bounds(confidence, method)
-    return Interval(resampled.value, lower, upper, patients, examples, excluded)

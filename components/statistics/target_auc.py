@@ -118,17 +118,6 @@ class TargetAuc:
             won_within=self._won_within(),
         )
 
-    def leave_one_out(self) -> np.ndarray:
-        """The AUC without each patient in turn, shape [patients]."""
-        patients = self._records.patients
-        if not self.defined or not len(self.positive) or not len(self.negative):
-            return np.full(patients, np.nan)
-        pairs = self.pairs()
-        # Pairs within a patient are in both sums.
-        left = pairs.won_by.sum() - pairs.won_by - pairs.won_over + pairs.won_within
-        positives, negatives = pairs.positives, pairs.negatives
-        return divide(left, (positives.sum() - positives) * (negatives.sum() - negatives))
-
     def _won_within(self) -> np.ndarray:
         """Weight of the pairs that each patient's positives win against its own negatives."""
         rank = np.unique(self._score, return_inverse=True)[1]

@@ -43,14 +43,6 @@ class PatientMetrics:
         """
         return self._named(self._sums.T @ counts, [auc(counts) for auc in self._aucs])
 
-    def leave_one_out(self) -> Draws:
-        """Every metric without each patient in turn, arrays of shape [patients].
-
-        Equals a call with ones except for a 0 on the diagonal, at the cost of one call.
-        """
-        sums = (self._sums.sum(axis=0) - self._sums).T
-        return self._named(sums, [auc.leave_one_out() for auc in self._aucs])
-
     def _named(self, sums: np.ndarray, aucs: Sequence[np.ndarray]) -> Draws:
         width = SUMS_WIDTH
         by_target = []
