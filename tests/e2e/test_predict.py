@@ -116,7 +116,7 @@ class TestARunOnFiles:
         assert serving["ok"], serving["message"]
         kinds = (
             *("DICOM gray", "JPEG color", "JPEG gray with EXIF"),
-            *("PNG gray", "PNG gray of 16 bits", "TIFF gray"),
+            *("PNG color", "PNG gray of 16 bits", "TIFF gray"),
         )
         tried = f"on 96 original files ({', '.join(f'16 {kind}' for kind in kinds)})"
         assert tried in serving["message"]

@@ -42,7 +42,7 @@ def test_the_schema_fits_its_data_and_no_other(tmp_path, capsys):
     assert list(found) == ["site"]
     # What is there stays.
     assert infer_schema.main(command) == 2
-    assert "is there" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_a_folder_without_statistics_is_refused_with_the_way_out(tmp_path, capsys):

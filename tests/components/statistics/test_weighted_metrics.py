@@ -8,6 +8,7 @@ import pytest
 from sklearn import metrics as sk
 
 from components.statistics.judged_rows import JudgedRows
+from components.statistics.target_auc import TargetAuc
 from components.statistics.weighted_metrics import PatientMetrics
 
 
@@ -141,8 +142,8 @@ def test_records_without_a_known_label_are_left_out():
 
 
 @pytest.mark.parametrize("exclusive", [False, True])
-def test_leaving_out_each_patient_is_a_count_of_zero(exclusive):
-    """The quick sums against the metrics themselves: ties, masks, patients of both classes."""
+def test_pairs_without_each_patient_are_those_of_a_count_of_zero(exclusive):
+    """Pairs by patient against the AUC itself: ties, masks, patients of both classes."""
     random = np.random.default_rng(5)
     size, targets = 90, ("first", "second")
     data = pd.DataFrame({"patient_id": [f"p{i}" for i in random.integers(25, size=size)]})
@@ -154,20 +155,12 @@ def test_leaving_out_each_patient_is_a_count_of_zero(exclusive):
         data[f"prediction/{target}"] = score
         data[f"decision/{target}"] = (score > 0.5).astype(float)
     records = JudgedRows.from_table(data, targets, exclusive)
-    metrics = PatientMetrics(records)
-    expected = metrics(1 - np.eye(records.patients))
-    quick = metrics.leave_one_out()
-    assert quick.keys() == expected.keys()
-    for name, values in expected.items():
-        np.testing.assert_allclose(quick[name], values, atol=1e-12, err_msg=name)
-
-
-def test_leaving_out_the_only_patient_of_a_class_leaves_nothing_to_rank():
-    records = JudgedRows.from_table(table(list("abc"), [1, 0, 0], [0.6, 0.7, 0.2]), ("t",))
-    np.testing.assert_allclose(PatientMetrics(records).leave_one_out()["auc"], [np.nan, 1.0, 0.0])
-
-
-def test_a_score_that_is_nan_has_no_auc_without_anybody():
-    data = table(list("abcd"), [0, 1, 0, 1], [0.1, 0.9, np.nan, 0.8])
-    records = JudgedRows.from_table(data, ("t",))
-    assert np.isnan(PatientMetrics(records).leave_one_out()["auc"]).all()
+    expected = PatientMetrics(records)(1 - np.eye(records.patients))
+    for index, target in enumerate(targets):
+        pairs = TargetAuc(records, index).pairs()
+        # Pairs within a patient are in both sums.
+        won = pairs.won_by.sum() - pairs.won_by - pairs.won_over + pairs.won_within
+        positives = pairs.positives.sum() - pairs.positives
+        negatives = pairs.negatives.sum() - pairs.negatives
+        found = won / (positives * negatives)
+        np.testing.assert_allclose(found, expected[f"auc/{target}"], atol=1e-12)

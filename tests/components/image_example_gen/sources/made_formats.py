@@ -81,13 +81,16 @@ def foreign(tmp_path, write_examples):
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
-    """Two data sets in one data_dir, written by TensorFlow Datasets itself."""
+    """Two data sets in one data_dir, written by TensorFlow Datasets itself.
+
+    Not registered: only the files tell of them, and two folders of tests may make them.
+    """
     import tensorflow_datasets as tfds
 
     logging.getLogger("absl").setLevel(logging.ERROR)
     rng = np.random.default_rng(0)
 
-    class TinyPets(tfds.core.GeneratorBasedBuilder):
+    class TinyPets(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """One class an image, and whose pet it is."""
 
         VERSION = tfds.core.Version("1.0.0")
@@ -115,7 +118,7 @@ def prepared(tmp_path_factory):
                 owner = f"{name}{number // 2}"
                 yield number, {"image": image, "label": number % 2, "owner": owner}
 
-    class TinyFindings(tfds.core.GeneratorBasedBuilder):
+    class TinyFindings(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Several classes an image, numbered classes, and a split of one's own."""
 
         VERSION = tfds.core.Version("1.0.0")
