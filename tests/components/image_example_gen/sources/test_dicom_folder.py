@@ -98,8 +98,8 @@ def test_wrong_names_are_refused(opened, archive):
         _open(opened, archive, dicom={"table": "other.csv"})
     with pytest.raises(InputError, match="give a path inside"):
         _open(opened, archive, dicom={"table": "../labels.csv"})
-    with pytest.raises(InputError, match="names 'name', dicom has sex"):
-        _open(opened, archive, subgroups=("name",))
+    with pytest.raises(InputError, match="names 'ward', dicom has sex"):
+        _open(opened, archive, subgroups=("ward",))
     (archive / "empty").mkdir()
     with pytest.raises(InputError, match=r"dicom.table: no file"):
         _open(opened, archive / "empty")
