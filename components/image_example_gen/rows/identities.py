@@ -15,26 +15,23 @@ import hashlib
 import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, BinaryIO
 
-from components.image_example_gen.rows.row import Offer, Row, Source
+from components.image_example_gen.rows.row import Row, Source
+from components.image_example_gen.rows.wrapped import WrappedSource
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.tables import patient_ids
 from components.image_example_gen.tables.columns import UNKNOWN
 from schemas.errors import InputError
 
-if TYPE_CHECKING:
-    from components.image_example_gen.pixels.picture import Picture
-
 # From this fraction of equal values on, a subgroup holds ids: a few ages can equal an id.
 _IDS_FRACTION = 0.5
 
 
-class Identities:
+class Identities(WrappedSource):
     """A source whose every row has a patient."""
 
     def __init__(self, source: Source, data: DataSettings):
-        self._source = source
+        super().__init__(source)
         self._subgroups = data.subgroups
         self._per_image = data.patients == "per_image"
         # Of a combination, the parts have been checked one by one.
@@ -62,26 +59,10 @@ class Identities:
         if self._similar == "refuse":
             self._refuse_similar(seen)
 
-    def offers(self) -> Offer:
-        """See `rows.Source`."""
-        return self._source.offers()
-
-    def fingerprint(self) -> str:
-        """See `rows.Source`."""
-        return self._source.fingerprint()
-
     def rows(self) -> Iterator[Row]:
         """See `rows.Source`."""
         for row in self._source.rows():
             yield row if row.own_patient else self._identified(row)
-
-    def load(self, image: str, max_pixels: int) -> Picture:
-        """See `rows.Source`."""
-        return self._source.load(image, max_pixels)
-
-    def original(self, image: str) -> BinaryIO | None:
-        """See `rows.Source`."""
-        return self._source.original(image)
 
     def counts(self) -> Mapping[str, int]:
         """See `rows.Source`."""
@@ -89,14 +70,6 @@ class Identities:
         if self._ids_not_used:
             counts["patient_ids_not_used"] = self._ids_not_used
         return counts
-
-    def where(self, number: int) -> str:
-        """See `rows.Source`."""
-        return self._source.where(number)
-
-    def patients_advice(self) -> str:
-        """See `rows.Source`."""
-        return self._source.patients_advice()
 
     @functools.cached_property
     def _told(self) -> bool:
@@ -247,18 +220,16 @@ class _Seen:
         if row.site not in ("", UNKNOWN):
             self.sites += 1
             self.ids_as_sites += row.site in ids
+        if not row.subgroups:
+            return
+        # In any spelling, and the name of the image's file.
+        stem = posixpath.splitext(posixpath.basename(row.image))[0]
+        others = (row.patient_id, row.study_id, row.slide_id, stem)
+        spelled = {patient_ids.folded(other) for other in others if other}
         for place, value in enumerate(row.subgroups):
             if value not in ("", UNKNOWN):
                 self.known[place] += 1
-                self.equal[place] += value in ids or _repeats(value, row)
-
-
-def _repeats(value: str, row: Row) -> bool:
-    """Whether a value is an id in another spelling, or the name of the image's file."""
-    folded = patient_ids.folded(value)
-    stem = posixpath.splitext(posixpath.basename(row.image))[0]
-    others = (row.patient_id, row.study_id, row.slide_id, stem)
-    return any(patient_ids.folded(other) == folded for other in others if other)
+                self.equal[place] += value in ids or patient_ids.folded(value) in spelled
 
 
 def _digest(text: str) -> int:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator
 
-from components.image_example_gen.rows.row import Offer, Row, Source
+from components.image_example_gen.rows.row import Row, Source
+from components.image_example_gen.rows.wrapped import WrappedSource
 from components.image_example_gen.settings import SourceSettings
 from schemas import features
 from schemas.errors import InputError
 
-if TYPE_CHECKING:
-    from components.image_example_gen.pixels.picture import Picture
 
-
-class SelectedSites:
+class SelectedSites(WrappedSource):
     """A source restricted by `data.sites` and `data.shifted_sites`; row numbers don't change."""
 
     def __init__(self, source: Source, data: SourceSettings):
-        self._source = source
+        super().__init__(source)
         self._sites = frozenset(data.sites)
         self._shifted = frozenset(data.shifted_sites)
 
@@ -41,14 +38,6 @@ class SelectedSites:
                 "leaves out"
             )
 
-    def offers(self) -> Offer:
-        """See `rows.Source`."""
-        return self._source.offers()
-
-    def fingerprint(self) -> str:
-        """See `rows.Source`."""
-        return self._source.fingerprint()
-
     def rows(self) -> Iterator[Row]:
         """See `rows.Source`."""
         for row in self._source.rows():
@@ -60,23 +49,3 @@ class SelectedSites:
                 yield dataclasses.replace(row, domain=features.SHIFTED, split=None)
             else:
                 yield dataclasses.replace(row, domain=features.IN_DISTRIBUTION)
-
-    def where(self, number: int) -> str:
-        """See `rows.Source`."""
-        return self._source.where(number)
-
-    def patients_advice(self) -> str:
-        """See `rows.Source`."""
-        return self._source.patients_advice()
-
-    def load(self, image: str, max_pixels: int) -> Picture:
-        """See `rows.Source`."""
-        return self._source.load(image, max_pixels)
-
-    def original(self, image: str) -> BinaryIO | None:
-        """See `rows.Source`."""
-        return self._source.original(image)
-
-    def counts(self) -> Mapping[str, int]:
-        """See `rows.Source`."""
-        return self._source.counts()

@@ -69,11 +69,16 @@ def meaningless(identity: str) -> str:
     return ""
 
 
+def letters_and_digits(name: str) -> str:
+    """A column's name without what people write differently: case, spaces, marks."""
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
 def like_patients(names: Iterable[str]) -> list[str]:
     """The names that columns of patient ids have, the likeliest first."""
     found = {}
     for name in names:
-        plain = re.sub(r"[^a-z0-9]", "", name.casefold())
+        plain = letters_and_digits(name)
         if _NO_IDS.search(plain):
             continue
         close = difflib.SequenceMatcher(None, plain, "patientid").ratio()

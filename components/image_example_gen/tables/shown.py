@@ -71,8 +71,8 @@ def nearest(name: str, header: Iterable[str], aliases: Collection[str] = ()) -> 
         header: all columns.
         aliases: letters and digits of other names that the column has in practice.
     """
-    plain = {column: re.sub(r"[^a-z0-9]", "", column.casefold()) for column in header}
-    wanted = re.sub(r"[^a-z0-9]", "", name.casefold())
+    plain = {column: patient_ids.letters_and_digits(column) for column in header}
+    wanted = patient_ids.letters_and_digits(name)
     for column, letters in plain.items():
         if letters in (wanted, *aliases):
             return column
