@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from schemas.arguments import number
 from schemas.errors import InputError
 
 BAD_INPUT = 2
@@ -111,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--threshold",
-        type=_probability,
+        type=number(float, lambda value: 0 <= value <= 1, "0 to 1"),
         help="decision threshold (default: chosen on validation rows, or 0.5 without them)",
     )
     parser.add_argument(
@@ -135,13 +136,6 @@ def _parser() -> argparse.ArgumentParser:
         help="of the verdict on stdout (default: json)",
     )
     return parser
-
-
-def _probability(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"received {text}; 0 to 1 is accepted")
-    return value
 
 
 if __name__ == "__main__":

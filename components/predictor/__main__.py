@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from schemas.arguments import count
 from schemas.errors import InputError
 
 BAD_INPUT = 2
@@ -87,16 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         help="data set whose settings apply, if the model was trained on several",
     )
     parser.add_argument(
-        "--batch-size", type=_positive, default=32, metavar="N", help="images per call (default 32)"
+        "--batch-size", type=count, default=32, metavar="N", help="images per call (default 32)"
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"received {text}; 1 or more is accepted")
-    return value
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schemas.arguments import count, number
 from schemas.errors import InputError
 from trainer_modules.training.tensorflow_start import import_tensorflow
 
@@ -107,22 +108,6 @@ def _newest(run: Path, node: str, key: str) -> Path:
     return max(found, key=lambda path: int(path.name))
 
 
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(
-            f"'{text}': give a fraction of the patients, above 0 and at most 1"
-        )
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}': give 1 or more")
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.local.probe",
@@ -133,13 +118,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stage", choices=sorted(_NODES), default="pretrain")
     parser.add_argument(
         "--fractions",
-        type=_fraction,
+        type=number(
+            float,
+            lambda value: 0 < value <= 1,
+            "a fraction above 0 and at most 1,",
+        ),
         nargs="+",
         default=[0.01, 0.1, 1.0],
         help="fractions of the training patients (default: 0.01 0.1 1)",
     )
     parser.add_argument(
-        "--draws", type=_count, default=5, help="draws of each fraction (default: 5)"
+        "--draws", type=count, default=5, help="draws of each fraction (default: 5)"
     )
     parser.add_argument("--json", default="", help="file to write the results to")
     return parser
