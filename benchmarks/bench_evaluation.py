@@ -98,8 +98,8 @@ def evaluator(folder: Path, predictions: Path, task: Any) -> Callable[[], None]:
 
 def judge(predictions: Path, task: Any) -> None:
     """The gate's statistics and rules, against a baseline that scores a little worse."""
+    from components.model_gate.policy.settings import GateSettings, SubgroupRules
     from components.model_gate.rules import domain_rules, evidence
-    from components.model_gate.rules.settings import GateSettings, SubgroupRules
     from components.model_gate.serving import inputs
 
     settings = GateSettings(resamples=2000, subgroups=SubgroupRules(max_regression=0.1))

@@ -12,9 +12,9 @@ from components.image_example_gen.decoding.images import Rejected
 from components.image_example_gen.rows.units import PlannedImage
 from components.image_example_gen.settings.data import DataSettings
 from components.image_example_gen.writing.ingest_report import Summary, build_report
+from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules.domain_rules import Verdict
 from components.model_gate.rules.evidence import Baseline, Evidence
-from components.model_gate.rules.settings import GateSettings
 from components.model_gate.rules.verdict_document import verdict_document
 from components.statistics.intervals import Interval
 from pipeline.config.config import load_config

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.simulation.patients import Population, draw, two_models
+from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, collect
-from components.model_gate.rules.settings import GateSettings
 from components.statistics.judged_rows import JudgedRows
 from schemas import features
 from trainer_modules.settings import TaskSettings

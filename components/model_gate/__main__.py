@@ -6,8 +6,9 @@ Parses the arguments; imports nothing heavy before they are validated.
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from schemas.arguments import number
 from schemas.errors import InputError
@@ -15,11 +16,18 @@ from schemas.errors import InputError
 BAD_INPUT = 2
 INTERRUPTED = 130
 
+# Commands before the options of a judgement, and the module whose `run(argv)` returns the exit
+# status; imported when asked for.
+COMMANDS: Mapping[str, str] = {}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Judges; returns the exit status."""
-    arguments = _arguments(argv)
+    """Judges, or runs another command; returns the exit status."""
+    given = list(sys.argv[1:] if argv is None else argv)
     try:
+        if given and given[0] in COMMANDS:
+            return importlib.import_module(COMMANDS[given[0]]).run(given[1:])
+        arguments = _arguments(given)
         from components.model_gate.standalone import judge
 
         if arguments.model:
@@ -49,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.model and not arguments.examples:

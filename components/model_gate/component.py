@@ -13,7 +13,7 @@ from tfx.types import component_spec
 
 from components.artifact_types import GateReport, IngestReport
 from components.model_gate import executor
-from components.model_gate.rules.settings import GateSettings
+from components.model_gate.policy.settings import GateSettings
 from trainer_modules.settings import TaskSettings
 
 _ARTIFACTS = tfx.types.standard_artifacts

@@ -15,7 +15,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.artifact_types import Artifacts
-from components.model_gate.rules.settings import GateSettings
+from components.model_gate.policy.settings import GateSettings
 from components.predictor.executor import split_files
 from schemas import features
 from schemas.errors import InputError

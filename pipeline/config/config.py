@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.settings import DataSettings
 from components.label_efficiency.cell.settings import StudySettings
-from components.model_gate.rules.settings import GateSettings
+from components.model_gate.policy.settings import GateSettings
 from components.predictor.settings import PredictorSettings
 from pipeline.config.beam_settings import BeamSettings, InMemory
 from pipeline.config.curated_schema import check_name

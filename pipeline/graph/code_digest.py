@@ -7,7 +7,7 @@ any other edit leaves its result cached.
 
 A module that is imported by name counts when the name is a string constant in full, as in
 `"components.evaluator.metrics"`; a file that is read counts when a module that uses `__file__`
-names it relative to its own folder, as in `Path(__file__).with_name("default_policy.yaml")`.
+names it relative to its own folder, as in `Path(__file__).with_name("default.yaml")`.
 
 StatisticsGen, ImportSchemaGen and the Pushers run TFX's own executors. They contain no code of
 ours, and all of their settings are in their properties, which TFX's cache key covers.

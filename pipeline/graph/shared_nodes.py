@@ -16,7 +16,7 @@ from components.example_validator.component import ExampleValidator
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.settings import DataSettings
 from components.image_example_gen.writing.contract import statistics_features
-from components.model_gate.rules.settings import DomainRules, GateSettings
+from components.model_gate.policy.settings import DomainRules, GateSettings
 from pipeline.config.config import RunConfig
 from pipeline.graph.beam_options import beam_pipeline_args, file_writer_args
 from pipeline.graph.code_digest import code_digest, executor_of

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from components.model_gate.policy.settings import DomainRules, GateSettings, Range
 from components.model_gate.rules import concentration, group_rules, missing_labels, slice_rules
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.outcomes import (
@@ -31,7 +32,6 @@ from components.model_gate.rules.outcomes import (
     result,
     within,
 )
-from components.model_gate.rules.settings import DomainRules, GateSettings, Range
 from components.statistics.intervals import Interval
 from schemas import features
 from schemas.documents.gate import Rule

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules import groups, missing_labels
 from components.model_gate.rules.groups import DomainAucs, Group, GroupDifference
-from components.model_gate.rules.settings import GateSettings
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
 from components.statistics.clustered_auc import ClusteredAuc
 from components.statistics.clustered_metrics import Precision

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules.evidence import Baseline
 from components.model_gate.rules.groups import JUDGED, Group
 from components.model_gate.rules.outcomes import (
@@ -20,7 +21,6 @@ from components.model_gate.rules.outcomes import (
     plain,
     result,
 )
-from components.model_gate.rules.settings import GateSettings
 from schemas import features
 from schemas.documents.gate import SUBGROUP_FLOOR, Rule
 

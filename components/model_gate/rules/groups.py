@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules.outcomes import (
     FAIL,
     INCONCLUSIVE,
@@ -16,7 +17,6 @@ from components.model_gate.rules.outcomes import (
     Status,
     within,
 )
-from components.model_gate.rules.settings import GateSettings
 from components.statistics import clustered_auc, clustered_metrics
 from components.statistics.clustered_auc import ClusteredAuc
 from components.statistics.clustered_metrics import Precision

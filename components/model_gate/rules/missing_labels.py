@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from components.model_gate.policy.settings import DomainRules
 from components.model_gate.rules.outcomes import FAIL, PASS, measured
-from components.model_gate.rules.settings import DomainRules
 from schemas import features
 from schemas.documents.gate import Rule, Unlabelled
 from trainer_modules.settings import TaskSettings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from components.model_gate.policy.settings import GateSettings, SliceRule
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.outcomes import (
     NOT_ENOUGH_DATA,
@@ -16,7 +17,6 @@ from components.model_gate.rules.outcomes import (
     result,
     within,
 )
-from components.model_gate.rules.settings import GateSettings, SliceRule
 from components.statistics.intervals import Interval
 from schemas.documents.gate import Rule
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules.domain_rules import Verdict
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.groups import JUDGED, Group
-from components.model_gate.rules.settings import GateSettings
 from components.statistics.intervals import Interval
 from schemas import features
 from schemas.documents.gate import Baseline, Bounds, GateVerdict, JudgedMetric, Serving, Subgroup

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules.evidence import Baseline
-from components.model_gate.rules.settings import GateSettings
 from components.model_gate.serving.baseline import last_pushed
 from components.model_gate.serving.originals import Originals, original_files
 from components.model_gate.serving.serving_check import Request, check_serving

@@ -6,9 +6,9 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
+from components.model_gate.policy.files import load_policy
 from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import Baseline, collect
-from components.model_gate.rules.policy import load_policy
 from components.model_gate.standalone import (
     finding_columns,
     formats,

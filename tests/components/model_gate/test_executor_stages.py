@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.model_gate.rules.settings import DomainRules, GateSettings
+from components.model_gate.policy.settings import DomainRules, GateSettings
 from pipeline.config.evaluation_settings import EvaluationSettings
 from pipeline.graph.tfma_config import EVALUATED_SPLITS, evaluation_config
 from trainer_modules.settings import TaskSettings

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from components.model_gate.rules.settings import GateSettings
+from components.model_gate.policy.settings import GateSettings
 from schemas.errors import InputError
 from trainer_modules.settings.files import validated
 

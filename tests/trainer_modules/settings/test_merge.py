@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.model_gate.rules.settings import GateSettings
+from components.model_gate.policy.settings import GateSettings
 from pipeline.config.config import RunConfig
 from schemas.errors import InputError
 from trainer_modules.settings import FinetuneSettings, UpstreamTraining

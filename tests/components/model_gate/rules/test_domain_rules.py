@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from components.model_gate.policy.settings import DomainRules, GateSettings, SubgroupRules
 from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import Baseline, Evidence, collect
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA, Group
-from components.model_gate.rules.settings import DomainRules, GateSettings, SubgroupRules
 from components.statistics.intervals import Interval
 from schemas.documents.gate import Serving
 from schemas.errors import InputError

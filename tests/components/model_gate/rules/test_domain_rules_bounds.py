@@ -4,6 +4,12 @@ import dataclasses
 
 import pytest
 
+from components.model_gate.policy.settings import (
+    DomainRules,
+    GateSettings,
+    SliceRule,
+    SubgroupRules,
+)
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, Evidence
 from components.model_gate.rules.groups import (
@@ -11,12 +17,6 @@ from components.model_gate.rules.groups import (
     NOT_ENOUGH_DATA,
     Group,
     GroupDifference,
-)
-from components.model_gate.rules.settings import (
-    DomainRules,
-    GateSettings,
-    SliceRule,
-    SubgroupRules,
 )
 from components.statistics.intervals import Interval
 from schemas.documents.gate import Serving

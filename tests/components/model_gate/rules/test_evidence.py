@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from components.model_gate.policy.settings import GateSettings, SliceRule, SubgroupRules
 from components.model_gate.rules import groups
 from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA
-from components.model_gate.rules.settings import GateSettings, SliceRule, SubgroupRules
 from components.statistics import clustered_metrics
 from components.statistics.clustered_metrics import Precision
 from components.statistics.judged_rows import JudgedRows

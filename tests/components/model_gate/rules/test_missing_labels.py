@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules import missing_labels
-from components.model_gate.rules.settings import GateSettings
 from schemas import features
 from schemas.documents.gate import Unlabelled
 from trainer_modules.settings import TaskSettings

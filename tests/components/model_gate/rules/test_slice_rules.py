@@ -6,15 +6,15 @@ import pandas as pd
 import pydantic
 import pytest
 
-from components.model_gate.rules import domain_rules, verdict_document
-from components.model_gate.rules.evidence import Evidence, collect
-from components.model_gate.rules.settings import (
+from components.model_gate.policy.settings import (
     DomainRules,
     GateSettings,
     InconclusiveRules,
     SliceRule,
     SubgroupRules,
 )
+from components.model_gate.rules import domain_rules, verdict_document
+from components.model_gate.rules.evidence import Evidence, collect
 from schemas.documents.gate import Serving
 from trainer_modules.settings import TaskSettings
 

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
+from components.model_gate.policy.settings import GateSettings, SubgroupRules
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, Evidence
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA, Group
-from components.model_gate.rules.settings import GateSettings, SubgroupRules
 from components.model_gate.rules.verdict_document import verdict_document
 from components.statistics.intervals import Interval
 from schemas.documents.gate import Serving

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from components.model_gate.__main__ import main
-from components.model_gate.rules.policy import load_policy
+from components.model_gate.policy.files import load_policy
 
 ROOT = Path(__file__).resolve().parents[4]
 HEAVY = {"tensorflow", "tfx", "keras", "apache_beam", "tensorflow_model_analysis"}

@@ -211,7 +211,7 @@ def test_parquet_names_that_differ_by_blanks(run, tmp_path, capsys):
 
 
 def test_one_set_of_defaults(tmp_path):
-    from components.model_gate.rules.policy import DEFAULT, load_policy
+    from components.model_gate.policy.files import DEFAULT, load_policy
 
     path = tmp_path / "policy.yaml"
     default = load_policy("", serves=False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.model_gate.rules.policy import load_policy
+from components.model_gate.policy.files import load_policy
 from schemas.errors import InputError
 
 

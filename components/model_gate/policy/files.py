@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.model_gate.rules.settings import GateSettings
+from components.model_gate.policy.settings import GateSettings
 from trainer_modules.settings import files as settings_files
 
-DEFAULT = Path(__file__).with_name("default_policy.yaml")
+DEFAULT = Path(__file__).with_name("default.yaml")
 
 
 def load_policy(path: str, *, serves: bool) -> GateSettings:
