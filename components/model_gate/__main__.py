@@ -28,6 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given and given[0] in COMMANDS:
             return importlib.import_module(COMMANDS[given[0]]).run(given[1:])
         arguments = _arguments(given)
+        if arguments.policies:
+            from components.model_gate.policy.files import described
+
+            print(described())
+            return 0
         from components.model_gate.standalone import judge
 
         if arguments.model:
@@ -114,7 +119,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="A,B,C",
         help="of a multiclass --model, by the label's numbers (default: from its card)",
     )
-    parser.add_argument("--policy", default="", metavar="FILE", help="YAML of rules")
+    judged.add_argument(
+        "--policies", action="store_true", help="say which policies come with the gate, and exit"
+    )
+    parser.add_argument(
+        "--policy",
+        default="",
+        metavar="FILE",
+        help="YAML of rules, or the name of a policy that comes with the gate (default: smoke)",
+    )
     parser.add_argument(
         "--output", default="", metavar="FILE", help="file to which to write the JSON, too"
     )

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from components.data_gate.settings import DataGateSettings
 from components.image_example_gen.settings import DataSettings
 from components.label_efficiency.cell.settings import StudySettings
+from components.model_gate.policy import files as policy_files
 from components.model_gate.policy.settings import GateSettings
 from components.predictor.settings import PredictorSettings
 from pipeline.config.beam_settings import BeamSettings, InMemory
@@ -194,9 +195,9 @@ def _preset_path(preset: str) -> Path:
 
 
 def _policy(given: Any) -> Any:
-    """Replaces the path of a policy file (`gate: policy.yaml`) by its rules."""
+    """Replaces a policy's file (`gate: policy.yaml`) or name (`gate: clinical`) by its rules."""
     if isinstance(given, str) and given:
-        return settings_files.read_mapping(Path(given), "policy")
+        return policy_files.read_policy(given)
     return given
 
 

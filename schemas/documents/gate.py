@@ -174,6 +174,10 @@ class JudgedModel(Part):
 
 
 class StandaloneVerdict(GateVerdict):
-    """The verdict of `python -m components.model_gate`."""
+    """The verdict of `python -m components.model_gate`.
 
+    `policy` is the name of the policy, or of its file.
+    """
+
+    policy: str
     judged: JudgedTable | JudgedModel

@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Mapping
 from xml.etree import ElementTree
 
+from components.model_gate.policy.files import NO_EVIDENCE, SMOKE
 from schemas.documents.gate import Rule, StandaloneVerdict
 from schemas.printable import printable
 
@@ -16,6 +17,11 @@ SAID = {
     "inconclusive": "NOT blessed: inconclusive, there are too few data",
 }
 _KEEPS_BACK = ("refuse", "inconclusive")
+
+
+def notes(document: StandaloneVerdict) -> tuple[str, ...]:
+    """What to know of the verdict besides its rules."""
+    return (NO_EVIDENCE,) if document.policy == SMOKE else ()
 
 
 def as_json(document: StandaloneVerdict) -> str:
@@ -45,7 +51,7 @@ def as_junit(document: StandaloneVerdict) -> str:
             ElementTree.SubElement(case, "skipped", message=message)
         else:
             ElementTree.SubElement(case, "system-out").text = message
-    warnings = "\n".join(printable(one) for one in document.warnings)
+    warnings = "\n".join(printable(one) for one in (*notes(document), *document.warnings))
     ElementTree.SubElement(suite, "system-out").text = warnings
     ElementTree.SubElement(suite, "system-err").text = SAID[document.outcome]
     ElementTree.indent(suite)
@@ -60,6 +66,7 @@ def as_github(document: StandaloneVerdict) -> str:
         if rule.effect in _KEEPS_BACK
     ]
     lines += [f"::warning title=model gate::{_data(one)}" for one in document.warnings]
+    lines += [f"::notice title=model gate::{_data(one)}" for one in notes(document)]
     kind = "notice" if document.blessed else "error"
     lines.append(f"::{kind} title=model gate::{_data(SAID[document.outcome])}")
     return "\n".join(lines) + "\n"
@@ -68,6 +75,7 @@ def as_github(document: StandaloneVerdict) -> str:
 def as_markdown(document: StandaloneVerdict) -> str:
     """A summary for a pull request: what speaks against the model, then every rule."""
     lines = [f"## Model gate: {SAID[document.outcome]}", ""]
+    lines += [f"- {_escaped(note)}" for note in notes(document)]
     lines += [f"- {_escaped(reason)}" for reason in document.reasons]
     lines += [f"- Warning: {_escaped(warning)}" for warning in document.warnings]
     lines += ["", "| rule | where | status | |", "|---|---|---|---|"]

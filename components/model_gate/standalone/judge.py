@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 
-from components.model_gate.policy.files import load_policy
+from components.model_gate.policy.files import load_policy, policy_name
 from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.standalone import (
@@ -70,7 +70,7 @@ def judge_predictions(
         ignored_columns=predictions.ignored,
     )
     document = verdict_document.verdict_document(verdict, evidence, settings)
-    return StandaloneVerdict(**dict(document), judged=judged)
+    return StandaloneVerdict(**dict(document), policy=policy_name(policy), judged=judged)
 
 
 def judge_model(
@@ -116,7 +116,7 @@ def judge_model(
         ignored_columns=called.ignored,
     )
     document = verdict_document.verdict_document(verdict, evidence, settings)
-    return StandaloneVerdict(**dict(document), judged=judged)
+    return StandaloneVerdict(**dict(document), policy=policy_name(policy), judged=judged)
 
 
 def announce(document: StandaloneVerdict, output: str, form: str = formats.JSON) -> int:
@@ -135,6 +135,7 @@ def announce(document: StandaloneVerdict, output: str, form: str = formats.JSON)
             raise InputError(f"--output '{output}' can't be written: {error.strerror}") from None
     lines = [f"{rule.status:<15} {rule.name}: {rule.message}" for rule in document.rules]
     lines += [f"note: not judged by '{name}'" for name in document.judged.ignored_columns]
+    lines += [f"note: {note}" for note in formats.notes(document)]
     lines += [f"warning: {warning}" for warning in document.warnings]
     # Names come from the table: one with a line break could say that the model is blessed.
     for line in (*lines, formats.SAID[document.outcome]):

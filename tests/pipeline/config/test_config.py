@@ -6,6 +6,8 @@ import shlex
 import pytest
 
 import local_runner
+from components.model_gate.policy.files import load_policy
+from components.model_gate.policy.settings import GateSettings
 from pipeline.config.config import PRESETS, dump_config, load_config, preset_names, setting_names
 from schemas.errors import InputError
 from trainer_modules.settings import UpstreamTraining
@@ -247,6 +249,20 @@ def test_a_policy_file_gives_the_gates_rules(tmp_path):
         load_config(preset="demo", overrides=[f"gate={policy}"])
     with pytest.raises(InputError, match=r"policy '.*nowhere.yaml' can't be read"):
         load_config(preset="demo", overrides=["gate=nowhere.yaml"])
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_a_run_takes_a_policy_by_its_name(preset):
+    given = _loadable(preset)
+    config = load_config(preset=preset, overrides=[*given, "gate=clinical", "gate.max_gap=0.05"])
+    assert config.gate.max_gap == 0.05
+    alone = load_policy("clinical", serves=True)
+    # Of a run's own: TFMA's thresholds, and how serving is checked.
+    own = {"max_gap", "require_evaluator", *(n for n in GateSettings.model_fields if "serv" in n)}
+    asked = (gate.model_dump(exclude=own) for gate in (config.gate, alone))
+    assert next(asked) == next(asked)
+    with pytest.raises(InputError, match="nearest valid name: 'clinical'"):
+        load_config(preset=preset, overrides=[*given, "gate=clincal"])
 
 
 def test_a_frozen_block_must_exist():

@@ -185,7 +185,7 @@ RERUN = {
     "components/label_efficiency/report/templates/study.html": {"StudyReporter"},
     # What no node reads: the judge's policy outside a pipeline, the pipeline itself, and schemas,
     # which ImportSchemaGen is given under a name made from their content.
-    "components/model_gate/policy/default.yaml": set(),
+    "components/model_gate/policy/library/smoke.yaml": set(),
     "components/model_gate/standalone/judge.py": set(),
     "pipeline/config/config.py": set(),
     "schemas/cxr/schema.pbtxt": set(),

@@ -13,7 +13,7 @@ from tests.made_documents import gate_verdict, interval
 SITE = "a\nblessed\n::error::x|<b>`@all` [l](http://e) 100%\x1b[2J"
 
 
-def document(outcome: str = "refused") -> StandaloneVerdict:
+def document(outcome: str = "refused", policy: str = "own.yaml") -> StandaloneVerdict:
     message = f"shifted, site={SITE} auc: upper bound 0.4 is below the floor 0.6"
     rules = [
         result("auc floor", "shifted", "auc", interval(0.9), 0.7, "pass", "fine"),
@@ -34,7 +34,7 @@ def document(outcome: str = "refused") -> StandaloneVerdict:
         ignored_columns=(),
     )
     changed = {"outcome": outcome, "warnings": (message,)}
-    return StandaloneVerdict(**dict(verdict) | changed, judged=judged)
+    return StandaloneVerdict(**dict(verdict) | changed, judged=judged, policy=policy)
 
 
 def test_junit_counts_what_keeps_the_model_back():
@@ -86,3 +86,13 @@ def test_unknown_formats_are_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--predictions", "x.csv", "--format", "yaml"])
     assert "invalid choice: 'yaml'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_every_format_says_what_the_smoke_policy_is_worth(name):
+    for policy, told in (("smoke", True), ("clinical", False), ("smoke.yaml", False)):
+        text = formats.FORMATS[name](document("blessed", policy))
+        if name == "json":
+            assert f'"policy": "{policy}"' in text
+        else:
+            assert ("passing it is no clinical evidence" in text) == told

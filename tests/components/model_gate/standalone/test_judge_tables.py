@@ -211,10 +211,11 @@ def test_parquet_names_that_differ_by_blanks(run, tmp_path, capsys):
 
 
 def test_one_set_of_defaults(tmp_path):
-    from components.model_gate.policy.files import DEFAULT, load_policy
+    from components.model_gate.policy.files import LIBRARY, load_policy
 
     path = tmp_path / "policy.yaml"
     default = load_policy("", serves=False)
-    for text in (DEFAULT.read_text(), "{}", "max_gap: 0.2", "shifted: {min_patients: 30}"):
+    smoke = (LIBRARY / "smoke.yaml").read_text()
+    for text in (smoke, "{}", "max_gap: 0.2", "shifted: {min_patients: 30}"):
         path.write_text(text)
         assert load_policy(str(path), serves=False) == default
