@@ -55,6 +55,20 @@ class JudgedMetric(Metric):
     effective: Number
 
 
+class Needed(Part):
+    """Patients with whom a rule that lacks data could decide.
+
+    Attributes:
+        patients: How many, in place of those there are.
+        of: `positive` or `negative`: with such images; empty: of all.
+        estimated: From the width of the interval, if the value stays; else a required count.
+    """
+
+    patients: int
+    of: Literal["", "positive", "negative"]
+    estimated: bool
+
+
 class Rule(Part):
     """One rule's outcome, with the numbers that decided it.
 
@@ -70,6 +84,7 @@ class Rule(Part):
         effect: What the outcome does: `refuse` the model, leave the verdict `inconclusive`, `warn`,
             or `none`.
         message: One sentence with the numbers.
+        needed: Patients for whose lack it did not decide, if that can be told.
     """
 
     name: str
@@ -82,6 +97,7 @@ class Rule(Part):
     status: Literal["pass", "fail", "inconclusive", "not_enough_data", "not_required"]
     effect: Literal["none", "warn", "inconclusive", "refuse"]
     message: str
+    needed: Needed | None = None
 
 
 class Subgroup(Part):

@@ -12,7 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from components.model_gate.policy.settings import DomainRules, GateSettings, Range
-from components.model_gate.rules import concentration, group_rules, missing_labels, slice_rules
+from components.model_gate.rules import (
+    concentration,
+    group_rules,
+    missing_labels,
+    shortage,
+    slice_rules,
+)
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.outcomes import (
     FAIL,
@@ -182,12 +188,14 @@ def _bounded(
         if not rules.required and not metrics:
             return result(name, domain, metric, interval, threshold, NOT_REQUIRED, message)
         absent = lacking is None or lacking.absent
-        done = effect(NOT_ENOUGH_DATA, unclear or REFUSE, absent)
-        return result(name, domain, metric, interval, threshold, NOT_ENOUGH_DATA, message, done)
-    status, relation = within(interval, low, high)
-    message = f"{domain} {metric}: {relation} ({numbers(interval)})"
-    done = effect(status, unclear or settings.inconclusive.domains)
-    return result(name, domain, metric, interval, threshold, status, message, done)
+        status, short = NOT_ENOUGH_DATA, lacking.shortage if lacking else None
+        done = effect(status, unclear or REFUSE, absent)
+    else:
+        status, relation = within(interval, low, high)
+        message = f"{domain} {metric}: {relation} ({numbers(interval)})"
+        done = effect(status, unclear or settings.inconclusive.domains)
+        short = shortage.of_interval(interval, low, high)
+    return result(name, domain, metric, interval, threshold, status, message, done, short)
 
 
 def _least(rules: DomainRules, settings: GateSettings) -> Least:
@@ -220,7 +228,8 @@ def _gap(evidence: Evidence, settings: GateSettings) -> Rule:
     relation = relation.replace(" is ", " of the AUC lost under shift is ", 1)
     message = f"gap between the domains: {relation} ({numbers(interval)})"
     done = effect(status, settings.inconclusive.domains)
-    return result(name, where, "auc", interval, ceiling, status, message, done)
+    short = shortage.of_interval(interval, None, ceiling)
+    return result(name, where, "auc", interval, ceiling, status, message, done, short)
 
 
 def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
@@ -241,6 +250,7 @@ def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rul
             waived = not rules.required and domain not in evidence.metrics
             status = NOT_REQUIRED if waived else NOT_ENOUGH_DATA
             done = effect(status, REFUSE, lacking is None or lacking.absent)
+            short = lacking.shortage if lacking else None
         else:
             status, relation = within(interval, low=-margin)
             message = (
@@ -248,7 +258,8 @@ def _non_inferiority(evidence: Evidence, settings: GateSettings) -> Iterator[Rul
                 f"({numbers(interval, '+.3f')})"
             )
             done = effect(status, settings.inconclusive.domains)
-        yield result(name, domain, "auc", interval, -margin, status, message, done)
+            short = shortage.of_interval(interval, -margin, None)
+        yield result(name, domain, "auc", interval, -margin, status, message, done, short)
 
 
 def _evaluator(evidence: Evidence, settings: GateSettings) -> Rule:

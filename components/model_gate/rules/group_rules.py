@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from components.model_gate.policy.settings import GateSettings
+from components.model_gate.rules import shortage
 from components.model_gate.rules.evidence import Baseline
 from components.model_gate.rules.groups import JUDGED, Group
 from components.model_gate.rules.outcomes import (
@@ -35,14 +36,18 @@ def floors(groups: Sequence[Group], settings: GateSettings) -> Iterator[Rule]:
             status, relation, interval = group.against(floor)
             message = f"{where} {relation} ({numbers(interval)})"
             done = effect(status, unclear)
-            yield result(SUBGROUP_FLOOR, where, "auc", interval, floor, status, message, done)
+            short = shortage.of_interval(interval, floor, None)
+            yield result(
+                SUBGROUP_FLOOR, where, "auc", interval, floor, status, message, done, short
+            )
         elif unclear == REFUSE:
             metrics = group.metrics or {"auc": group.auc}
             least = Least(settings.subgroups.min_patients, settings.min_patients_per_class)
             lacking = lack(metrics, "auc", least, group=True)
             message = f"{where} auc: {lacking.reason if lacking else 'undefined'}"
-            done = effect(NOT_ENOUGH_DATA, unclear)
-            yield result(SUBGROUP_FLOOR, where, "auc", None, floor, NOT_ENOUGH_DATA, message, done)
+            status, done = NOT_ENOUGH_DATA, effect(NOT_ENOUGH_DATA, unclear)
+            short = lacking.shortage if lacking else None
+            yield result(SUBGROUP_FLOOR, where, "auc", None, floor, status, message, done, short)
         # Else only listed in the report: a small group neither passes nor fails the model.
     yield from _unknown(groups, settings)
 
@@ -72,7 +77,8 @@ def non_inferiority(baseline: Baseline, settings: GateSettings) -> Iterator[Rule
             f"({numbers(group.auc, '+.3f')})"
         )
         done = effect(status, _unclear(group.column, group.value, settings))
-        yield result(name, where, "auc", group.auc, -margin, status, message, done)
+        short = shortage.of_interval(group.auc, -margin, None)
+        yield result(name, where, "auc", group.auc, -margin, status, message, done, short)
 
 
 def unjudged(groups: Sequence[Group]) -> Iterator[str]:

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from components.model_gate.rules import shortage
+from components.model_gate.rules.shortage import Shortage
 from components.statistics.intervals import Interval
 from schemas.documents.gate import Rule
 
@@ -32,10 +34,12 @@ class Lack:
     Attributes:
         reason: In words.
         absent: Nothing is there to judge, rather than too little.
+        shortage: How many more patients it takes, if that is the reason.
     """
 
     reason: str
     absent: bool
+    shortage: Shortage | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,13 +62,16 @@ def lack(
         return Lack("there are no labeled images", absent=True)
     for kind, number in interval.by_class.items():
         if not number and not group:
-            return Lack(f"undefined{_targets(metrics, metric)}: no {kind} images", absent=True)
+            reason = f"undefined{_targets(metrics, metric)}: no {kind} images"
+            return Lack(reason, True, _short(number, least.per_class, kind, group))
     if interval.patients < least.patients:
-        return Lack(_fewer(interval.patients, "patients", least.patients, group), absent=False)
+        reason = _fewer(interval.patients, "patients", least.patients, group)
+        return Lack(reason, False, _short(interval.patients, least.patients, "", group))
     for kind, number in interval.by_class.items():
         if number < least.per_class:
             what = f"patients with {kind} images"
-            return Lack(_fewer(number, what, least.per_class, group), absent=not number)
+            reason = _fewer(number, what, least.per_class, group)
+            return Lack(reason, not number, _short(number, least.per_class, kind, group))
     if interval.judged:
         return None
     if metric.partition("/")[0] == "calibration_slope":
@@ -78,6 +85,13 @@ def _fewer(number: int, what: str, least: int, group: bool) -> str:
     if group and number < MIN_NAMED_PATIENTS:
         return f"fewer than {MIN_NAMED_PATIENTS} {what}, the required number is {least}"
     return f"{number} {what} are fewer than the required {least}"
+
+
+def _short(number: int, least: int, kind: str, group: bool) -> Shortage | None:
+    if kind not in ("", "positive", "negative"):
+        return None  # whom a model calls positive is not for anyone to recruit
+    hidden = group and number < MIN_NAMED_PATIENTS
+    return shortage.of_count(number, least, kind, hidden=hidden)
 
 
 def _targets(metrics: Mapping[str, Interval], metric: str) -> str:
@@ -146,12 +160,20 @@ def result(
     status: str,
     message: str,
     effect_of: str | None = None,
+    short: Shortage | None = None,
 ) -> Rule:
-    """The outcome of a rule on a metric; what is not a pass refuses unless it says otherwise."""
+    """The outcome of a rule on a metric; what is not a pass refuses unless it says otherwise.
+
+    The message of one that lacks data also says how many more patients it takes, `short`.
+    """
     bounds: Bounds = (None, None, None)
     if interval is not None:
         bounds = (interval.value, interval.lower, interval.upper)
-    return _rule(name, where, metric, bounds, threshold, status, message, effect_of)
+    if short is None or status not in (INCONCLUSIVE, NOT_ENOUGH_DATA):
+        return _rule(name, where, metric, bounds, threshold, status, message, effect_of)
+    message = f"{message}; {short.words}" if short.words else message
+    found = _rule(name, where, metric, bounds, threshold, status, message, effect_of)
+    return found.model_copy(update={"needed": short.needed})
 
 
 def measured(

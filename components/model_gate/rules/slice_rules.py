@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from components.model_gate.policy.settings import GateSettings, SliceRule
+from components.model_gate.rules import shortage
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.outcomes import (
     NOT_ENOUGH_DATA,
@@ -50,12 +51,12 @@ def _judged(metrics: Mapping[str, Interval], rule: SliceRule, settings: GateSett
     if interval is None or lacking is not None:
         lacking = lacking or Lack("undefined", absent=True)
         message = f"{where} {rule.metric}: {lacking.reason}"
-        done = effect(NOT_ENOUGH_DATA, unclear, lacking.absent)
+        status, done = NOT_ENOUGH_DATA, effect(NOT_ENOUGH_DATA, unclear, lacking.absent)
         shown = None if rule.group else interval
-        return result(
-            name, where, rule.metric, shown, rule.threshold, NOT_ENOUGH_DATA, message, done
-        )
+        short = lacking.shortage
+        return result(name, where, rule.metric, shown, rule.threshold, status, message, done, short)
     status, relation = within(interval, rule.at_least, rule.at_most)
     message = f"{where} {rule.metric}: {relation} ({numbers(interval)})"
     done = effect(status, unclear)
-    return result(name, where, rule.metric, interval, rule.threshold, status, message, done)
+    short = shortage.of_interval(interval, rule.at_least, rule.at_most)
+    return result(name, where, rule.metric, interval, rule.threshold, status, message, done, short)
