@@ -7,7 +7,7 @@ each cell shows how many of 100 intervals contain the truth and, in parentheses,
 lower bound above it: a model whose truth is just below a floor is blessed that often. Samples with
 fewer than 10 patients of a class are omitted, because the gate does not judge them; a cell is a
 dash if fewer than 40 of 100 samples remain, because those would be a biased selection. Patients are
-SYNTHETIC (simulation/patients.py), seeds are fixed.
+SYNTHETIC (components/model_gate/planning/patients.py), seeds are fixed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scipy import special
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.simulation import verdicts
-from benchmarks.simulation.patients import Labels, Population, draw, two_models
+from components.model_gate.planning.patients import Labels, Population, draw, two_models
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
 from components.statistics.clustered_auc import ClusteredAuc
 from components.statistics.intervals import Interval

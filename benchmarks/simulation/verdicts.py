@@ -17,16 +17,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.simulation.patients import Population, draw, two_models
+from components.model_gate.planning import tables
+from components.model_gate.planning.patients import Population, draw, two_models
+from components.model_gate.planning.tables import TARGET, TASK
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, collect
 from components.statistics.judged_rows import JudgedRows
 from schemas import features
-from trainer_modules.settings import TaskSettings
 
-TARGET = "finding"
-TASK = TaskSettings(kind="binary", labels=(TARGET,))
 GROUP = "group"
 _OUTSIDE_A_RUN = {"require_evaluator": False, "require_serving": False, "resamples": 300}
 # A scenario about one rule asks for nothing else.
@@ -72,21 +71,8 @@ def policy(
 
 
 def predictions(records: JudgedRows, domain: str, group: str = "all") -> pd.DataFrame:
-    """Records as the Predictor writes them."""
-    prefix = f"{domain} {group}"
-    return pd.DataFrame(
-        {
-            features.IMAGE_ID: [f"{prefix} {one}" for one in range(records.examples)],
-            features.PATIENT_ID: [f"{prefix} {one}" for one in records.patient],
-            features.SITE: "site",
-            features.DOMAIN: domain,
-            features.subgroup(GROUP): group,
-            features.label(TARGET): records.label[:, 0],
-            features.label_weight(TARGET): records.weight[:, 0],
-            features.prediction(TARGET): records.score[:, 0],
-            features.decision(TARGET): records.decision[:, 0],
-        }
-    )
+    """A table of one group."""
+    return tables.predictions(records, domain, {GROUP: group}, group)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from benchmarks import bench_coverage
-from benchmarks.simulation.patients import Population
+from components.model_gate.planning.patients import Population
 
 pytestmark = pytest.mark.slow
 
