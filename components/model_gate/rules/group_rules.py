@@ -45,9 +45,9 @@ def floors(groups: Sequence[Group], settings: GateSettings) -> Iterator[Rule]:
             least = Least(settings.subgroups.min_patients, settings.min_patients_per_class)
             lacking = lack(metrics, "auc", least, group=True)
             message = f"{where} auc: {lacking.reason if lacking else 'undefined'}"
-            status, done = NOT_ENOUGH_DATA, effect(NOT_ENOUGH_DATA, unclear)
+            lacks, done = NOT_ENOUGH_DATA, effect(NOT_ENOUGH_DATA, unclear)
             short = lacking.shortage if lacking else None
-            yield result(SUBGROUP_FLOOR, where, "auc", None, floor, status, message, done, short)
+            yield result(SUBGROUP_FLOOR, where, "auc", None, floor, lacks, message, done, short)
         # Else only listed in the report: a small group neither passes nor fails the model.
     yield from _unknown(groups, settings)
 
