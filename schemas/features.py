@@ -70,3 +70,8 @@ def decision(target: str) -> str:
 def uncalibrated(target: str) -> str:
     """A predicted probability before calibration, in the table of predictions."""
     return f"uncalibrated/{target}"
+
+
+def statistic(name: str) -> str:
+    """Column of a number that describes an image, such as its mean, in a table of predictions."""
+    return f"statistic/{name}"

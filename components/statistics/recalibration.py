@@ -50,6 +50,27 @@ def slope_and_intercept(records: JudgedRows) -> tuple[Estimate, Estimate]:
     return _mean(slopes), _mean(intercepts)
 
 
+def logistic_map(records: JudgedRows, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Intercept and slope of a target's label on its score's log odds.
+
+    Returns:
+        The two, and the two without each patient in turn, [patients, 2]; None where there are none:
+        the classes are told apart perfectly, or one is missing.
+    """
+    known = records.weight[:, index] > 0
+    score, label = records.score[known, index], records.label[known, index]
+    if not np.isfinite(score).all() or len(np.unique(label)) < 2:
+        return None
+    inputs = np.stack([np.ones(len(score)), log_odds(score)], axis=1)
+    weight, patient = records.weight[known, index], records.patient[known]
+    return _fit(inputs, np.zeros(len(score)), label, weight, patient, records.patients)
+
+
+def log_odds(score: np.ndarray) -> np.ndarray:
+    """Finite ones, also of scores that are 0 or 1."""
+    return special.logit(np.clip(score, _SMALLEST_SCORE, 1 - _SMALLEST_SCORE))
+
+
 def degrees(records: JudgedRows) -> float:
     """Degrees of freedom: the effective number of patients of the smallest class, less one."""
     numbers = []
@@ -175,10 +196,9 @@ def _regression(records: JudgedRows, index: int) -> tuple[Estimate, Estimate]:
     undefined = Estimate(math.nan, np.full(patients, math.nan))
     if not np.isfinite(score).all() or len(np.unique(label)) < 2:
         return undefined, undefined
-    log_odds = special.logit(np.clip(score, _SMALLEST_SCORE, 1 - _SMALLEST_SCORE))
-    ones = np.ones_like(log_odds)
-    both = _fit(np.stack([ones, log_odds], axis=1), ones * 0, label, weight, patient, patients)
-    level = _fit(ones[:, None], log_odds, label, weight, patient, patients)
+    both = logistic_map(records, index)
+    ones = np.ones((len(score), 1))
+    level = _fit(ones, log_odds(score), label, weight, patient, patients)
     return (
         undefined if both is None else Estimate(float(both[0][1]), both[1][:, 1]),
         undefined if level is None else Estimate(float(level[0][0]), level[1][:, 0]),

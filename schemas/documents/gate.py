@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from schemas.documents.document import Document, Number, Part
+from schemas.documents.reference import Reference
 from schemas.features import Domain
 
 # The rule that each site and subgroup has; the page counts those that passed.
@@ -145,7 +148,7 @@ class GateVerdict(Document):
 
     `outcome` tells a model that was shown to be too bad, or had nothing to be judged on, from one
     on which there are too few data. `settings` holds the gate's settings, `metrics` each metric by
-    domain and name.
+    domain and name, `reference` what monitoring compares later tables with.
     """
 
     FILE: ClassVar[str] = "verdict.json"
@@ -165,6 +168,7 @@ class GateVerdict(Document):
     gap: Bounds | None
     baseline: Baseline
     serving: Serving
+    reference: Reference = Field(default_factory=dict)
 
 
 class JudgedTable(Part):

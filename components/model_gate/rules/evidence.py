@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from components.model_gate.policy.settings import GateSettings
+from components.model_gate.reference import build
 from components.model_gate.rules import groups, missing_labels
 from components.model_gate.rules.groups import DomainAucs, Group, GroupDifference
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
@@ -16,6 +17,7 @@ from components.statistics.intervals import Interval
 from components.statistics.judged_rows import JudgedRows
 from schemas import features
 from schemas.documents.gate import Serving
+from schemas.documents.reference import Reference
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
@@ -55,7 +57,7 @@ class Evidence:
     """Everything the rules use, and `delong`, a check of the intervals by domain.
 
     `unlabelled` counts images without a label by domain and target; `notes` are warnings about the
-    table.
+    table; `reference` is what later tables are compared with.
     """
 
     metrics: Mapping[str, Mapping[str, Interval]]
@@ -69,6 +71,7 @@ class Evidence:
     delong: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
     unlabelled: missing_labels.Counts = dataclasses.field(default_factory=dict)
     notes: Sequence[str] = ()
+    reference: Reference = dataclasses.field(default_factory=dict)
 
 
 def collect(
@@ -81,6 +84,7 @@ def collect(
     baseline: Baseline | None = None,
     serving: Serving | None = None,
     evaluator_blessed: bool | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Evidence:
     """Computes intervals, groups, gap and the comparison with the baseline.
 
@@ -93,6 +97,7 @@ def collect(
         baseline: Its version, or why it can't be compared.
         serving: Outcome of the serving check.
         evaluator_blessed: TFMA's verdict; None if there is none.
+        thresholds: Of the decisions by target; None where they are not known.
 
     Raises:
         InputError: The table lacks a column.
@@ -133,6 +138,7 @@ def collect(
             for domain, one in domains.items()
         },
         unlabelled=missing_labels.counted(table, task),
+        reference=build.of_table(table, task, thresholds or {}),
     )
 
 

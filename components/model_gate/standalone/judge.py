@@ -51,6 +51,7 @@ def judge_predictions(
         settings,
         baseline_table=predictions.baseline,
         baseline=None if predictions.baseline is None else Baseline(finding_columns.BASELINE),
+        thresholds=predictions.thresholds,
     )
     evidence = dataclasses.replace(
         evidence,

@@ -6,13 +6,19 @@ Messages name columns, rows and counts. They quote a cell only if it can't be a 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from components.model_gate.rules import many_values
-from components.model_gate.standalone import finding_columns, oddities, predict_columns
+from components.model_gate.standalone import (
+    finding_columns,
+    oddities,
+    predict_columns,
+    statistic_columns,
+)
 from components.model_gate.standalone.finding_columns import BASELINE, TargetColumns
 from schemas import features
 from schemas.errors import InputError
@@ -102,6 +108,7 @@ def prepare(
     if not decisions:
         thresholds, chosen = _thresholds(raw, labels, scores, validation, threshold)
     table = _judged_columns(raw, labels, scores, thresholds, decisions)
+    table = table.assign(**statistic_columns.statistics(raw, functools.partial(_no_number, raw)))
     named, ignored = _subgroups(raw, targets, subgroups, excluded)
     for name in named:
         table[features.subgroup(name)] = _group(raw, name, ~validation, least)
@@ -274,7 +281,11 @@ def _subgroups(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Columns by which the model is judged, and the others."""
     known = {*REQUIRED, *OPTIONAL, *(name for one in targets.values() for name in one)}
-    others = [name for name in raw.columns if name not in known]
+    others = [
+        name
+        for name in raw.columns
+        if name not in known and not statistic_columns.is_statistic(name)
+    ]
     taken = tuple(name for name in (asked or others) if name not in excluded)
     return taken, tuple(name for name in others if name not in taken)
 
@@ -296,6 +307,10 @@ def _group(raw: pd.DataFrame, name: str, judged: np.ndarray, least: int) -> pd.S
             f"or leave the column out by --exclude {name}"
         )
     return found.reindex(raw.index)
+
+
+def _no_number(raw: pd.DataFrame, column: str, wrong: pd.Series) -> InputError:
+    return _bad_cell(raw, column, wrong, "", "a finite number, or empty, is accepted")
 
 
 def _bad_cell(

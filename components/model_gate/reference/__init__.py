@@ -1,0 +1,1 @@
+"""What a verdict keeps of the judged table for monitoring. Imports statistics and documents."""
