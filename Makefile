@@ -17,13 +17,17 @@ COMPILE := .setup/tools/bin/uv pip compile --quiet --universal --python-version 
   --generate-hashes --no-header $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage mutate lint format settings bench image lock clean
+.PHONY: help setup gate demo test test-fast coverage mutate lint format settings bench image lock clean
 
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Create .venv (the other targets do this themselves)
 	@./setup.sh
+
+gate: ## Create .venv-gate, a small environment that judges tables of predictions, without TensorFlow
+	@./setup.sh gate
+	@echo "Next: .venv-gate/bin/python -m components.model_gate --predictions predictions.csv"
 
 demo: setup ## Run the whole pipeline on built-in synthetic images
 	@$(PYTHON_VENV) local_runner.py --preset demo --output runs/demo
@@ -63,7 +67,8 @@ lock: setup ## Resolve requirements*.in into lock files with hashes
 	@$(COMPILE) requirements.in --output-file requirements.lock
 	@$(COMPILE) requirements-cuda.in --constraint requirements.lock --output-file requirements-cuda.lock
 	@$(COMPILE) requirements-dev.in --constraint requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) requirements-gate.in --constraint requirements.lock --output-file requirements-gate.lock
 
-clean: ## Remove caches and the demo's run (keeps .venv and .setup)
+clean: ## Remove caches and the demo's run (keeps .venv, .venv-gate and .setup)
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage build runs/demo
 	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

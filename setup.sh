@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Creates .venv with all packages of the two lock files. `make setup` and most other targets call it.
+# `setup.sh gate` creates .venv-gate instead, with the few packages that judging a table of predictions
+# needs: no TensorFlow, so any system that has wheels of NumPy, SciPy, pandas and Arrow will do.
 #
-# Writes only to .venv/ and .setup/ of this folder; requires no root and does not change the system.
+# Writes only to .venv/ (or .venv-gate/) and .setup/ of this folder; requires no root and does not
+# change the system.
 # A second call has nothing to do. A set-up that was interrupted, damaged or made from another lock
 # is repaired. On failure: one line on standard error, exit status 2, details in .setup/log.
 #
@@ -16,18 +19,40 @@ set -uo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)"
 STATE="$ROOT/.setup"
-VENV="$ROOT/.venv"
 TOOLS="$STATE/tools"
 LOG="$STATE/log"
-# The stamp is inside .venv, so that removing .venv removes it too.
+case "${1:-all}" in
+  all)
+    NAME=.venv
+    SIZE="3.5 GB, a few minutes"
+    LOCKS=("$ROOT/requirements.lock" "$ROOT/requirements-dev.lock")
+    NEEDED_DISK_KB=$((5 * 1024 * 1024))
+    # A few pure-Python packages come as source; the lock also pins what builds them.
+    # Compiled now, because importing TFX uncompiled takes half a minute, every time if
+    # PYTHONDONTWRITEBYTECODE is set.
+    SYNC_OPTIONS=(--compile-bytecode --build-constraints "$ROOT/requirements.lock")
+    ;;
+  gate)
+    NAME=.venv-gate
+    SIZE="360 MB, seconds"
+    LOCKS=("$ROOT/requirements-gate.lock")
+    NEEDED_DISK_KB=$((800 * 1024))
+    # Not compiled: that would take longer than the rest, mostly for modules that the gate never imports.
+    SYNC_OPTIONS=(--only-binary ":all:")
+    ;;
+  *)
+    printf 'setup: "%s" is not known; give nothing (all packages) or gate (those of the gate)\n' "$1" >&2
+    exit 2
+    ;;
+esac
+VENV="$ROOT/$NAME"
+# The stamp is inside the environment, so that removing that removes it too.
 STAMP="$VENV/setup-stamp"
-LOCKS=("$ROOT/requirements.lock" "$ROOT/requirements-dev.lock")
 
 NEEDED_GLIBC_MINOR=38
-NEEDED_DISK_KB=$((5 * 1024 * 1024))
 IMAGE_HINT="use the container image instead: docker build -t remedis-tfx . (Dockerfile)"
 
-# These variables would redirect Python, pip or uv away from .venv.
+# These variables would redirect Python, pip or uv away from the environment.
 unset PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV
 unset PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV UV_SYSTEM_PYTHON UV_PYTHON
 
@@ -167,8 +192,6 @@ os_release() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\).*/\1/p" /etc/os-release 2>/dev/
 # Sets NEEDS_LIBC to yes if .venv's interpreter needs a newer C library: SUITE names the release that
 # provides it, LIBC its folder.
 judge_platform() {
-  NEEDS_LIBC=no
-  SUITE=host
   case "$(uname -s)-$(uname -m)" in
     Darwin-arm64) return ;;
     Linux-x86_64) ;;
@@ -277,9 +300,9 @@ check_disk() {
 }
 
 make_venv() {
-  run rm -rf "$VENV" || explain "removing the old .venv failed" "the disk"
+  run rm -rf "$VENV" || explain "removing the old $NAME failed" "the disk"
   if [ "$NEEDS_LIBC" = no ]; then
-    run "$BASE_PYTHON" -I -m venv --without-pip "$VENV" || explain "creating .venv failed" "the disk"
+    run "$BASE_PYTHON" -I -m venv --without-pip "$VENV" || explain "creating $NAME failed" "the disk"
     return
   fi
   run "$BASE_PYTHON" -I -m venv --without-pip --copies "$VENV" || explain "creating .venv failed" "the disk"
@@ -302,7 +325,7 @@ make_venv() {
 }
 
 sync_packages() {
-  say "installing the locked packages into .venv (3.5 GB, a few minutes)"
+  say "installing the locked packages into $NAME ($SIZE)"
   # A home that is not writable (containers, service accounts) must not stop the set-up.
   if [ -z "${UV_CACHE_DIR:-}" ] && ! mkdir -p "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv" 2>/dev/null; then
     export UV_CACHE_DIR="$STATE/cache"
@@ -312,11 +335,8 @@ sync_packages() {
     local index
     index="$("$TOOLS/bin/python" -I -m pip config get global.index-url 2>/dev/null)" && export UV_DEFAULT_INDEX="$index"
   fi
-  # A few pure-Python packages come as source; the lock also pins what builds them.
-  # Compiled now, because importing TFX uncompiled takes half a minute, every time if
-  # PYTHONDONTWRITEBYTECODE is set.
-  run "$TOOLS/bin/uv" pip sync --python "$VENV/bin/python" --require-hashes --compile-bytecode \
-    --build-constraints "$ROOT/requirements.lock" "${LOCKS[@]}" ||
+  run "$TOOLS/bin/uv" pip sync --python "$VENV/bin/python" --require-hashes "${SYNC_OPTIONS[@]}" \
+    "${LOCKS[@]}" ||
     explain "installing the locked packages failed" "the package index"
 }
 
@@ -339,7 +359,9 @@ main() {
   up_to_date && exit 0
   date >"$LOG"
   local started=$SECONDS
-  judge_platform
+  NEEDS_LIBC=no
+  SUITE=host
+  [ "$NAME" != .venv ] || judge_platform
   choose_python
   say "using Python $BASE_VERSION ($BASE_PYTHON)"
 
@@ -354,7 +376,7 @@ main() {
   [ "$rebuild" = no ] || make_venv
   sync_packages
   write_stamp
-  say "ready in $((SECONDS - started)) s: .venv/bin/python"
+  say "ready in $((SECONDS - started)) s: $NAME/bin/python"
 }
 
 main "$@"
