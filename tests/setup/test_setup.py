@@ -61,6 +61,7 @@ class World:
         self.checkout.mkdir()
         shutil.copy(ROOT / "setup.sh", self.checkout)
         (self.checkout / "requirements.lock").write_text("first==1\n")
+        (self.checkout / "requirements-gate.lock").write_text("first==1\n")
         (self.checkout / "requirements-dev.lock").write_text("uv==1\npatchelf==1\nsecond==1\n")
         for tool in TOOLS:
             if found := shutil.which(tool):
@@ -76,9 +77,9 @@ class World:
         path.chmod(0o755)
         return path
 
-    def start(self, **environment: str) -> subprocess.Popen:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [self.bin / "bash", self.checkout / "setup.sh"],
+            [self.bin / "bash", self.checkout / "setup.sh", *arguments],
             env={
                 "PATH": str(self.bin),
                 "HOME": str(self.folder),
@@ -89,9 +90,9 @@ class World:
             text=True,
         )
 
-    def setup(self, **environment: str) -> tuple[int, list[str]]:
+    def setup(self, *arguments: str, **environment: str) -> tuple[int, list[str]]:
         """Runs the set-up; returns its exit status and its lines."""
-        process = self.start(**environment)
+        process = self.start(*arguments, **environment)
         _, errors = process.communicate(timeout=30)
         return process.returncode, errors.splitlines()
 
@@ -163,6 +164,44 @@ class TestASetUpThatIsDone:
         ready.checkout = ready.checkout.rename(ready.folder / "elsewhere")
         assert ready.setup()[0] == 0
         assert ready.installs == 2
+
+
+class TestTheGatesEnvironment:
+    """`setup.sh gate`: a small environment beside the large one."""
+
+    def test_it_stands_by_itself(self, world):
+        status, lines = world.setup("gate")
+        assert status == 0, lines
+        assert lines[-1].endswith(".venv-gate/bin/python")
+        assert (world.checkout / ".venv-gate/lib/python3.11/site-packages/second").is_dir()
+        assert not (world.checkout / ".venv").exists()
+        (call,) = (world.folder / "uv-calls").read_text().splitlines()
+        assert call.endswith(f"--only-binary :all: {world.checkout}/requirements-gate.lock")
+        assert "--require-hashes" in call
+        assert world.setup("gate") == (0, [])
+        assert world.installs == 1
+
+    def test_neither_environment_is_renewed_for_the_others_lock(self, ready):
+        assert ready.setup("gate")[0] == 0
+        (ready.checkout / "requirements-gate.lock").write_text("first==2\n")
+        assert ready.setup() == (0, [])
+        assert ready.setup("gate")[0] == 0
+        assert ready.installs == 3
+        (ready.checkout / "requirements.lock").write_text("first==2\n")
+        assert ready.setup("gate") == (0, [])
+
+    def test_systems_without_tensorflow_will_do(self, world):
+        world.tool("getconf", "#!/bin/sh\necho glibc 2.28\n")
+        world.tool("uname", '#!/bin/sh\n[ "$1" = -s ] && echo Linux || echo aarch64\n')
+        assert world.setup()[0] == 2
+        assert world.setup("gate")[0] == 0
+
+    def test_another_word_is_refused(self, world):
+        status, lines = world.setup("gates")
+        assert status == 2
+        assert lines == [
+            'setup: "gates" is not known; give nothing (all packages) or gate (those of the gate)'
+        ]
 
 
 class TestInterruption:
