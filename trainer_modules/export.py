@@ -39,13 +39,14 @@ class Head:
         kernel: [D, T].
         bias: [T].
         calibration: Scale and offset of the logits per target.
-        thresholds: Probability from which a target is called positive, [T].
+        thresholds: Probability from which a target is called positive, [T]; None where the
+            targets are classes, of which the one of the highest probability is called.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
     calibration: Calibration
-    thresholds: np.ndarray
+    thresholds: np.ndarray | None
 
 
 class Encoder(tf.Module):
@@ -107,7 +108,9 @@ class Classifier(tf.Module):
         self._bias = tf.Variable(head.bias, trainable=False, dtype=tf.float32)
         self._scale = tf.constant(head.calibration.scale, tf.float32)
         self._offset = tf.constant(head.calibration.offset, tf.float32)
-        self._thresholds = tf.constant(head.thresholds, tf.float32)
+        self._thresholds = (
+            None if head.thresholds is None else tf.constant(head.thresholds, tf.float32)
+        )
         self._task = task
         self._image_size = image_size
         self._views = _reading(image_size, ingestion)
@@ -165,12 +168,25 @@ class Classifier(tf.Module):
 
     def _predict(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = self._probabilities(logits * self._scale + self._offset)
-        decisions = tf.cast(probabilities >= self._thresholds, tf.float32)
+        if self._thresholds is None:
+            decisions = one_class(probabilities)
+        else:
+            decisions = tf.cast(probabilities >= self._thresholds, tf.float32)
         outputs = {}
         for index, target in enumerate(self._task.targets):
             outputs[target] = probabilities[:, index : index + 1]
             outputs[features.decision(target)] = decisions[:, index : index + 1]
         return outputs
+
+
+def one_class(probabilities: tf.Tensor) -> tf.Tensor:
+    """`decisions.one_class.decide` as a graph: one-hot decisions [B, T]; zeros for NaN.
+
+    `tf.argmax` does not promise the first of equals on every device.
+    """
+    highest = probabilities == tf.reduce_max(probabilities, axis=1, keepdims=True)
+    before = tf.cumsum(tf.cast(highest, tf.int32), axis=1, exclusive=True)
+    return tf.cast(highest & (before == 0), tf.float32)
 
 
 def _reading(size: int, ingestion: Ingestion | None) -> Any:

@@ -1,6 +1,7 @@
 """The Finetuner's `run_fn`: supervised training from the pretrained encoder.
 
-Only in-distribution validation examples choose the epoch, the calibration and the thresholds.
+Only in-distribution validation examples choose the epoch, the calibration and the thresholds. A
+multiclass model has no thresholds: it decides for the class of the highest probability.
 """
 
 from __future__ import annotations
@@ -101,8 +102,10 @@ def _calibration_metrics(
     return found
 
 
-def _thresholds(result: Finetuned, probabilities: np.ndarray) -> np.ndarray:
+def _thresholds(result: Finetuned, probabilities: np.ndarray) -> np.ndarray | None:
     truth, work = result.truth, result.work
+    if work.task.kind == "multiclass":
+        return None
     known = np.broadcast_to(truth.weights > 0, truth.labels.shape)
     thresholds = []
     for target, name in enumerate(work.task.targets):
@@ -129,12 +132,15 @@ def _card(
     work, plan = result.work, result.recipe
     targets = work.task.targets
 
-    def named(values: np.ndarray) -> dict[str, float]:
+    def named(values: np.ndarray | None) -> dict[str, float]:
+        if values is None:
+            return {}
         return dict(zip(targets, values.tolist(), strict=True))
 
     fitted, method = head.calibration, work.settings.calibration
     return ClassifierCard(
         targets=targets,
+        decision="highest" if head.thresholds is None else "threshold",
         thresholds=named(head.thresholds),
         temperature={} if method == "vector" else named(1 / fitted.scale),
         calibration=CardCalibration(

@@ -12,6 +12,7 @@ import numpy as np
 
 from components.statistics.judged_rows import JudgedRows
 from components.statistics.target_auc import TargetAuc, divide
+from trainer_modules.decisions import one_class
 from trainer_modules.decisions.calibration_metrics import ECE_BINS, ece_bin
 
 Draws = dict[str, np.ndarray]
@@ -109,9 +110,7 @@ def _accuracy_sums(records: JudgedRows) -> np.ndarray:
     A record is correct if its class has the highest probability, and never if a probability is NaN.
     """
     weight = records.weight.max(axis=1)
-    broken = ~np.isfinite(records.score).all(axis=1)
-    best = np.where(broken, -1, np.argmax(np.nan_to_num(records.score), axis=1))
-    correct = weight * (best == records.label.argmax(axis=1))
+    correct = weight * (one_class.decide(records.score) * records.label).sum(axis=1)
     return np.stack(
         [np.bincount(records.patient, column, records.patients) for column in (correct, weight)],
         axis=1,

@@ -157,8 +157,12 @@ class Finetuning(Part):
 class ClassifierCard(Document):
     """A classifier: its decisions, its network (`model`) and its training data.
 
-    `task` holds the settings of the task. Cards written by earlier versions lack it and
-    `ingestion`.
+    `task` holds the settings of the task. Cards written by earlier versions lack it, `decision` and
+    `ingestion`; those of multiclass models have a threshold for each class.
+
+    Attributes:
+        decision: `threshold`: each target is called from its threshold on. `highest`: the class of
+            the highest probability is called, of equal ones the first of `targets`.
     """
 
     FILE: ClassVar[str] = model_files.CARD
@@ -167,6 +171,7 @@ class ClassifierCard(Document):
     version: Literal[1] = 1
     kind: Literal["classifier"] = "classifier"
     targets: tuple[str, ...]
+    decision: Literal["threshold", "highest"] = "threshold"
     thresholds: dict[str, float]
     temperature: dict[str, float]
     calibration: CardCalibration

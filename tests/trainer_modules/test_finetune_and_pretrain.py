@@ -153,10 +153,14 @@ def test_exports_answer_in_a_process_with_tensorflow_alone(pretrained, trained):
     assert answer["refused"][2].startswith("unreadable")
     assert answer["damaged"] == [True, True, False]
     thresholds = read_json(folders[0] / "assets.extra" / "card.json")["thresholds"]
-    for target in targets:
+    table = np.concatenate([answer["served"][target] for target in targets], axis=1)
+    for place, target in enumerate(targets):
         probabilities = np.array(answer["served"][target])
         assert probabilities.shape == (2, 1)
-        decisions = (probabilities >= np.float32(thresholds[target])).astype(float)
+        if task["kind"] == "multiclass":
+            decisions = (table.argmax(axis=1) == place)[:, None].astype(float)
+        else:
+            decisions = (probabilities >= np.float32(thresholds[target])).astype(float)
         assert answer["served"][f"decision/{target}"] == decisions.tolist()
         np.testing.assert_allclose(answer["examples"][target], probabilities[:1], rtol=1e-5)
     if task["kind"] == "multiclass":
@@ -185,7 +189,10 @@ def test_cards_describe_the_models(pretrained, trained):
     card = read_json(root / "finetune" / "Format-Serving" / "assets.extra" / "card.json")
     assert card["kind"] == "classifier"
     assert card["targets"] == task.get("classes", task["labels"])
-    assert set(card["thresholds"]) == set(card["temperature"]) == set(card["targets"])
+    multiclass = task["kind"] == "multiclass"
+    assert card["decision"] == ("highest" if multiclass else "threshold")
+    assert set(card["thresholds"]) == (set() if multiclass else set(card["targets"]))
+    assert set(card["temperature"]) == set(card["targets"])
     assert (
         set(card["calibration"]["before"])
         == set(card["calibration"]["after"])

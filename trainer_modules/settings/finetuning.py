@@ -18,7 +18,10 @@ from trainer_modules.settings.views import AugmentSettings
 
 
 class OperatingPointSettings(Settings):
-    """How the decision threshold of each target is chosen on the validation split."""
+    """How the decision threshold of each target is chosen on the validation split.
+
+    Without effect on a multiclass task: the class of the highest probability is called.
+    """
 
     rule: Literal["youden", "sensitivity", "specificity"] = Field(
         "youden",

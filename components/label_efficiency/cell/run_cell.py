@@ -24,6 +24,7 @@ from components.label_efficiency.cell.cell import (
 from schemas import features
 from schemas.documents.study import Candidate, Cell, CellResult, Tried
 from schemas.errors import InputError
+from trainer_modules.decisions import one_class
 from trainer_modules.input import records
 from trainer_modules.settings import InitSettings
 from trainer_modules.weights import initialization
@@ -208,11 +209,13 @@ def _write_predictions(
             SPLIT_COLUMN: split,
             features.PATIENT_ID: [name.decode("utf-8") for name in index.patients],
         }
+        # Uncalibrated and without an operating point: for ranking, not for decisions.
+        exclusive = job.task.kind == "multiclass"
+        decided = one_class.decide(score) if exclusive else np.float64(score >= 0.5)
         for target, name in enumerate(job.task.targets):
             columns[features.label(name)] = index.labels[:, target]
             columns[features.label_weight(name)] = weights[:, target]
             columns[features.prediction(name)] = score[:, target]
-            # Uncalibrated and without an operating point: for ranking, not for decisions.
-            columns[features.decision(name)] = np.float64(score[:, target] >= 0.5)
+            columns[features.decision(name)] = decided[:, target]
         tables.append(pd.DataFrame(columns))
     pd.concat(tables).to_parquet(folder / TABLE_FILE, index=False)
