@@ -211,7 +211,7 @@ def _write_predictions(
         }
         # Uncalibrated and without an operating point: for ranking, not for decisions.
         exclusive = job.task.kind == "multiclass"
-        decided = one_class.decide(score) if exclusive else np.float64(score >= 0.5)
+        decided = one_class.decide(score) if exclusive else (score >= 0.5).astype(np.float64)
         for target, name in enumerate(job.task.targets):
             columns[features.label(name)] = index.labels[:, target]
             columns[features.label_weight(name)] = weights[:, target]
