@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.subgroup,
                 arguments.classes,
                 arguments.exclude,
+                arguments.ledger,
             )
         else:
             document = judge.judge_predictions(
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.threshold,
                 arguments.subgroup,
                 arguments.exclude,
+                arguments.ledger,
             )
         return judge.announce(document, arguments.output, arguments.format)
     except InputError as error:
@@ -149,6 +151,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="COLUMN",
         help="do not judge by this column; may be repeated",
+    )
+    parser.add_argument(
+        "--ledger",
+        metavar="FILE",
+        help="counts the models judged on this test set, each at a higher level; none: they are "
+        "not counted (default: gate_ledger.jsonl beside the predictions)",
     )
     parser.add_argument(
         "--format",

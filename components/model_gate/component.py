@@ -27,6 +27,7 @@ class ModelGateSpec(component_spec.ComponentSpec):
         "task": component_spec.ExecutionParameter(type=str),
         "subgroups": component_spec.ExecutionParameter(type=str),
         "baseline_dir": component_spec.ExecutionParameter(type=str),
+        "ledger": component_spec.ExecutionParameter(type=str),
         "code_digest": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
@@ -65,6 +66,7 @@ class ModelGate(base_component.BaseComponent):
         code_digest: str,
         evaluator_blessing: types.BaseChannel | None = None,
         ingest_report: types.BaseChannel | None = None,
+        ledger: str = "",
     ):
         """Wires the gate.
 
@@ -79,6 +81,7 @@ class ModelGate(base_component.BaseComponent):
             code_digest: Digest of the code, so that an edit invalidates cached results.
             evaluator_blessing: TFMA's verdict.
             ingest_report: Where the original files are, for the serving check.
+            ledger: File that counts the models judged on a test set; empty: not counted.
         """
         super().__init__(
             ModelGateSpec(
@@ -91,6 +94,7 @@ class ModelGate(base_component.BaseComponent):
                 task=task.model_dump_json(),
                 subgroups=json.dumps(list(subgroups)),
                 baseline_dir=baseline_dir,
+                ledger=ledger,
                 code_digest=code_digest,
                 blessing=types.Channel(type=_ARTIFACTS.ModelBlessing),
                 gate_report=types.Channel(type=GateReport),

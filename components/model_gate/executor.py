@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -18,12 +20,26 @@ from components.artifact_types import Artifacts
 from components.model_gate.policy.settings import GateSettings
 from components.predictor.executor import split_files
 from schemas import features
+from schemas.documents.provenance import Provenance, Reuse
 from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from components.model_gate.rules.domain_rules import Verdict
     from components.model_gate.rules.evidence import Evidence
+
+_BLOCK = 1 << 20
+
+
+@dataclasses.dataclass
+class Judgement:
+    """What is known of a model beside the verdict; some of it is not if it can't be judged."""
+
+    evidence: Evidence | None = None
+    look: Reuse | None = None
+    provenance: Provenance | None = None
 
 
 class Executor(base_executor.BaseExecutor):
@@ -36,21 +52,59 @@ class Executor(base_executor.BaseExecutor):
         from components.model_gate.rules import domain_rules, verdict_document
 
         settings = GateSettings.model_validate_json(exec_properties["settings"])
-        evidence = None
+        judgement = Judgement()
         try:
-            evidence = self._evidence(input_dict, exec_properties, settings)
-            verdict = domain_rules.judge(evidence, settings)
+            verdict = self._judge(judgement, input_dict, exec_properties, settings)
         except InputError as error:
             logging.exception("The model could not be judged.")
+            judgement.evidence = None
             verdict = domain_rules.refused(f"the model could not be judged: {error}")
-        document = verdict_document.verdict_document(verdict, evidence, settings)
+        document = verdict_document.verdict_document(
+            verdict, judgement.evidence, settings
+        ).model_copy(update={"provenance": judgement.provenance, "reuse": judgement.look})
         document.write(artifact_utils.get_single_uri(output_dict["gate_report"]))
         self._bless(verdict, input_dict, output_dict, exec_properties)
         for reason in verdict.reasons:
             logging.warning("Not blessed: %s", reason)
 
+    def _judge(
+        self,
+        judgement: Judgement,
+        input_dict: Artifacts,
+        exec_properties: dict[str, Any],
+        settings: GateSettings,
+    ) -> Verdict:
+        """Judges the model, and fills in what is known on the way."""
+        from components.model_gate.provenance import record
+        from components.model_gate.rules import domain_rules
+        from components.model_gate.serving import inputs
+
+        task = TaskSettings.model_validate_json(exec_properties["task"])
+        subgroups = json.loads(exec_properties["subgroups"])
+        table = inputs.judged_predictions(artifact_utils.get_single_uri(input_dict["predictions"]))
+        found = record.digests_of(
+            table,
+            task,
+            settings,
+            given=table,
+            images=table[features.IMAGE_ID],
+            model=_model_digest(_model_dir(input_dict)),
+        )
+        judgement.provenance = record.provenance(found, task, subgroups)
+        why_not = "the setting 'gate.ledger' names no file"
+        look = judgement.look = record.look(exec_properties["ledger"], why_not, found, settings)
+        if look.refused:
+            return domain_rules.refused(look.message)
+        effective = settings.model_copy(update={"confidence": look.confidence})
+        evidence = self._evidence(table, input_dict, exec_properties, effective)
+        judgement.evidence = dataclasses.replace(
+            evidence, notes=(*evidence.notes, *record.notes(look))
+        )
+        return domain_rules.judge(judgement.evidence, effective)
+
     def _evidence(
         self,
+        table: pd.DataFrame,
         input_dict: Artifacts,
         exec_properties: dict[str, Any],
         settings: GateSettings,
@@ -59,18 +113,15 @@ class Executor(base_executor.BaseExecutor):
         from components.model_gate.serving import inputs
 
         task = TaskSettings.model_validate_json(exec_properties["task"])
-        subgroups = json.loads(exec_properties["subgroups"])
-        model = artifact_utils.get_single_instance(input_dict["model"])
-        model_dir = path_utils.serving_model_path(model.uri)
+        model_dir = _model_dir(input_dict)
         files = _files(artifact_utils.get_single_instance(input_dict["examples"]))
-        table = inputs.judged_predictions(artifact_utils.get_single_uri(input_dict["predictions"]))
         baseline, baseline_table = inputs.baseline_predictions(
             exec_properties["baseline_dir"], model_dir, files, task
         )
         return evidence.collect(
             table,
             task,
-            subgroups,
+            json.loads(exec_properties["subgroups"]),
             settings,
             baseline=baseline,
             baseline_table=baseline_table,
@@ -106,6 +157,26 @@ class Executor(base_executor.BaseExecutor):
         fileio.makedirs(blessing.uri)
         io_utils.write_string_file(os.path.join(blessing.uri, name), "")
         blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+
+
+def _model_dir(input_dict: Artifacts) -> str:
+    return path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["model"]))
+
+
+def _model_digest(folder: str) -> str:
+    """Digest of the model's files, which may be in an object store."""
+    from components.model_gate.provenance import digests
+
+    found = {}
+    for root, _, names in fileio.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            digest = hashlib.sha256()
+            with fileio.open(path, "rb") as stream:
+                while block := stream.read(_BLOCK):
+                    digest.update(block)
+            found[os.path.relpath(path, folder)] = digest.hexdigest()
+    return digests.listed(found)
 
 
 def _files(examples: types.Artifact) -> dict[str, list[str]]:

@@ -69,6 +69,7 @@ def _components(
         subgroups=config.data.subgroups,
         baseline_dir=_classifiers(places),
         code_digest=code_digest(executor_of(ModelGate)),
+        ledger=places.gate_ledger,
     )
     pushers = _pushers(config, places, finetuner, pretrainer, model_gate)
     # One page for people, one file for programs.

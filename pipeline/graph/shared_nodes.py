@@ -35,6 +35,7 @@ class Places:
     schema_file: str
     id_key_file: str = ""
     passed_data: str = ""
+    gate_ledger: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

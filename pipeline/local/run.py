@@ -118,6 +118,8 @@ def run_locally(
         beam_options.check_local(config.beam)
         if config.push.enabled and config.push.destination:
             require_writable(config.push.destination, "push.destination")
+        if config.gate.ledger:
+            require_writable(str(Path(config.gate.ledger).expanduser().parent), "gate.ledger")
         sources = {"data_fingerprint": (config.data, config.task)}
         check_source(config.data, config.task)
         if config.upstream.enabled:
@@ -195,6 +197,7 @@ def _execute(
             schema_file=folder.import_schema(run.schema),
             id_key_file=folder.id_key_file() if needs_key else config.data.id_key_file,
             passed_data=_absolute(config.data_gate.passed_data or str(folder.root / "passed_data")),
+            gate_ledger=_gate_ledger(config, folder),
         ),
         **fingerprints,
         metadata_path=str(folder.metadata),
@@ -209,6 +212,12 @@ def _execute(
     run_nodes(
         pipeline, started=console.start, ended=ended, from_nodes=from_nodes, to_nodes=to_nodes
     )
+
+
+def _gate_ledger(config: RunConfig, folder: RunFolder) -> str:
+    """Path of the model gate's ledger; empty if its judgements are not counted."""
+    given = config.gate.ledger
+    return _absolute(str(folder.gate_ledger) if given is None else given) if given != "" else ""
 
 
 def _absolute(path: str) -> str:

@@ -70,6 +70,10 @@ class RunFolder:
     def metadata(self) -> Path:
         return self.root / "metadata.sqlite"
 
+    @property
+    def gate_ledger(self) -> Path:
+        return self.root / "gate_ledger.jsonl"
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Locks the folder against a second run, until the process ends."""

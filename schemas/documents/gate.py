@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.documents.document import Document, Number, Part
 from schemas.documents.reference import Reference
+from schemas.documents.provenance import Provenance, Reuse
 from schemas.features import Domain
 
 # The rule that each site and subgroup has; the page counts those that passed.
@@ -169,6 +170,8 @@ class GateVerdict(Document):
     baseline: Baseline
     serving: Serving
     reference: Reference = Field(default_factory=dict)
+    provenance: Provenance | None = None
+    reuse: Reuse | None = None
 
 
 class JudgedTable(Part):

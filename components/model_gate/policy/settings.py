@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas import features
 from schemas.documents.gate import METRICS
@@ -127,6 +127,25 @@ class InconclusiveRules(Settings):
     calibration: Unclear = Field("warn", description="of slope, intercept and calibration error")
 
 
+class ReuseRules(Settings):
+    """How alpha is spent when several models are judged on one test set."""
+
+    rule: Literal["divide", "planned", "none"] = Field(
+        "divide",
+        description="alpha of the k-th model: divided by k, divided by the planned number of "
+        "looks, or in full",
+    )
+    looks: int | None = Field(
+        None, ge=1, description="models that may be judged on a test set, of rule planned"
+    )
+
+    @model_validator(mode="after")
+    def _looks_of_a_plan(self) -> Self:
+        if (self.rule == "planned") != (self.looks is not None):
+            raise ValueError("looks belongs to rule 'planned', which needs it")
+        return self
+
+
 class GateSettings(Settings):
     """The rules of the verdict."""
 
@@ -166,6 +185,12 @@ class GateSettings(Settings):
         2000, ge=200, description="draws for the interval of the calibration error"
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
+    reuse: ReuseRules = ReuseRules()
+    ledger: str | None = Field(
+        None,
+        description="file that counts the models judged on a test set; null: in the output folder, "
+        "beside a table of predictions, on Kubeflow not counted; empty: not counted",
+    )
     serving_examples: int = Field(
         16,
         ge=1,
@@ -179,3 +204,10 @@ class GateSettings(Settings):
     serving_tolerance: float = Field(
         1e-4, gt=0, lt=1, description="largest difference between served and judged probabilities"
     )
+
+    @field_validator("ledger")
+    @classmethod
+    def _path(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value:
+            raise ValueError(f"'{value}' is an address; give the path of a file")
+        return value

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from components.model_gate.policy.files import load_policy, policy_name
+from components.model_gate.policy.settings import GateSettings
+from components.model_gate.provenance import digests, record
+from components.model_gate.provenance import ledger as ledgers
 from components.model_gate.rules import domain_rules, verdict_document
-from components.model_gate.rules.evidence import Baseline, collect
+from components.model_gate.rules.evidence import Baseline, Evidence, collect
 from components.model_gate.standalone import (
     finding_columns,
     formats,
+    oddities,
     prediction_file,
     prediction_table,
 )
+from schemas import features
 from schemas.documents.gate import JudgedModel, JudgedTable, StandaloneVerdict
+from schemas.documents.provenance import Digests, Provenance, Reuse
 from schemas.errors import InputError
 from schemas.printable import printable
 from trainer_modules.training.tensorflow_start import import_tensorflow
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Instead of a ledger's path: looks are not counted.
+OFF = "none"
 # Exit statuses, by the verdict's outcome.
 STATUSES = {"blessed": 0, "refused": 4, "inconclusive": 5}
 
@@ -30,35 +43,72 @@ def judge_predictions(
     threshold: float | None = None,
     subgroups: Sequence[str] = (),
     excluded: Sequence[str] = (),
+    ledger: str | None = OFF,
 ) -> StandaloneVerdict:
     """Returns the verdict on a table of predictions, in the form of `verdict.json`.
 
+    Args:
+        path: The table.
+        policy: The rules; empty: the default ones.
+        threshold: Decision threshold; None: as the table says.
+        subgroups: Columns to judge by.
+        excluded: Columns by which not to judge.
+        ledger: Counts the models judged on the test set; None: beside the table.
+
     Raises:
-        InputError: The table or the policy is not acceptable.
+        InputError: The table, the policy or the ledger is not acceptable.
     """
     settings = load_policy(policy, serves=False)
-    predictions = prediction_table.prepare(
+    place, why = ledger_of(ledger, settings, path)
+    return judge_table(
         prediction_file.read_predictions(path),
+        settings,
+        policy_name(policy),
+        lambda found: record.look(place, why, found, settings),
         threshold,
         subgroups,
         excluded,
-        settings.subgroups.min_patients,
     )
-    evidence = collect(
-        predictions.table,
-        predictions.task,
-        predictions.subgroups,
-        settings,
-        baseline_table=predictions.baseline,
-        baseline=None if predictions.baseline is None else Baseline(finding_columns.BASELINE),
-        thresholds=predictions.thresholds,
+
+
+def judge_table(
+    raw: pd.DataFrame,
+    settings: GateSettings,
+    policy: str,
+    look_of: Callable[[Digests], Reuse],
+    threshold: float | None = None,
+    subgroups: Sequence[str] = (),
+    excluded: Sequence[str] = (),
+) -> StandaloneVerdict:
+    """Returns the verdict on columns of text; `look_of` says which look at the test set it is.
+
+    Raises:
+        InputError: The table is not acceptable, or `look_of` refuses.
+    """
+    predictions = prediction_table.prepare(
+        raw, threshold, subgroups, excluded, settings.subgroups.min_patients
     )
-    evidence = dataclasses.replace(
-        evidence,
-        not_probabilities=evidence.not_probabilities + predictions.unscored,
-        notes=predictions.notes,
+    images = raw.loc[predictions.table.index, oddities.IMAGE] if oddities.IMAGE in raw else None
+    found = record.digests_of(
+        predictions.table, predictions.task, settings, given=raw, images=images
     )
-    verdict = domain_rules.judge(evidence, settings)
+    look = look_of(found)
+    evidence = None
+    if not look.refused:
+        evidence = collect(
+            predictions.table,
+            predictions.task,
+            predictions.subgroups,
+            settings.model_copy(update={"confidence": look.confidence}),
+            baseline_table=predictions.baseline,
+            baseline=None if predictions.baseline is None else Baseline(finding_columns.BASELINE),
+            thresholds=predictions.thresholds,
+        )
+        evidence = dataclasses.replace(
+            evidence,
+            not_probabilities=evidence.not_probabilities + predictions.unscored,
+            notes=(*predictions.notes, *record.notes(look)),
+        )
     judged = JudgedTable(
         rows=len(predictions.table),
         patients=int(predictions.table["patient_id"].nunique()),
@@ -70,8 +120,8 @@ def judge_predictions(
         subgroups=predictions.subgroups,
         ignored_columns=predictions.ignored,
     )
-    document = verdict_document.verdict_document(verdict, evidence, settings)
-    return StandaloneVerdict(**dict(document), policy=policy_name(policy), judged=judged)
+    made = record.provenance(found, predictions.task, predictions.subgroups)
+    return _verdict(evidence, settings, policy, judged, look, made)
 
 
 def judge_model(
@@ -82,13 +132,16 @@ def judge_model(
     subgroups: Sequence[str] = (),
     classes: Sequence[str] = (),
     excluded: Sequence[str] = (),
+    ledger: str | None = OFF,
 ) -> StandaloneVerdict:
     """Returns the verdict on an exported model, run on record files and in a clean process.
 
     Raises:
-        InputError: The model, the examples, the baseline's folder or the policy can't be used.
+        InputError: The model, the examples, the baseline's folder, the policy or the ledger can't
+            be used.
     """
     settings = load_policy(policy, serves=True)
+    place, why = ledger_of(ledger, settings, "")
     import_tensorflow()
     from components.model_gate.serving import called_model, inputs
 
@@ -96,19 +149,29 @@ def judge_model(
     called = called_model.call_model(
         model_dir, examples, subgroups, classes, excluded, settings.subgroups.min_patients
     )
-    compared, baseline_table = None, None
-    if other is not None:
-        compared, baseline_table = inputs.predicted_by(other, called.files, called.task)
-    evidence = collect(
+    found = record.digests_of(
         called.table,
         called.task,
-        called.subgroups,
         settings,
-        baseline=compared,
-        baseline_table=baseline_table,
-        serving=inputs.serving(model_dir, called.files, called.table, called.task, settings),
+        images=called.table[features.IMAGE_ID],
+        model=digests.files(model_dir),
     )
-    verdict = domain_rules.judge(evidence, settings)
+    look = record.look(place, why, found, settings)
+    evidence = None
+    if not look.refused:
+        compared, baseline_table = None, None
+        if other is not None:
+            compared, baseline_table = inputs.predicted_by(other, called.files, called.task)
+        evidence = collect(
+            called.table,
+            called.task,
+            called.subgroups,
+            settings.model_copy(update={"confidence": look.confidence}),
+            baseline=compared,
+            baseline_table=baseline_table,
+            serving=inputs.serving(model_dir, called.files, called.table, called.task, settings),
+        )
+        evidence = dataclasses.replace(evidence, notes=(*evidence.notes, *record.notes(look)))
     judged = JudgedModel(
         rows=len(called.table),
         patients=int(called.table["patient_id"].nunique()),
@@ -116,8 +179,50 @@ def judge_model(
         subgroups=called.subgroups,
         ignored_columns=called.ignored,
     )
+    made = record.provenance(found, called.task, called.subgroups)
+    return _verdict(evidence, settings, policy_name(policy), judged, look, made)
+
+
+def _verdict(
+    evidence: Evidence | None,
+    settings: GateSettings,
+    policy: str,
+    judged: JudgedTable | JudgedModel,
+    look: Reuse,
+    made: Provenance,
+) -> StandaloneVerdict:
+    """The document; without evidence, that the policy allowed no look."""
+    if evidence is None:
+        verdict = domain_rules.refused(look.message)
+    else:
+        effective = settings.model_copy(update={"confidence": look.confidence})
+        verdict = domain_rules.judge(evidence, effective)
     document = verdict_document.verdict_document(verdict, evidence, settings)
-    return StandaloneVerdict(**dict(document), policy=policy_name(policy), judged=judged)
+    known = dict(document) | {"provenance": made, "reuse": look}
+    return StandaloneVerdict(**known, policy=policy, judged=judged)
+
+
+def ledger_of(given: str | None, settings: GateSettings, predictions: str) -> tuple[str, str]:
+    """The ledger's place, or why there is none.
+
+    Args:
+        given: The option `--ledger`; None if it is not given.
+        settings: The policy, whose `ledger` is next.
+        predictions: The table, beside which it is by default; empty for a model.
+    """
+    if given == OFF:
+        return "", "--ledger none"
+    if given is not None:
+        return given, ""
+    if settings.ledger is not None:
+        return settings.ledger, "the policy's ledger is empty"
+    place = ledgers.beside(predictions) if predictions else ""
+    if not place:
+        return "", "there is no place for a ledger, give --ledger FILE"
+    written = place if os.path.exists(place) else os.path.dirname(place)
+    if not os.access(written, os.W_OK):
+        return "", f"no permission to write '{written}', give --ledger FILE"
+    return place, ""
 
 
 def announce(document: StandaloneVerdict, output: str, form: str = formats.JSON) -> int:

@@ -80,12 +80,11 @@ def _plain_markdown(value: Any) -> Any:
 
 
 def _variables(content: Content) -> dict[str, Any]:
-    gate = content.gate.settings if content.gate else None
     return {
         "content": content,
         "verdict_title": wording.VERDICT_TITLES[content.verdict],
         "synthetic": bool(content.ingest and content.ingest.synthetic),
-        "confidence": round(100 * gate["confidence"]) if gate else None,
+        "confidence": _confidence(content),
         "group_floor": _group_floor(content),
         "domains": wording.DOMAIN_TITLES,
         "statuses": wording.STATUS_WORDS,
@@ -123,6 +122,15 @@ def _patient_overlap(content: Content) -> str:
     checks = content.data_gate.checks if content.data_gate else ()
     found = [check.message for check in checks if check.name == "patient_overlap"]
     return found[0] if found else "not checked, the run ended before"
+
+
+def _confidence(content: Content) -> str:
+    """Level of the gate's intervals in percent: a later look at the test set has a higher one."""
+    if content.gate is None:
+        return ""
+    look = content.gate.reuse
+    level = look.confidence if look else content.gate.settings["confidence"]
+    return f"{100 * level:.5g}"
 
 
 def _group_floor(content: Content) -> float | None:

@@ -55,6 +55,7 @@ def misplaced(config: RunConfig, target: Target = KUBEFLOW) -> list[str]:
     if config.upstream.enabled:
         uses += [("UpstreamExampleGen", "upstream.data.root", config.upstream.data.root)]
     uses += [("DataGate", "data_gate.passed_data", config.data_gate.passed_data)]
+    uses += [("ModelGate", "gate.ledger", config.gate.ledger or "")]
     if config.push.enabled:
         for node in ("Pusher", "EncoderPusher", "ModelGate"):
             uses.append((node, "push.destination", config.push.destination))

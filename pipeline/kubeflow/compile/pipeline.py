@@ -177,6 +177,7 @@ def _compile(
             schema_file=check.schema_place(config, image_root),
             id_key_file=config.data.id_key_file,
             passed_data=_passed_data(config, target),
+            gate_ledger=config.gate.ledger or "",
         ),
         data_fingerprint=data_version,
         upstream_fingerprint=data_version,
