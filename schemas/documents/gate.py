@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from schemas.documents.document import Document, Number, Part
-from schemas.documents.reference import Reference
 from schemas.documents.provenance import Provenance, Reuse
+from schemas.documents.reference import Reference
 from schemas.features import Domain
 
 # The rule that each site and subgroup has; the page counts those that passed.

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# Cells of these columns are numbers, in CSV too; several findings have one of each.
-_NUMBERS = ("label", "score", "baseline_score", "decision")
+# Cells of these columns are numbers, in CSV too; of several findings, of each, as `label/NAME`.
+_NUMBERS = ("label", "score", "baseline_score", "decision", "statistic")
 _LOGICAL = {"true": "1", "false": "0"}
 
 

@@ -88,8 +88,8 @@ def counted(path: str, digests: Digests, settings: GateSettings) -> Reuse:
     return found.model_copy(update={"entry": _digest(line), "message": message})
 
 
-def looks(path: str, test_set: str, digests: Digests) -> list[int]:
-    """Numbers of the looks that a model has in a ledger; one at most unless it is wrong.
+def looks(path: str, digests: Digests) -> list[int]:
+    """Numbers of the looks that a model has in a ledger: one, or none.
 
     Raises:
         InputError: It can't be read, or is damaged.
@@ -97,7 +97,11 @@ def looks(path: str, test_set: str, digests: Digests) -> list[int]:
     with _locked(path, create=False) as handle:
         entries = _entries(path, _lines(path, handle))
     return sorted(
-        {one.look for one in entries if one.test_set == test_set and one.same_model(digests)}
+        {
+            one.look
+            for one in entries
+            if one.test_set == digests.test_set and one.same_model(digests)
+        }
     )
 
 

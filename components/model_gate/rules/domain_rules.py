@@ -80,17 +80,23 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     rules += group_rules.non_inferiority(evidence.baseline, settings)
     rules.append(_evaluator(evidence, settings))
     rules += _serving(evidence, settings)
-    blocking = [rule for rule in rules if rule.effect in (REFUSE, INCONCLUSIVE)]
-    # Every model must pass at least the probability rule; no rules at all prove nothing.
-    blessed = not blocking and any(rule.status == PASS for rule in rules)
-    outcome: Outcome = "blessed" if blessed else "inconclusive"
-    if not blessed and (not blocking or any(rule.effect == REFUSE for rule in blocking)):
-        outcome = "refused"
     warnings = [rule.message for rule in rules if rule.effect == WARN]
     warnings += concentration.warnings(evidence.metrics)
     warnings += group_rules.unjudged(evidence.groups)
     warnings += evidence.notes
-    return Verdict(outcome, [rule.message for rule in blocking], rules, warnings)
+    return Verdict(*decided(rules), rules, warnings)
+
+
+def decided(rules: Sequence[Rule]) -> tuple[Outcome, list[str]]:
+    """The outcome that follows from what the rules found, and why the model is not blessed."""
+    blocking = [rule for rule in rules if rule.effect in (REFUSE, INCONCLUSIVE)]
+    reasons = [rule.message for rule in blocking]
+    # Every model must pass at least the probability rule; no rules at all prove nothing.
+    if not blocking and any(rule.status == PASS for rule in rules):
+        return "blessed", reasons
+    if not blocking or any(rule.effect == REFUSE for rule in blocking):
+        return "refused", reasons
+    return "inconclusive", reasons
 
 
 def refused(reason: str) -> Verdict:

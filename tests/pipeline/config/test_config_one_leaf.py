@@ -65,6 +65,8 @@ TOGETHER = {
     ),
     "upstream.task": ("upstream.task={labels: [x]}",),
     "upstream.image_size": ("upstream.image_size=64",),
+    "gate.reuse.rule": ("gate.reuse.rule=planned", "gate.reuse.looks=3"),
+    "gate.reuse.looks": ("gate.reuse.rule=planned", "gate.reuse.looks=4"),
     "pretrain.micro_batch": ("pretrain.micro_batch=8", "model.family=bit", "model.depth=50"),
     "finetune.mode": ("finetune.mode=after_block", "finetune.after_block=0"),
     "finetune.after_block": ("finetune.mode=after_block", "finetune.after_block=1"),

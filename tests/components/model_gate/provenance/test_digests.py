@@ -89,7 +89,7 @@ def test_order_and_form_do_not_matter(table, tmp_path, seed):
     assert digests.predictions(mixed) == expected
     typed = mixed.assign(**{name: pd.to_numeric(mixed[name], errors="coerce") for name in NUMBERS})
     typed["site"] = typed["site"].replace("", None)
-    typed.to_parquet(tmp_path / "table.parquet")
+    typed.to_parquet(tmp_path / "table.parquet", index=False)
     assert digests.predictions(read_predictions(str(tmp_path / "table.parquet"))) == expected
 
 
