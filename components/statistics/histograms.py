@@ -58,14 +58,19 @@ def edges(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     mass = np.bincount(place, weight)
     below = np.concatenate([[0.0], np.cumsum(mass)[:-1]])
     wanted = np.arange(1, number) / number * total
-    # Rounded, as the value at a quantile is one patient's.
-    quantiles = [
-        float(f"{distinct[min(at, len(distinct) - 1)]:.6g}")
-        for at in np.searchsorted(below, wanted)
-    ]
+    at_quantiles = np.minimum(np.searchsorted(below, wanted), len(distinct) - 1)
+    quantiles = [_rounded(float(one)) for one in distinct[at_quantiles]]
     shared = distinct[mass >= max(LEAST_PATIENTS, total / number)]
     candidates = np.unique([*quantiles, *shared, *np.nextafter(shared, np.inf)])
     return _merged(candidates, counts(values, weight, candidates))
+
+
+def _rounded(value: float) -> float:
+    """Six digits, as the value at a quantile is one patient's; downwards, so it stays above."""
+    found = float(f"{value:.6g}")
+    if found <= value:
+        return found
+    return found - 10.0 ** (math.floor(math.log10(abs(found))) - 5)
 
 
 def counts(values: np.ndarray, weight: np.ndarray, between: np.ndarray) -> np.ndarray:
