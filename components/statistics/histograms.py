@@ -19,7 +19,7 @@ PATIENTS_PER_BIN = 10
 LEAST_PATIENTS = 5
 # Exceedances after which the p-value is known well enough (Besag and Clifford 1991), and draws
 # relative to those at which the smallest p-value is alpha.
-_ENOUGH, _SURPLUS = 20, 4
+_ENOUGH, _SURPLUS = 50, 4
 _FIRST, _CHUNK = 500, 20_000
 # Patients that a bin without any is taken to have had.
 _EMPTY = 0.5
@@ -101,7 +101,8 @@ def compare(earlier: np.ndarray, new: np.ndarray, alpha: float) -> Comparison:
     parameters[0] += 1  # a value at an edge belongs above it
     cumulated, scale = np.cumsum(own)[:-1], _scale(parameters / parameters.sum())
     found = float((scale * (np.cumsum(share)[:-1] - cumulated) ** 2).sum())
-    random = np.random.default_rng(0)
+    # The same data give the same p-value; other data get other draws, or all would share an error.
+    random = np.random.default_rng(np.frombuffer(new.astype(np.float64).tobytes(), np.uint32))
     exceeded = drawn = 0
     most = math.ceil(_SURPLUS / alpha)
     while exceeded < _ENOUGH and drawn < most:

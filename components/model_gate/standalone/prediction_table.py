@@ -78,6 +78,8 @@ def prepare(
     subgroups: Sequence[str] = (),
     excluded: Sequence[str] = (),
     least: int = 20,
+    *,
+    both_classes: bool = True,
 ) -> Predictions:
     """Checks columns and values, chooses the thresholds, names the groups.
 
@@ -87,6 +89,7 @@ def prepare(
         subgroups: Columns to judge by; none: every other column.
         excluded: Columns by which not to judge.
         least: Patients without which a value of a column of many values is not judged.
+        both_classes: Whether each finding needs labels of both classes.
 
     Raises:
         InputError: A column is missing or a value is not accepted.
@@ -99,7 +102,9 @@ def prepare(
         what = "is empty" if (patients[absent] == "").all() else "is empty or says that it is"
         raise _bad_cell(raw, features.PATIENT_ID, absent, what, "the patient of each row")
     _check_one_of(raw, features.DOMAIN, features.DOMAINS)
-    labels = {target: _labels(raw, columns.label) for target, columns in targets.items()}
+    labels = {
+        target: _labels(raw, columns.label, both_classes) for target, columns in targets.items()
+    }
     scores = {target: _scores(raw, columns.score) for target, columns in targets.items()}
     validation = _validation_rows(raw)
     decisions = predict_columns.decisions(raw, targets, scores) if threshold is None else None
@@ -163,7 +168,7 @@ def _check_one_of(raw: pd.DataFrame, column: str, accepted: Sequence[str]) -> No
         raise _bad_cell(raw, column, unknown, "", f"accepted: {', '.join(accepted)}")
 
 
-def _labels(raw: pd.DataFrame, column: str) -> np.ndarray:
+def _labels(raw: pd.DataFrame, column: str, both_classes: bool) -> np.ndarray:
     """0 or 1, NaN where the label is unknown."""
     import pandas as pd
 
@@ -173,7 +178,7 @@ def _labels(raw: pd.DataFrame, column: str) -> np.ndarray:
     if (wrong := known & ~values.isin([0, 1])).any():
         raise _bad_cell(raw, column, wrong, "", "accepted: 0, 1, or empty where it is unknown")
     present = values.dropna().unique()
-    if len(present) < 2:
+    if both_classes and len(present) < 2:
         found = f"only {present[0]:g}" if len(present) else "none"
         raise InputError(
             f"predictions: column '{column}' needs examples of both classes, it has {found}"
