@@ -35,8 +35,9 @@ def intervals(
 ) -> dict[str, Interval]:
     """Every metric by name: the mean over targets, and `name/target` where there are several.
 
-    `auc`, `sensitivity` and `specificity` come a second time as `NAME_by_patient`, with equal
-    weights for patients instead of records. Calibration is by patient only.
+    `auc`, `sensitivity`, `specificity` and `balanced_accuracy` come a second time as
+    `NAME_by_patient`, with equal weights for patients instead of records. Calibration is by patient
+    only.
 
     Args:
         records: JudgedRows of a domain or group.
@@ -76,6 +77,8 @@ def _of(
         rate = _rate(records, _RATES[name], by_patient=True)
         found[name + BY_PATIENT] = _rate_interval(records, rate, _KIND[name], confidence)
     found["balanced_accuracy"] = _balanced_accuracy(records, confidence)
+    by_patient = _balanced_accuracy(records, confidence, by_patient=True)
+    found[f"balanced_accuracy{BY_PATIENT}"] = by_patient
     found["brier"] = _brier(records, confidence)
     found.update(_calibration(equal, precision))
     return found
@@ -146,20 +149,20 @@ def _rate_interval(records: JudgedRows, rate: Rate, kind: str, confidence: float
     )
 
 
-def _balanced_accuracy(records: JudgedRows, confidence: float) -> Interval:
+def _balanced_accuracy(
+    records: JudgedRows, confidence: float, by_patient: bool = False
+) -> Interval:
     """Mean of sensitivity and specificity; of the classes' sensitivities where they exclude."""
-    parts = [_rate(records, _RATES["sensitivity"])]
+    parts = [_rate(records, _RATES["sensitivity"], by_patient)]
     if not records.exclusive:
-        parts.append(_rate(records, _RATES["specificity"]))
+        parts.append(_rate(records, _RATES["specificity"], by_patient))
     found = _rate_interval(records, rates.mean(parts), "", confidence)
     return dataclasses.replace(found, by_class=patients_by_class(records))
 
 
 def _accuracy(records: JudgedRows, confidence: float) -> Interval:
-    """Share of records whose highest probability is that of their class; never one with NaN."""
-    broken = ~np.isfinite(records.score).all(axis=1)
-    best = np.where(broken, -1, np.argmax(np.nan_to_num(records.score), axis=1))
-    hits = (best == records.label.argmax(axis=1)).astype(np.float64)
+    """Fraction of records for which their class, and no other, is called."""
+    hits = (records.decision == records.label).all(axis=1).astype(np.float64)
     rate = Rate.of(hits, records.weight.max(axis=1), records.patient, records.patients)
     return _rate_interval(records, rate, "labelled", confidence)
 

@@ -24,6 +24,7 @@ METRICS = (
     "ppv",
     "npv",
     "balanced_accuracy",
+    "balanced_accuracy_by_patient",
     "accuracy",
     "brier",
     "calibration_error",
@@ -127,6 +128,22 @@ class Unlabelled(Part):
     called: dict[str, int]
 
 
+class Confusion(Part):
+    """How the images of each class of a domain were decided, for classes that exclude each other.
+
+    Attributes:
+        classes: Names, in order, of rows and columns.
+        counts: Labeled images: a row for the class that they have, a column for the one called.
+        rates: The same as fractions of the row; null where the domain has no image of the class.
+        undecided: Images of each class for which the model calls no class or several.
+    """
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    rates: tuple[tuple[Number, ...], ...]
+    undecided: tuple[int, ...]
+
+
 class Baseline(Part):
     """Paired difference to the last pushed model, by domain; no version if there is none."""
 
@@ -149,7 +166,8 @@ class GateVerdict(Document):
 
     `outcome` tells a model that was shown to be too bad, or had nothing to be judged on, from one
     on which there are too few data. `settings` holds the gate's settings, `metrics` each metric by
-    domain and name, `reference` what monitoring compares later tables with.
+    domain and name, `confusion` the decisions of a multiclass model by domain, `reference` what
+    monitoring compares later tables with.
     """
 
     FILE: ClassVar[str] = "verdict.json"
@@ -169,6 +187,7 @@ class GateVerdict(Document):
     gap: Bounds | None
     baseline: Baseline
     serving: Serving
+    confusion: dict[Domain, Confusion] = Field(default_factory=dict)
     reference: Reference = Field(default_factory=dict)
     provenance: Provenance | None = None
     reuse: Reuse | None = None

@@ -31,6 +31,13 @@ class DomainRules(Settings):
     min_specificity: float = Field(
         0.0, ge=0, le=1, description="floor of the specificity's lower bound; 0: none"
     )
+    min_balanced_accuracy: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="floor of the balanced accuracy's lower bound (multiclass: mean sensitivity of "
+        "the classes; else mean of sensitivity and specificity); 0: none",
+    )
     calibration_slope: Range | None = Field(
         (0.5, 2.0),
         description="range of the calibration slope (1: calibrated, less: overconfident)",

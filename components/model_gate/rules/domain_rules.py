@@ -14,6 +14,7 @@ from typing import Literal
 from components.model_gate.policy.settings import DomainRules, GateSettings, Range
 from components.model_gate.rules import (
     concentration,
+    confusion,
     group_rules,
     missing_labels,
     shortage,
@@ -69,7 +70,7 @@ class Verdict:
 
 def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     """Applies every rule; blesses only if none refuses the model or leaves it undecided."""
-    rules = [_probabilities(evidence)]
+    rules = [_probabilities(evidence), *confusion.judged(evidence.undecided, evidence.records)]
     for domain, domain_rules in _domains(settings):
         rules += _domain(domain, evidence.metrics.get(domain, {}), domain_rules, settings)
     rules += missing_labels.judged(evidence.unlabelled, _domains(settings))
@@ -128,8 +129,9 @@ def _domain(
         ("auc", rules.min_auc),
         ("sensitivity", rules.min_sensitivity),
         ("specificity", rules.min_specificity),
+        ("balanced_accuracy", rules.min_balanced_accuracy),
     ):
-        name = f"{metric} floor"
+        name = f"{metric.replace('_', ' ')} floor"
         # The AUC is always judged: a model without one has no evidence.
         if floor == 0 and metric != "auc":
             yield not_asked(name, domain, metric, metrics.get(metric), "no floor is set")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.reference import build
-from components.model_gate.rules import groups, missing_labels
+from components.model_gate.rules import confusion, groups, missing_labels
 from components.model_gate.rules.groups import DomainAucs, Group, GroupDifference
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
 from components.statistics.clustered_auc import ClusteredAuc
@@ -57,7 +57,8 @@ class Evidence:
     """Everything the rules use, and `delong`, a check of the intervals by domain.
 
     `unlabelled` counts images without a label by domain and target; `notes` are warnings about the
-    table; `reference` is what later tables are compared with.
+    table; `confusion` and `undecided`, images without one class, are of multiclass models;
+    `reference` is what later tables are compared with.
     """
 
     metrics: Mapping[str, Mapping[str, Interval]]
@@ -70,6 +71,8 @@ class Evidence:
     not_probabilities: int
     delong: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
     unlabelled: missing_labels.Counts = dataclasses.field(default_factory=dict)
+    confusion: confusion.Matrices = dataclasses.field(default_factory=dict)
+    undecided: int | None = None
     notes: Sequence[str] = ()
     reference: Reference = dataclasses.field(default_factory=dict)
 
@@ -138,6 +141,8 @@ def collect(
             for domain, one in domains.items()
         },
         unlabelled=missing_labels.counted(table, task),
+        confusion=confusion.matrices(table, task),
+        undecided=confusion.undecided(table, task),
         reference=build.of_table(table, task, thresholds or {}),
     )
 

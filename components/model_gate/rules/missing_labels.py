@@ -35,14 +35,11 @@ def counted(table: pd.DataFrame, task: TaskSettings) -> dict[str, dict[str, Unla
 
 def _counted(part: pd.DataFrame, target: str, task: TaskSettings) -> Unlabelled:
     missing = part[~(part[features.label_weight(target)] > 0)]
-    called: dict[str, int] = {}
-    if task.kind != "multiclass":
+    if task.kind == "multiclass":
+        called = {one: int((missing[features.decision(one)] == 1).sum()) for one in task.targets}
+    else:
         decision = missing[features.decision(target)]
         called = {"positive": int((decision == 1).sum()), "negative": int((decision == 0).sum())}
-    else:
-        scores = missing[[features.prediction(one) for one in task.targets]]
-        best = scores.dropna().to_numpy().argmax(axis=1)
-        called = {one: int((best == place).sum()) for place, one in enumerate(task.targets)}
     return Unlabelled(images=len(part), unlabelled=len(missing), called=called)
 
 

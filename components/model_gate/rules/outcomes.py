@@ -69,7 +69,8 @@ def lack(
         return Lack(reason, False, _short(interval.patients, least.patients, "", group))
     for kind, number in interval.by_class.items():
         if number < least.per_class:
-            what = f"patients with {kind} images"
+            of_target = "" if group else _fewest(metrics, metric, kind, number)
+            what = f"patients with {kind} images{of_target}"
             reason = _fewer(number, what, least.per_class, group)
             return Lack(reason, not number, _short(number, least.per_class, kind, group))
     if interval.judged:
@@ -79,6 +80,16 @@ def lack(
     where = _targets(metrics, metric)
     reason = f"undefined{where}: a class without examples, or predictions that are not numbers"
     return Lack(reason, absent=True)
+
+
+def _fewest(metrics: Mapping[str, Interval], metric: str, kind: str, number: int) -> str:
+    """The targets whose patients of a kind are the fewest, where there are several targets."""
+    fewest = sorted(
+        name.partition("/")[2]
+        for name, one in metrics.items()
+        if name.startswith(f"{metric}/") and one.by_class.get(kind) == number
+    )
+    return f" (targets {', '.join(fewest)})" if fewest else ""
 
 
 def _fewer(number: int, what: str, least: int, group: bool) -> str:

@@ -64,6 +64,7 @@ def _measured(evidence: Evidence, settings: GateSettings) -> dict[str, Any]:
             difference={domain: _bounds(one) for domain, one in baseline.differences.items()},
         ),
         "serving": evidence.serving or NOT_TRIED,
+        "confusion": evidence.confusion,
         "reference": evidence.reference,
     }
 

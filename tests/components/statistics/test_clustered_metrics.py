@@ -12,9 +12,11 @@ from components.statistics import clustered_metrics, recalibration
 from components.statistics.clustered_auc import ClusteredAuc
 from components.statistics.clustered_metrics import Precision
 from components.statistics.judged_rows import JudgedRows
+from trainer_modules.decisions import one_class
 
 PRECISION = Precision(confidence=0.9, draws=200)
 RATES = ("sensitivity", "specificity", "ppv", "npv")
+BY_PATIENT = ("auc", "sensitivity", "specificity", "balanced_accuracy")
 
 
 def records_of(label, score, patient, weight=None, exclusive=False) -> JudgedRows:
@@ -23,7 +25,7 @@ def records_of(label, score, patient, weight=None, exclusive=False) -> JudgedRow
     weight = np.ones_like(label) if weight is None else np.asarray(weight, float)
     names, number = np.unique(patient, return_inverse=True)
     targets = tuple("abc"[: label.shape[1]])
-    decision = (score > 0.5).astype(float)
+    decision = one_class.decide(score) if exclusive else (score > 0.5).astype(float)
     return JudgedRows(targets, exclusive, number, len(names), label, weight, score, decision)
 
 
@@ -77,7 +79,7 @@ def test_values_are_those_of_scikit_learn(single, found):
         assert found[name].lower < value < found[name].upper, name
     assert set(found) == {
         *expected,
-        *(f"{name}_by_patient" for name in ("auc", "sensitivity", "specificity")),
+        *(f"{name}_by_patient" for name in BY_PATIENT),
         *(f"calibration_{name}" for name in ("slope", "intercept", "error")),
     }
 
@@ -91,6 +93,8 @@ def test_by_patient_every_patient_counts_once(single, found):
             for one in np.unique(single.patient[kept])
         ]
         assert found[f"{name}_by_patient"].value == pytest.approx(np.mean(own)), name
+    both = (found["sensitivity_by_patient"].value + found["specificity_by_patient"].value) / 2
+    assert found["balanced_accuracy_by_patient"].value == pytest.approx(both)
     equal = 1 / np.bincount(single.patient)[single.patient]
     expected = sk.roc_auc_score(label, score, sample_weight=equal)
     assert found["auc_by_patient"].value == pytest.approx(expected)
@@ -218,10 +222,49 @@ def test_of_classes_that_exclude_each_other():
     assert accuracy.value == pytest.approx(sk.accuracy_score(truth, best))
     assert accuracy.lower < accuracy.value < accuracy.upper
     assert accuracy.by_class == {"labelled": records.patients}
-    # Of the decisions at the operating points, not of the highest probability.
-    expected = np.mean([np.mean(score[truth == one, one] > 0.5) for one in range(3)])
-    assert found["balanced_accuracy"].value == pytest.approx(expected)
+    balanced = found["balanced_accuracy"]
+    assert balanced.value == pytest.approx(sk.balanced_accuracy_score(truth, best))
+    assert balanced.lower < balanced.value < balanced.upper
+    assert found["sensitivity"].value == pytest.approx(balanced.value)
+    together = patient * 3 + truth
+    equal = 1 / np.bincount(together)[together]
+    expected = sk.recall_score(truth, best, average="macro", sample_weight=equal)
+    assert found["balanced_accuracy_by_patient"].value == pytest.approx(expected)
+    for place, name in enumerate("abc"):
+        one = (truth == place, best == place)
+        for metric, value in ratios(*one).items():
+            assert found[f"{metric}/{name}"].value == pytest.approx(value), (metric, name)
     assert "accuracy/a" not in found
+
+
+def test_a_class_that_is_never_called_shows_in_its_own_figures():
+    truth, patient, score = classes(images=300, patients=100)
+    score[:, 1] = 0.0
+    records = records_of(np.eye(3)[truth], score, patient, exclusive=True)
+    found = clustered_metrics.intervals(records, PRECISION)
+    never = found["sensitivity/b"]
+    assert (never.value, never.lower) == (0, 0)
+    assert 0 < never.upper < 0.1
+    assert found["specificity/b"].value == 1
+    assert found["ppv/b"].by_class == {"called positive": 0}
+    assert np.isnan(found["ppv/b"].value)
+    assert found["balanced_accuracy"].upper < 2 / 3 + 0.03
+
+
+def test_an_accuracy_is_of_the_decisions():
+    truth, patient, score = classes()
+    records = records_of(np.eye(3)[truth], score, patient, exclusive=True)
+    shifted = dataclasses.replace(records, decision=np.roll(records.decision, 1, axis=1))
+    found = clustered_metrics.intervals(shifted, PRECISION)
+    decided = (score.argmax(axis=1) + 1) % 3
+    assert found["accuracy"].value == pytest.approx(sk.accuracy_score(truth, decided))
+    matrix = sk.confusion_matrix(truth, decided)
+    recall = np.diag(matrix) / matrix.sum(axis=1)
+    assert found["balanced_accuracy"].value == pytest.approx(recall.mean())
+    # No class, or two, is never right.
+    for decision in (np.zeros_like(records.label), np.ones_like(records.label)):
+        none = dataclasses.replace(records, decision=decision)
+        assert clustered_metrics.intervals(none, PRECISION)["accuracy"].value == 0
 
 
 def test_an_accuracy_is_exact_for_single_images_and_never_right_on_nan():

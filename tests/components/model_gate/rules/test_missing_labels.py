@@ -54,9 +54,7 @@ def test_of_several_targets_the_one_with_most_is_named():
 
 
 def test_classes_are_one_target():
-    found = table(cyst=([1, 0, 0, 0], [0] * 4))
-    found[features.prediction("cyst")] = [0.9, 0.8, 0.3, 0.4]
-    found[features.prediction("mass")] = [0.1, 0.2, 0.7, 0.6]
+    found = table(cyst=([1, 0, 0, 0], [1, 1, 0, 0]), mass=([1, 0, 0, 0], [0, 0, 1, 1]))
     counts = missing_labels.counted(found, CLASSES)
     called = {"cyst": 1, "mass": 2}
     assert counts == {
