@@ -14,7 +14,6 @@ from typing import Literal
 from components.model_gate.policy.settings import DomainRules, GateSettings, Range
 from components.model_gate.rules import (
     concentration,
-    confusion,
     group_rules,
     missing_labels,
     shortage,
@@ -70,7 +69,7 @@ class Verdict:
 
 def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     """Applies every rule; blesses only if none refuses the model or leaves it undecided."""
-    rules = [_probabilities(evidence), *confusion.judged(evidence.undecided, evidence.records)]
+    rules = [_probabilities(evidence), *_one_class(evidence)]
     for domain, domain_rules in _domains(settings):
         rules += _domain(domain, evidence.metrics.get(domain, {}), domain_rules, settings)
     rules += missing_labels.judged(evidence.unlabelled, _domains(settings))
@@ -120,6 +119,19 @@ def _probabilities(evidence: Evidence) -> Rule:
             "probabilities", FAIL, f"{bad} of {records} predictions are NaN or outside 0 to 1"
         )
     return plain("probabilities", PASS, f"all {records} predictions lie in 0 to 1")
+
+
+def _one_class(evidence: Evidence) -> Iterator[Rule]:
+    """A multiclass model must call one class for each image."""
+    name, number, records = "one class per image", evidence.undecided, evidence.records
+    if number:
+        message = (
+            f"the model calls no class, or several, for {number} of {records} images; a "
+            "multiclass model calls the class of the highest probability"
+        )
+        yield plain(name, FAIL, message)
+    elif number is not None and records:
+        yield plain(name, PASS, "the model calls one class for each image")
 
 
 def _domain(

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from components.model_gate.classes import confusion
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.reference import build
-from components.model_gate.rules import confusion, groups, missing_labels
+from components.model_gate.rules import groups, missing_labels
 from components.model_gate.rules.groups import DomainAucs, Group, GroupDifference
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
 from components.statistics.clustered_auc import ClusteredAuc

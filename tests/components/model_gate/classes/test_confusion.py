@@ -7,7 +7,8 @@ from scipy import special
 from sklearn import metrics as sk
 
 from components.model_gate.policy.settings import GateSettings
-from components.model_gate.rules import confusion, domain_rules, verdict_document
+from components.model_gate.classes import confusion
+from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import collect
 from schemas import features
 from schemas.documents.gate import GateVerdict
@@ -96,7 +97,6 @@ def test_only_classes_that_exclude_each_other_have_one():
     table, task = both(images=40), TaskSettings(kind="multilabel", labels=NAMES)
     assert confusion.matrices(table, task) == {}
     assert confusion.undecided(table, task) is None
-    assert list(confusion.judged(None, 80)) == []
 
 
 def test_every_domain_with_labels_is_in_the_document(tmp_path):
@@ -153,8 +153,8 @@ def test_decisions_of_none_or_two_classes_refuse_the_model():
     verdict = domain_rules.judge(collect(table, TASK, (), policy()), policy())
     assert verdict.outcome == "refused"
     assert "no class, or several, for 8 of 800 images" in verdict.reasons[0]
-    (rule,) = confusion.judged(0, 800)
-    assert rule.status == "pass"
+    (rule,) = [rule for rule in verdict.rules if rule.name == "one class per image"]
+    assert (rule.status, rule.effect) == ("fail", "refuse")
 
 
 def test_too_few_patients_of_one_class_are_not_judged():

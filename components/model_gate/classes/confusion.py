@@ -5,14 +5,13 @@ They are of whole domains: cells of a subgroup could be those of a few patients.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.model_gate.rules.outcomes import FAIL, PASS, plain
 from schemas import features
-from schemas.documents.gate import Confusion, Rule
+from schemas.documents.gate import Confusion
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
@@ -66,16 +65,3 @@ def undecided(table: pd.DataFrame, task: TaskSettings) -> int | None:
     )
     given = np.isfinite(score).all(axis=1)
     return int((given & ((decision == 1).sum(axis=1) != 1)).sum())
-
-
-def judged(number: int | None, records: int) -> Iterator[Rule]:
-    """A multiclass model must call one class for each image."""
-    name = "one class per image"
-    if number:
-        message = (
-            f"the model calls no class, or several, for {number} of {records} images; a "
-            "multiclass model calls the class of the highest probability"
-        )
-        yield plain(name, FAIL, message)
-    elif number is not None and records:
-        yield plain(name, PASS, "the model calls one class for each image")

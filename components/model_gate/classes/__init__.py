@@ -1,0 +1,1 @@
+"""Multiclass models at the gate: their tables, and confusion matrices. Imports nothing of the gate."""
