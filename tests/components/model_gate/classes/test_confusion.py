@@ -6,8 +6,8 @@ import pytest
 from scipy import special
 from sklearn import metrics as sk
 
-from components.model_gate.policy.settings import GateSettings
 from components.model_gate.classes import confusion
+from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import collect
 from schemas import features
