@@ -2,12 +2,13 @@
 
     .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [TABLE ...]
 
-The tables are auc, metrics, differences and blessings (simulation/verdicts.py). In the first three,
-each cell shows how many of 100 intervals contain the truth and, in parentheses, how many have a
-lower bound above it: a model whose truth is just below a floor is blessed that often. Samples with
-fewer than 10 patients of a class are omitted, because the gate does not judge them; a cell is a
-dash if fewer than 40 of 100 samples remain, because those would be a biased selection. Patients are
-SYNTHETIC (components/model_gate/planning/patients.py), seeds are fixed.
+The tables are auc, metrics, differences, prevalence, net_benefit and carried (the last three from
+simulation/thresholds.py) and blessings (simulation/verdicts.py). In all but the last, each cell
+shows how many of 100 intervals contain the truth and, in parentheses, how many have a lower bound
+above it: a model whose truth is just below a floor is blessed that often. Samples with fewer than
+10 patients of a class are omitted, because the gate does not judge them; a cell is a dash if fewer
+than 40 of 100 samples remain, because those would be a biased selection. Patients are SYNTHETIC
+(components/model_gate/planning/patients.py), seeds are fixed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from scipy import special
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.simulation import verdicts
+from benchmarks.simulation import thresholds, verdicts
 from components.model_gate.planning.patients import Labels, Population, draw, two_models
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
 from components.statistics.clustered_auc import ClusteredAuc
@@ -181,7 +182,7 @@ def _column(text: str) -> str:
     return f"{text.replace('calibration_', 'cal. ').replace('_', ' '):>22}"
 
 
-MEASURES = {"auc": auc, "metrics": metrics, "differences": differences}
+MEASURES = {"auc": auc, "metrics": metrics, "differences": differences} | thresholds.MEASURES
 BLESSINGS = "blessings"
 
 

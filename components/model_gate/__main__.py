@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.classes,
                 arguments.exclude,
                 arguments.ledger,
+                arguments.validation,
             )
         else:
             document = judge.judge_predictions(
@@ -72,7 +73,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     if arguments.model and arguments.threshold is not None:
         parser.error("--threshold applies to --predictions: an exported model has its own")
     if arguments.predictions:
-        for name in ("examples", "baseline", "classes"):
+        for name in ("examples", "validation", "baseline", "classes"):
             if getattr(arguments, name):
                 parser.error(f"--{name} applies to --model, not to --predictions")
     return arguments
@@ -108,6 +109,14 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="PATTERN",
         help="GZIP TFRecords of test examples for --model; may be repeated",
+    )
+    parser.add_argument(
+        "--validation",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="GZIP TFRecords of validation examples for --model, which choose the thresholds of "
+        "the policy's operating points and are not judged; may be repeated",
     )
     parser.add_argument(
         "--baseline",

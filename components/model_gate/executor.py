@@ -115,6 +115,7 @@ class Executor(base_executor.BaseExecutor):
         task = TaskSettings.model_validate_json(exec_properties["task"])
         model_dir = _model_dir(input_dict)
         files = _files(artifact_utils.get_single_instance(input_dict["examples"]))
+        predictions = artifact_utils.get_single_uri(input_dict["predictions"])
         baseline, baseline_table = inputs.baseline_predictions(
             exec_properties["baseline_dir"], model_dir, files, task
         )
@@ -123,6 +124,7 @@ class Executor(base_executor.BaseExecutor):
             task,
             json.loads(exec_properties["subgroups"]),
             settings,
+            validation=inputs.validation_predictions(predictions),
             baseline=baseline,
             baseline_table=baseline_table,
             serving=inputs.serving(

@@ -22,8 +22,8 @@ def in_folder(folder: str) -> list[str]:
     )
 
 
-def matching(patterns: Sequence[str]) -> list[str]:
-    """Files that match the patterns of `--examples`, in order; imports no TensorFlow.
+def matching(patterns: Sequence[str], option: str = "--examples") -> list[str]:
+    """Files that match the patterns of an option, in order; imports no TensorFlow.
 
     Raises:
         InputError: A pattern matches no file.
@@ -32,6 +32,6 @@ def matching(patterns: Sequence[str]) -> list[str]:
     for pattern in patterns:
         found = [path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
         if not found:
-            raise InputError(f"--examples '{pattern}' matches no file")
+            raise InputError(f"{option} '{pattern}' matches no file")
         files.update(found)
     return sorted(files)

@@ -48,7 +48,7 @@ def intervals(
     found = _of(records, equal, precision, auc)
     if len(records.targets) > 1:
         for index, target in enumerate(records.targets):
-            single, alike = _target(records, index), _target(equal, index)
+            single, alike = of_one_target(records, index), of_one_target(equal, index)
             of_target = _of(single, alike, precision, None)
             found.update({f"{name}/{target}": one for name, one in of_target.items()})
     if records.exclusive:
@@ -65,17 +65,33 @@ def aucs(
     return {"auc": auc.interval(confidence), f"auc{BY_PATIENT}": equal.interval(confidence)}
 
 
+def decided(records: JudgedRows, confidence: float) -> dict[str, Interval]:
+    """What depends on decisions alone: the rates by name, and by `name/target`."""
+    found = _decided(records, confidence)
+    if len(records.targets) > 1:
+        for index, target in enumerate(records.targets):
+            alone = _decided(of_one_target(records, index), confidence)
+            found.update({f"{name}/{target}": one for name, one in alone.items()})
+    return found
+
+
+def _decided(records: JudgedRows, confidence: float) -> dict[str, Interval]:
+    found = {
+        name: _rate_interval(records, _rate(records, select), _KIND[name], confidence)
+        for name, select in _RATES.items()
+    }
+    for name in ("sensitivity", "specificity"):
+        rate = _rate(records, _RATES[name], by_patient=True)
+        found[name + BY_PATIENT] = _rate_interval(records, rate, _KIND[name], confidence)
+    return found
+
+
 def _of(
     records: JudgedRows, equal: JudgedRows, precision: Precision, auc: ClusteredAuc | None
 ) -> dict[str, Interval]:
     confidence = precision.confidence
     found = aucs(records, confidence, auc)
-    for name, select in _RATES.items():
-        rate = _rate(records, select)
-        found[name] = _rate_interval(records, rate, _KIND[name], confidence)
-    for name in ("sensitivity", "specificity"):
-        rate = _rate(records, _RATES[name], by_patient=True)
-        found[name + BY_PATIENT] = _rate_interval(records, rate, _KIND[name], confidence)
+    found.update(_decided(records, confidence))
     found["balanced_accuracy"] = _balanced_accuracy(records, confidence)
     by_patient = _balanced_accuracy(records, confidence, by_patient=True)
     found[f"balanced_accuracy{BY_PATIENT}"] = by_patient
@@ -84,7 +100,7 @@ def _of(
     return found
 
 
-def _target(records: JudgedRows, index: int) -> JudgedRows:
+def of_one_target(records: JudgedRows, index: int) -> JudgedRows:
     """The records of one target, as if there were no other; patients without one count for 0."""
     known = records.weight[:, index] > 0
     numbers, patient = np.unique(records.patient[known], return_inverse=True)

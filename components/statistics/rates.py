@@ -50,11 +50,31 @@ class Rate:
         """
         counts = weight > 0
         hits, weight, patient = hits[counts], weight[counts], patient[counts]
-        sizes = np.bincount(patient, weight, patients)
-        sums = np.bincount(patient, weight * hits, patients)
+        return cls.of_patients(
+            np.bincount(patient, weight * hits, patients),
+            np.bincount(patient, weight, patients),
+            own=float((weight**2).sum()),
+            correlation=within_patients(
+                np.bincount(patient, hits, patients),
+                np.bincount(patient, minlength=patients),
+                float((hits**2).sum()),
+            ),
+        )
+
+    @classmethod
+    def of_patients(
+        cls, sums: np.ndarray, sizes: np.ndarray, own: float, correlation: float
+    ) -> Rate:
+        """The rate from each patient's sums of weighted hits and of weights.
+
+        Args:
+            sums: Weighted hits, [patients].
+            sizes: Weights, [patients].
+            own: Sum of the records' squared weights.
+            correlation: Of the hits of a patient's records.
+        """
         total = float(sizes.sum())
-        correlation = _within_patients(hits, patient, patients)
-        own, shared = float((weight**2).sum()), float((sizes**2).sum())
+        shared = float((sizes**2).sum())
         spread = (1 - correlation) * own + correlation * shared
         return cls(
             value=float(sums.sum() / total) if total else math.nan,
@@ -112,16 +132,22 @@ def clopper_pearson(value: float, number: float, confidence: float) -> tuple[flo
     return lower, upper
 
 
-def _within_patients(hits: np.ndarray, patient: np.ndarray, patients: int) -> float:
-    """Correlation of a patient's records, by analysis of variance; 1 where nothing shows it."""
-    size = np.bincount(patient, minlength=patients)
+def within_patients(hits: np.ndarray, size: np.ndarray, squares: float) -> float:
+    """Correlation of a patient's records, by analysis of variance; 1 where nothing shows it.
+
+    Args:
+        hits: Sum of each patient's hits, [patients].
+        size: Number of each patient's records, [patients].
+        squares: Sum of the squared hits of all records.
+    """
     found = size > 0
-    groups, records = int(found.sum()), len(hits)
+    hits, size = hits[found], size[found]
+    groups, records = len(size), int(size.sum())
     if groups < 2 or records <= groups:
         return 1.0
-    mean_of = np.bincount(patient, hits, patients)[found] / size[found]
-    between = float((size[found] * (mean_of - hits.mean()) ** 2).sum())
-    within = float(((hits - hits.mean()) ** 2).sum()) - between
+    overall = float(hits.sum()) / records
+    between = float((size * (hits / size - overall) ** 2).sum())
+    within = squares - records * overall**2 - between
     of_patients, of_records = between / (groups - 1), within / (records - groups)
     typical = (records - float((size**2).sum()) / records) / (groups - 1)
     spread = of_patients + (typical - 1) * of_records

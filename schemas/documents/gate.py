@@ -144,6 +144,70 @@ class Confusion(Part):
     undecided: tuple[int, ...]
 
 
+class ChosenThreshold(Part):
+    """A finding's threshold at an operating point, and its rates among those who chose it.
+
+    Attributes:
+        finding: The finding.
+        threshold: Scores from here on are positive.
+        patients: How many chose it, of the class that the point asks for.
+        sensitivity: Among them.
+        specificity: Among them.
+    """
+
+    finding: str
+    threshold: Number
+    patients: int
+    sensitivity: Bounds
+    specificity: Bounds
+
+
+class OperatingPoint(Part):
+    """An operating point of the policy; its metrics are METRIC@NAME of each domain.
+
+    Attributes:
+        name: Its name.
+        rule: What was asked for.
+        at_least: How much of it.
+        thresholds: One for each finding.
+        problem: Why there is none; empty if there is.
+    """
+
+    name: str
+    rule: Literal["sensitivity", "specificity"]
+    at_least: float
+    thresholds: tuple[ChosenThreshold, ...]
+    problem: str
+
+
+class DecisionCurve(Part):
+    """Net benefit of a finding's scores at each threshold; treating nobody has 0.
+
+    Attributes:
+        domain: The domain.
+        finding: The finding.
+        prevalence: In the domain's images, or the one of the policy.
+        given: Whether it is the policy's.
+        thresholds: Ascending.
+        net_benefit: Of the model; `lower` and `upper` are its bounds.
+        treat_all: If every image is called positive.
+        over_all: The model's less that, with bounds.
+    """
+
+    domain: Domain
+    finding: str
+    prevalence: float
+    given: bool
+    thresholds: tuple[float, ...]
+    net_benefit: tuple[Number, ...]
+    lower: tuple[Number, ...]
+    upper: tuple[Number, ...]
+    treat_all: tuple[Number, ...]
+    over_all: tuple[Number, ...]
+    over_all_lower: tuple[Number, ...]
+    over_all_upper: tuple[Number, ...]
+
+
 class Baseline(Part):
     """Paired difference to the last pushed model, by domain; no version if there is none."""
 
@@ -184,6 +248,8 @@ class GateVerdict(Document):
     subgroups: tuple[Subgroup, ...]
     worst_groups: dict[Domain, Subgroup]
     delong: dict[Domain, Bounds]
+    operating_points: tuple[OperatingPoint, ...] = ()
+    decision_curves: tuple[DecisionCurve, ...] = ()
     gap: Bounds | None
     baseline: Baseline
     serving: Serving

@@ -6,6 +6,12 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from components.model_gate.policy.operating_points import (
+    DecisionCurveSettings,
+    OperatingPoint,
+    is_threshold_metric,
+    unknown_metric,
+)
 from schemas import features
 from schemas.documents.gate import METRICS
 from trainer_modules.settings import Settings
@@ -88,7 +94,10 @@ class SliceRule(Settings):
     """
 
     domain: Literal["in_distribution", "shifted"] = Field(description="where it is judged")
-    metric: str = Field(description="one of the gate's metrics; NAME/FINDING: of one finding")
+    metric: str = Field(
+        description="one of the gate's metrics; NAME@POINT: at an operating point; NAME/FINDING: "
+        "of one finding"
+    )
     group: str = Field("", description="COLUMN=VALUE within the domain; empty: the whole domain")
     at_least: float | None = Field(None, description="floor of the interval's lower bound")
     at_most: float | None = Field(None, description="ceiling of the interval's upper bound")
@@ -98,7 +107,8 @@ class SliceRule(Settings):
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
-        if self.metric.partition("/")[0] not in METRICS:
+        known = self.metric.partition("/")[0] in METRICS or is_threshold_metric(self.metric)
+        if not known:
             raise ValueError(f"metric '{self.metric}' is not one of {', '.join(METRICS)}")
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("exactly one of at_least and at_most is needed")
@@ -174,6 +184,13 @@ class GateSettings(Settings):
     )
     subgroups: SubgroupRules = SubgroupRules()
     slices: tuple[SliceRule, ...] = Field((), description="bounds on further metrics and slices")
+    operating_points: tuple[OperatingPoint, ...] = Field(
+        (), description="thresholds chosen on validation rows and judged on the others"
+    )
+    prevalences: tuple[float, ...] = Field(
+        (), description="prevalences for which PPV, NPV and net benefit are computed as well"
+    )
+    decision_curve: DecisionCurveSettings = DecisionCurveSettings()
     min_patients_per_class: int = Field(
         10,
         ge=2,
@@ -218,3 +235,22 @@ class GateSettings(Settings):
         if value is not None and "://" in value:
             raise ValueError(f"'{value}' is an address; give the path of a file")
         return value
+
+    @model_validator(mode="after")
+    def _thresholds(self) -> Self:
+        if not all(0 < one < 1 for one in self.prevalences):
+            raise ValueError(f"prevalences {list(self.prevalences)} are not all between 0 and 1")
+        names = [point.name for point in self.operating_points]
+        if len(set(names)) < len(names):
+            raise ValueError(f"operating_points {names}: give every name once")
+        for point in self.operating_points:
+            for bounds in (point.in_distribution, point.shifted):
+                if (bounds.min_ppv or bounds.min_npv) and not self.prevalences:
+                    raise ValueError(
+                        f"operating point '{point.name}': min_ppv and min_npv need prevalences"
+                    )
+        for rule in self.slices:
+            known = {f"{one:g}" for one in self.prevalences}
+            if problem := unknown_metric(rule.metric, set(names), known):
+                raise ValueError(f"slice metric '{rule.metric}': {problem}")
+        return self

@@ -16,6 +16,7 @@ from components.model_gate.rules import (
     concentration,
     group_rules,
     missing_labels,
+    operating_points,
     shortage,
     slice_rules,
 )
@@ -73,6 +74,7 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     for domain, domain_rules in _domains(settings):
         rules += _domain(domain, evidence.metrics.get(domain, {}), domain_rules, settings)
     rules += missing_labels.judged(evidence.unlabelled, _domains(settings))
+    rules += operating_points.judged(evidence.points, evidence.metrics, settings)
     rules.append(_gap(evidence, settings))
     rules += group_rules.floors(evidence.groups, settings)
     rules += slice_rules.judged(evidence, settings)
@@ -82,6 +84,7 @@ def judge(evidence: Evidence, settings: GateSettings) -> Verdict:
     rules += _serving(evidence, settings)
     warnings = [rule.message for rule in rules if rule.effect == WARN]
     warnings += concentration.warnings(evidence.metrics)
+    warnings += operating_points.warnings(evidence.points)
     warnings += group_rules.unjudged(evidence.groups)
     warnings += evidence.notes
     return Verdict(*decided(rules), rules, warnings)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from components.model_gate.classes import confusion
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.reference import build
-from components.model_gate.rules import groups, missing_labels
+from components.model_gate.rules import groups, missing_labels, operating_points
 from components.model_gate.rules.groups import DomainAucs, Group, GroupDifference
+from components.model_gate.rules.operating_points import Chosen
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
 from components.statistics.clustered_auc import ClusteredAuc
 from components.statistics.clustered_metrics import Precision
 from components.statistics.intervals import Interval
 from components.statistics.judged_rows import JudgedRows
+from components.statistics.thresholds import net_benefit
+from components.statistics.thresholds.net_benefit import Curve
 from schemas import features
 from schemas.documents.gate import Serving
 from schemas.documents.reference import Reference
@@ -59,6 +62,7 @@ class Evidence:
 
     `unlabelled` counts images without a label by domain and target; `notes` are warnings about the
     table; `confusion` and `undecided`, images without one class, are of multiclass models;
+    table; `points` are the policy's operating points; `curves` are decision curves by domain;
     `reference` is what later tables are compared with.
     """
 
@@ -76,6 +80,8 @@ class Evidence:
     undecided: int | None = None
     notes: Sequence[str] = ()
     reference: Reference = dataclasses.field(default_factory=dict)
+    points: Sequence[Chosen] = ()
+    curves: Mapping[str, Sequence[Curve]] = dataclasses.field(default_factory=dict)
 
 
 def collect(
@@ -84,6 +90,7 @@ def collect(
     subgroups: Sequence[str],
     settings: GateSettings,
     *,
+    validation: pd.DataFrame | None = None,
     baseline_table: pd.DataFrame | None = None,
     baseline: Baseline | None = None,
     serving: Serving | None = None,
@@ -97,6 +104,8 @@ def collect(
         task: What is predicted.
         subgroups: Names of the subgroup columns.
         settings: Confidence, sizes, unit.
+        validation: Predictions of patients that are not judged, on which operating points are
+            chosen; None without such.
         baseline_table: The baseline's predictions for the same images; None without a baseline.
         baseline: Its version, or why it can't be compared.
         serving: Outcome of the serving check.
@@ -118,7 +127,8 @@ def collect(
         for domain in features.DOMAINS
         if (one := _domain(table, swapped, domain, task, unit)) is not None
     }
-    found = groups.judged(domains, subgroups, settings)
+    points = operating_points.choose(validation, task, settings)
+    found = groups.judged(domains, subgroups, settings, points)
     if swapped is not None:
         differences = _differences(domains, settings.confidence)
         baseline = dataclasses.replace(baseline, differences=differences, groups=found.differences)
@@ -127,6 +137,10 @@ def collect(
         domain: clustered_metrics.intervals(one.auc.records, precision, one.auc)
         for domain, one in domains.items()
     }
+    for domain, one in domains.items():
+        at = operating_points.measured(one.auc.records, metrics[domain], points, settings)
+        metrics[domain] |= at
+    predicted = [one for one in (table, validation) if one is not None]
     both = [metrics[domain]["auc"] for domain in features.DOMAINS if domain in metrics]
     return Evidence(
         metrics=metrics,
@@ -135,8 +149,8 @@ def collect(
         baseline=baseline,
         serving=serving,
         evaluator_blessed=evaluator_blessed,
-        records=len(table),
-        not_probabilities=_not_probabilities(table, task),
+        records=sum(len(one) for one in predicted),
+        not_probabilities=sum(_not_probabilities(one, task) for one in predicted),
         delong={
             domain: delong.interval(one.auc.records, settings.confidence)
             for domain, one in domains.items()
@@ -145,7 +159,18 @@ def collect(
         confusion=confusion.matrices(table, task),
         undecided=confusion.undecided(table, task),
         reference=build.of_table(table, task, thresholds or {}),
+        points=points,
+        curves={domain: _curves(one.auc.records, settings) for domain, one in domains.items()},
     )
+
+
+def _curves(records: JudgedRows, settings: GateSettings) -> list[Curve]:
+    """Decision curves; a class among several is not decided at a threshold, and has none."""
+    if records.exclusive:
+        return []
+    thresholds = settings.decision_curve.thresholds
+    found = net_benefit.curves(records, thresholds, settings.prevalences, settings.confidence)
+    return list(found)
 
 
 def _domain(

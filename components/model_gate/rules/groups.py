@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from components.model_gate.policy.settings import GateSettings
+from components.model_gate.rules import operating_points
+from components.model_gate.rules.operating_points import Chosen
 from components.model_gate.rules.outcomes import (
     FAIL,
     INCONCLUSIVE,
@@ -113,6 +115,7 @@ def judged(
     domains: Mapping[features.Domain, DomainAucs],
     subgroups: Sequence[str],
     settings: GateSettings,
+    points: Sequence[Chosen] = (),
 ) -> Groups:
     """Judges each group, one in memory at a time.
 
@@ -120,6 +123,7 @@ def judged(
         domains: Records and AUCs by domain.
         subgroups: Names of the subgroup columns.
         settings: Confidence, sizes, margin; no differences without a margin.
+        points: Operating points, for the groups that a rule names.
     """
     groups, differences = [], []
     margin = settings.subgroups.max_regression
@@ -129,7 +133,9 @@ def judged(
     for domain, found in domains.items():
         for column, value, chosen in _rows(found.table, subgroups):
             auc = _part(found.auc, chosen)
-            group = _group(domain, column, value, auc, settings, wanted)
+            group = _group(domain, column, value, auc, settings)
+            if (domain, column, value) in wanted:
+                group = _in_full(group, auc, settings, points)
             groups.append(group)
             if found.other is None or margin == 1 or group.status != JUDGED:
                 continue
@@ -151,10 +157,9 @@ def _group(
     value: str,
     auc: ClusteredAuc,
     settings: GateSettings,
-    wanted: Set[tuple[str, str, str]],
 ) -> Group:
     records, precision = auc.records, Precision(settings.confidence, settings.resamples)
-    if records.examples <= _ALL_METRICS or (domain, column, value) in wanted:
+    if records.examples <= _ALL_METRICS:
         metrics = clustered_metrics.intervals(records, precision, auc)
     else:
         metrics = clustered_metrics.aucs(records, settings.confidence, auc)
@@ -167,6 +172,18 @@ def _group(
     )
     status = JUDGED if enough else NOT_ENOUGH_DATA
     return Group(domain, column, value, interval, status, metrics)
+
+
+def _in_full(
+    group: Group, auc: ClusteredAuc, settings: GateSettings, points: Sequence[Chosen]
+) -> Group:
+    """The group with every metric, those at operating points and prevalences, too."""
+    records, metrics = auc.records, group.metrics
+    if records.examples > _ALL_METRICS:
+        precision = Precision(settings.confidence, settings.resamples)
+        metrics = clustered_metrics.intervals(records, precision, auc)
+    more = operating_points.measured(records, metrics, points, settings)
+    return dataclasses.replace(group, metrics={**metrics, **more})
 
 
 def _rows(table: pd.DataFrame, subgroups: Sequence[str]) -> Iterator[tuple[str, str, np.ndarray]]:

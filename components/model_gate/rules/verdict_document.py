@@ -9,9 +9,21 @@ from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules.domain_rules import Verdict
 from components.model_gate.rules.evidence import Evidence
 from components.model_gate.rules.groups import JUDGED, Group
+from components.model_gate.rules.operating_points import Chosen
 from components.statistics.intervals import Interval
+from components.statistics.thresholds.net_benefit import Curve
 from schemas import features
-from schemas.documents.gate import Baseline, Bounds, GateVerdict, JudgedMetric, Serving, Subgroup
+from schemas.documents.gate import (
+    Baseline,
+    Bounds,
+    ChosenThreshold,
+    DecisionCurve,
+    GateVerdict,
+    JudgedMetric,
+    OperatingPoint,
+    Serving,
+    Subgroup,
+)
 
 NOT_TRIED = Serving(ok=False, message="not tried")
 
@@ -58,6 +70,12 @@ def _measured(evidence: Evidence, settings: GateSettings) -> dict[str, Any]:
             if (group := _worst(evidence.groups, domain)) is not None
         },
         "delong": {domain: _bounds(one) for domain, one in evidence.delong.items()},
+        "operating_points": tuple(_point(one) for one in evidence.points),
+        "decision_curves": tuple(
+            _curve(domain, one)
+            for domain in features.DOMAINS
+            for one in evidence.curves.get(domain, ())
+        ),
         "gap": _bounds(evidence.gap) if evidence.gap else None,
         "baseline": Baseline(
             version=baseline.version,
@@ -107,3 +125,47 @@ def _metric(one: Interval) -> JudgedMetric:
         by_class=dict(one.by_class),
         effective=one.effective,
     )
+
+
+def _point(one: Chosen) -> OperatingPoint:
+    rule = one.point.rule
+    return OperatingPoint(
+        name=one.point.name,
+        rule="sensitivity" if rule.rule == "sensitivity" else "specificity",
+        at_least=rule.at_least,
+        thresholds=tuple(
+            ChosenThreshold(
+                finding=target,
+                threshold=threshold.value,
+                patients=threshold.patients,
+                sensitivity=_bounds(threshold.sensitivity),
+                specificity=_bounds(threshold.specificity),
+            )
+            for target, threshold in one.thresholds.items()
+        ),
+        problem=one.lack.reason if one.lack else "",
+    )
+
+
+def _curve(domain: features.Domain, curve: Curve) -> DecisionCurve:
+    """The curve by columns, to six decimals: net benefit has no use for more."""
+    value, lower, upper = (_six(column) for column in zip(*curve.model, strict=True))
+    over, over_lower, over_upper = (_six(column) for column in zip(*curve.over_all, strict=True))
+    return DecisionCurve(
+        domain=domain,
+        finding=curve.target,
+        prevalence=curve.prevalence,
+        given=curve.given,
+        thresholds=curve.thresholds,
+        net_benefit=value,
+        lower=lower,
+        upper=upper,
+        treat_all=_six(curve.treat_all),
+        over_all=over,
+        over_all_lower=over_lower,
+        over_all_upper=over_upper,
+    )
+
+
+def _six(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(one, 6) for one in values)

@@ -23,11 +23,14 @@ from trainer_modules.settings import TaskSettings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from components.predictor.inference import ExamplesModel
+
 _PEEKED = 256
 # Splits that trained a model or chose its threshold: evidence from them would be biased.
 _NOT_JUDGED = tuple(
     split for split in features.SPLITS if split not in (features.TEST, features.SHIFTED)
 )
+_NOT_CHOOSING = tuple(split for split in features.SPLITS if split != features.VALIDATION)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,6 +42,7 @@ class Called:
     subgroups: tuple[str, ...]
     ignored: tuple[str, ...]
     files: dict[str, list[str]]
+    validation: pd.DataFrame | None = None
 
 
 def call_model(
@@ -48,6 +52,7 @@ def call_model(
     classes: Sequence[str] = (),
     excluded: Sequence[str] = (),
     least: int = 20,
+    validation: Sequence[str] = (),
 ) -> Called:
     """Runs a model over record files.
 
@@ -59,33 +64,29 @@ def call_model(
             model's card.
         excluded: Subgroups by which not to judge.
         least: Patients without which a value of a subgroup of many values is not judged.
+        validation: Patterns of files of validation examples, which are not judged.
 
     Raises:
         InputError: The model or the records can't be used.
     """
-    import pandas as pd
     import tensorflow as tf
 
     from components.predictor import inference
 
-    files = _files(patterns)
+    files = _files(patterns, "--examples", _NOT_JUDGED)
+    choosing = _files(validation, "--validation", _NOT_CHOOSING) if validation else []
     model = inference.ExamplesModel(model_dir)
     try:
         found = _features(files)
         task = _task(model_dir, model.targets, found, classes)
         present = _named(found, subgroups)
         named = tuple(name for name in present if name not in excluded)
-        table = pd.concat(
-            [pd.DataFrame(batch) for batch in inference.predict_files(model, files, task, named)],
-            ignore_index=True,
-        )
+        table = _predicted(model, files, task, named)
+        chooses = _predicted(model, choosing, task, ()) if choosing else None
     except (tf.errors.OpError, TypeError) as error:
         raise InputError(f"model '{model_dir}' can't be run on the examples: {error}") from None
-    if unknown := int((~table[features.DOMAIN].isin(features.DOMAINS)).sum()):
-        raise InputError(
-            f"examples: feature '{features.DOMAIN}' of {unknown} of {len(table)} records is none "
-            f"of {', '.join(features.DOMAINS)}"
-        )
+    if chooses is not None:
+        _check_apart(table, chooses)
     for name in named:
         column = features.subgroup(name)
         groups = many_values.judgeable(
@@ -99,7 +100,7 @@ def call_model(
             )
         table[column] = groups
     ignored = tuple(name for name in present if name not in named)
-    return Called(table, task, named, ignored, {path: [path] for path in files})
+    return Called(table, task, named, ignored, {path: [path] for path in files}, chooses)
 
 
 def baseline_model(folder: str, candidate: str) -> PushedModel:
@@ -122,14 +123,41 @@ def baseline_model(folder: str, candidate: str) -> PushedModel:
     return pushed
 
 
-def _files(patterns: Sequence[str]) -> list[str]:
-    files = record_files.matching(patterns)
+def _predicted(
+    model: ExamplesModel, files: Sequence[str], task: TaskSettings, named: Sequence[str]
+) -> pd.DataFrame:
+    import pandas as pd
+
+    from components.predictor import inference
+
+    batches = inference.predict_files(model, files, task, named)
+    table = pd.concat([pd.DataFrame(batch) for batch in batches], ignore_index=True)
+    if unknown := int((~table[features.DOMAIN].isin(features.DOMAINS)).sum()):
+        raise InputError(
+            f"examples: feature '{features.DOMAIN}' of {unknown} of {len(table)} records is none "
+            f"of {', '.join(features.DOMAINS)}"
+        )
+    return table
+
+
+def _check_apart(judged: pd.DataFrame, choosing: pd.DataFrame) -> None:
+    if shared := len(set(judged[features.PATIENT_ID]) & set(choosing[features.PATIENT_ID])):
+        raise InputError(
+            f"--validation: {shared} patients have records there, where thresholds are chosen, and "
+            "among those that are judged; a patient must be in only one of them"
+        )
+
+
+def _files(patterns: Sequence[str], option: str, refused: Sequence[str]) -> list[str]:
+    files = record_files.matching(patterns, option)
+    accepted = [split for split in features.SPLITS if split not in refused]
     for path in files:
-        for split in _NOT_JUDGED:
+        for split in refused:
             if f"Split-{split}" in Path(path).parts:
+                made = ", on which the model was made" if option == "--examples" else ""
                 raise InputError(
-                    f"--examples: '{path}' is of split '{split}', on which the model was made; "
-                    f"accepted: {features.TEST}, {features.SHIFTED}"
+                    f"{option}: '{path}' is of split '{split}'{made}; accepted: "
+                    f"{', '.join(accepted)}"
                 )
     return files
 

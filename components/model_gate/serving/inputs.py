@@ -28,12 +28,21 @@ def judged_predictions(folder: str) -> pd.DataFrame:
 
     Excludes the validation split, which chose the thresholds and the calibration.
     """
+    return _predictions(folder, (features.TEST, features.SHIFTED))
+
+
+def validation_predictions(folder: str) -> pd.DataFrame:
+    """Predictions on the validation split, which choose the thresholds of operating points."""
+    return _predictions(folder, (features.VALIDATION,))
+
+
+def _predictions(folder: str, splits: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     from components.predictor.predictions_writer import SPLIT_COLUMN, TABLE_NAME
 
     table = pd.read_parquet(os.path.join(folder, TABLE_NAME))
-    return table[table[SPLIT_COLUMN].isin([features.TEST, features.SHIFTED])]
+    return table[table[SPLIT_COLUMN].isin(splits)]
 
 
 def baseline_predictions(

@@ -100,15 +100,12 @@ def judge_table(
             predictions.task,
             predictions.subgroups,
             settings.model_copy(update={"confidence": look.confidence}),
+            validation=predictions.validation,
             baseline_table=predictions.baseline,
             baseline=None if predictions.baseline is None else Baseline(finding_columns.BASELINE),
             thresholds=predictions.thresholds,
         )
-        evidence = dataclasses.replace(
-            evidence,
-            not_probabilities=evidence.not_probabilities + predictions.unscored,
-            notes=(*predictions.notes, *record.notes(look)),
-        )
+        evidence = dataclasses.replace(evidence, notes=(*predictions.notes, *record.notes(look)))
     judged = JudgedTable(
         rows=len(predictions.table),
         patients=int(predictions.table["patient_id"].nunique()),
@@ -133,21 +130,43 @@ def judge_model(
     classes: Sequence[str] = (),
     excluded: Sequence[str] = (),
     ledger: str | None = OFF,
+    validation: Sequence[str] = (),
 ) -> StandaloneVerdict:
     """Returns the verdict on an exported model, run on record files and in a clean process.
+
+    Args:
+        model_dir: Folder of the SavedModel.
+        examples: Patterns of the record files on which it is judged.
+        baseline: Folder of a model to compare with; empty: none.
+        policy: The policy file; empty: the default policy.
+        subgroups: Subgroups to judge by; none: all.
+        classes: Classes of a multiclass model, in order.
+        excluded: Subgroups by which not to judge.
+        ledger: File that counts the looks at the test set; OFF: none.
+        validation: Patterns of the record files that choose the thresholds of operating points.
 
     Raises:
         InputError: The model, the examples, the baseline's folder, the policy or the ledger can't
             be used.
     """
     settings = load_policy(policy, serves=True)
+    if validation and not settings.operating_points:
+        raise InputError(
+            "--validation: the policy has no operating_points, whose thresholds it would choose"
+        )
     place, why = ledger_of(ledger, settings, "")
     import_tensorflow()
     from components.model_gate.serving import called_model, inputs
 
     other = called_model.baseline_model(baseline, model_dir) if baseline else None
     called = called_model.call_model(
-        model_dir, examples, subgroups, classes, excluded, settings.subgroups.min_patients
+        model_dir,
+        examples,
+        subgroups,
+        classes,
+        excluded,
+        settings.subgroups.min_patients,
+        validation,
     )
     found = record.digests_of(
         called.table,
@@ -167,6 +186,7 @@ def judge_model(
             called.task,
             called.subgroups,
             settings.model_copy(update={"confidence": look.confidence}),
+            validation=called.validation,
             baseline=compared,
             baseline_table=baseline_table,
             serving=inputs.serving(model_dir, called.files, called.table, called.task, settings),

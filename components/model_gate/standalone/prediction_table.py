@@ -50,25 +50,25 @@ class Predictions:
     """Predictions in the form that the gate judges.
 
     Attributes:
-        table: Columns as the Predictor writes them.
+        table: Columns as the Predictor writes them, of the rows that are judged.
+        validation: The same of the rows that choose thresholds; None without any.
         task: One finding, or several.
         baseline: The same images with the baseline's scores, or None.
         subgroups: Names of the subgroup columns.
         ignored: Columns that are not used as subgroups.
         thresholds: By target: scores from here on are positive decisions.
         chosen: How the thresholds were chosen.
-        unscored: Validation rows without a score: no rule sees them, but they count.
         notes: What is odd about the table.
     """
 
     table: pd.DataFrame
+    validation: pd.DataFrame | None
     task: TaskSettings
     baseline: pd.DataFrame | None
     subgroups: tuple[str, ...]
     ignored: tuple[str, ...]
     thresholds: Mapping[str, float]
     chosen: str
-    unscored: int
     notes: tuple[str, ...]
 
 
@@ -126,13 +126,13 @@ def prepare(
     names = tuple(targets)
     return Predictions(
         table=table[~validation],
+        validation=table[validation] if validation.any() else None,
         task=TaskSettings(kind="binary" if len(names) == 1 else "multilabel", labels=names),
         baseline=baseline,
         subgroups=named,
         ignored=ignored,
         thresholds=thresholds,
         chosen=chosen,
-        unscored=int(sum(np.isnan(one[validation]) for one in scores.values()).astype(bool).sum()),
         notes=(*lost, *oddities.notes(raw, ~validation)),
     )
 
