@@ -172,8 +172,16 @@ def _of_items(path: str, owner: type[BaseModel], field: FieldInfo) -> Iterator[S
             continue
         known = {name for one in neighbors if issubclass(item, one) for name in one.model_fields}
         for name, inner in item.model_fields.items():
-            if name not in known | set(owner.model_fields):
-                yield _setting(f"{path}.N.{name}", inner, inner.get_default())
+            same = owner.model_fields.get(name)
+            if name in known or (same and same.annotation == inner.annotation):
+                continue
+            place = f"{path}.N.{name}"
+            nested = sections_of(inner.annotation)
+            for kind in nested:
+                for leaf, one in kind.model_fields.items():
+                    yield _setting(f"{place}.{leaf}", one, one.get_default())
+            if not nested:
+                yield _setting(place, inner, inner.get_default())
 
 
 def _meaning(model: type[BaseModel]) -> str:

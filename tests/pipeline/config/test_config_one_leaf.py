@@ -22,6 +22,8 @@ VALUES = {
     "data.subgroup_bins": "{}",
     "data.subgroups": "[sex, age, view, ward]",
     "data_gate.anomaly_kinds": "{FLOAT_TYPE_SMALL_FLOAT: report}",
+    "gate.operating_points": "[{name: screen, at_sensitivity: 0.95}]",
+    "gate.prevalences": "[0.01, 0.1]",
     "gate.slices": "[{domain: shifted, metric: auc, at_least: 0.5}]",
     "kubernetes.step.cpu": "3500m",
     "kubernetes.step.memory": "4Gi",

@@ -251,7 +251,7 @@ def test_predictive_values_at_the_given_prevalences(tables):
     assert found["shifted", "ppv_at_0.01@screen"] == "fail"
     assert found["shifted", "ppv_at_0.2@screen"] == "pass"
     assert found["shifted", "npv_at_0.01_by_patient@screen"] == "pass"
-    assert found["shifted", "npv_at_0.2@screen"] == "inconclusive"
+    assert found["shifted", "npv_at_0.2@screen"] == "fail"
     assert not any(where == "in_distribution" for where, _ in found)
 
 
