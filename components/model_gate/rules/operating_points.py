@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from components.model_gate.policy.operating_points import POINT, OperatingPoint, PointBounds
 from components.model_gate.policy.settings import DomainRules, GateSettings
+from components.model_gate.rules import shortage
 from components.model_gate.rules.outcomes import (
     NOT_ENOUGH_DATA,
     NOT_REQUIRED,
@@ -221,13 +222,15 @@ def _floor(
         if not rules.required and not metrics:
             return result(name, domain, metric, interval, floor, NOT_REQUIRED, message)
         unclear = settings.inconclusive.findings if finding else REFUSE
-        done = effect(NOT_ENOUGH_DATA, unclear, lacking is None or lacking.absent)
-        return result(name, domain, metric, interval, floor, NOT_ENOUGH_DATA, message, done)
+        status, short = NOT_ENOUGH_DATA, lacking.shortage if lacking else None
+        done = effect(status, unclear, lacking is None or lacking.absent)
+        return result(name, domain, metric, interval, floor, status, message, done, short)
     status, relation = within(interval, low=floor)
     inconclusive = settings.inconclusive
     done = effect(status, inconclusive.findings if finding else inconclusive.domains)
     message = f"{where}: {relation} ({numbers(interval)}, {_threshold(one, finding)})"
-    return result(name, domain, metric, interval, floor, status, message, done)
+    short = shortage.of_interval(interval, floor, None)
+    return result(name, domain, metric, interval, floor, status, message, done, short)
 
 
 def _threshold(one: Chosen, finding: str) -> str:

@@ -50,7 +50,7 @@ class _Patients(NamedTuple):
     """Each patient's sum of weights and number of records, and the sum of squared weights."""
 
     weight: np.ndarray
-    count: np.ndarray
+    number: np.ndarray
     own: float
 
 
@@ -58,7 +58,7 @@ class _Hits(NamedTuple):
     """Each patient's sum of the weights of some records, and how many they are."""
 
     weight: np.ndarray
-    count: np.ndarray
+    number: np.ndarray
 
 
 class _Class:
@@ -82,7 +82,7 @@ class _Class:
         for threshold in thresholds:
             first = int(np.searchsorted(self._score, threshold, side="left"))
             more = self._sums(first, last)
-            weight, count, last = weight + more.weight, count + more.count, first
+            weight, count, last = weight + more.weight, count + more.number, first
             # Sums in another order may be larger in the last bit.
             yield _Hits(np.minimum(weight, self.all.weight), count)
 
@@ -127,7 +127,7 @@ def _curve(
     positive, negative = (one.all for one in classes)
     together = _Patients(
         positive.weight + negative.weight,
-        positive.count + negative.count,
+        positive.number + negative.number,
         positive.own + negative.own,
     )
     share = prevalence
@@ -157,11 +157,11 @@ def _curve(
 
 
 def _rest(hits: _Hits, of: _Patients) -> _Hits:
-    return _Hits(of.weight - hits.weight, of.count - hits.count)
+    return _Hits(of.weight - hits.weight, of.number - hits.number)
 
 
 def _rate(hits: _Hits, of: _Patients) -> Rate:
-    correlation = within_patients(hits.count, of.count, float(hits.count.sum()))
+    correlation = within_patients(hits.number, of.number, float(hits.number.sum()))
     return Rate.of_patients(hits.weight, of.weight, of.own, correlation)
 
 
