@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.model_gate.reference.build import values_of
-from components.model_gate.rules import groups
+from components.model_gate.rules import group_columns
 from components.statistics import histograms
 from schemas import features
 from schemas.documents.monitoring import Drift, Shares, Site
@@ -148,7 +148,7 @@ def _shares(one: Sample) -> Shares:
 
 def sites(table: pd.DataFrame, reference: DomainReference) -> list[Site]:
     """How far each site's scores are from the blessed ones, without names of small groups."""
-    shown = groups.private(table, (), np.ones(len(table), bool))
+    shown = group_columns.private(table, (), np.ones(len(table), bool))
     found: list[Site] = []
     if shown[features.SITE].nunique() < 2:
         return found

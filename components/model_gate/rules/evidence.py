@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from components.model_gate.classes import confusion
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.reference import build
-from components.model_gate.rules import groups, missing_labels, operating_points
+from components.model_gate.rules import group_columns, groups, missing_labels, operating_points
 from components.model_gate.rules.groups import DomainAucs, Group, GroupDifference
 from components.model_gate.rules.operating_points import Chosen
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
@@ -117,7 +117,7 @@ def collect(
     """
     unit = _UNITS[settings.unit]
     _check_columns(table, task, subgroups, unit)
-    table = groups.private(table, subgroups, _known(table, task))
+    table = group_columns.private(table, subgroups, _known(table, task))
     baseline = baseline or Baseline()
     swapped = None if baseline_table is None else _swapped(table, baseline_table, task)
     if isinstance(swapped, str):

@@ -14,7 +14,6 @@ from components.model_gate.rules.operating_points import Chosen
 from components.model_gate.rules.outcomes import (
     FAIL,
     INCONCLUSIVE,
-    MIN_NAMED_PATIENTS,
     PASS,
     Status,
     within,
@@ -24,7 +23,6 @@ from components.statistics.clustered_auc import ClusteredAuc
 from components.statistics.clustered_metrics import Precision
 from components.statistics.intervals import Interval
 from schemas import features
-from schemas.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +32,6 @@ NOT_ENOUGH_DATA = "not_enough_data"
 # Larger groups have their AUC only, but for those that a rule names: the rest would take as long as
 # the whole domain, for every column anew.
 _ALL_METRICS = 20_000
-FEW = "(small groups)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,48 +191,3 @@ def _rows(table: pd.DataFrame, subgroups: Sequence[str]) -> Iterator[tuple[str, 
         codes, values = pd.factorize(table[column], sort=True)
         for code, value in enumerate(values):
             yield column, str(value), codes == code
-
-
-def private(table: pd.DataFrame, subgroups: Sequence[str], known: np.ndarray) -> pd.DataFrame:
-    """Pools groups of very few patients, so that no output tells of a few patients of a group.
-
-    A value keeps its name where each domain that has it has enough patients of it. What is pooled
-    in a domain has enough patients, too: the smallest group with a name joins it until it has, else
-    the difference to the whole domain would tell. Where that leaves one group, the column says
-    nothing, and has no group in that domain.
-
-    Args:
-        table: Predictions.
-        subgroups: Names of the subgroup columns.
-        known: Rows with a label: the patients of the others are not counted anywhere.
-    """
-    columns = [features.SITE, *(features.subgroup(name) for name in subgroups)]
-    patient = table[features.PATIENT_ID].where(known)
-    pooled = {}
-    for column in columns:
-        names = table[column].astype(str)
-        names = names.map({one: printable(one) for one in names.unique()})
-        names = names.where(table[column].notna())
-        pooled[column] = _pooled(names, patient, table[features.DOMAIN])
-    return table.assign(**pooled)
-
-
-def _pooled(names: pd.Series, patient: pd.Series, domain: pd.Series) -> pd.Series:
-    """The names of one column, those of few patients replaced; rows without a label have none."""
-    sizes = patient.groupby([domain, names]).nunique().unstack(fill_value=0)
-    small = set(sizes.columns[((sizes > 0) & (sizes < MIN_NAMED_PATIENTS)).any()])
-    found = names.copy()
-    for one in sizes.index:
-        here = domain == one
-        by_size = sizes.loc[one][sizes.loc[one] > 0].sort_values(kind="stable")
-        hidden = [name for name in by_size.index if name in small]
-        named = [name for name in by_size.index if name not in small]
-        while hidden and _patients(names, patient, here, hidden) < MIN_NAMED_PATIENTS and named:
-            hidden.append(named.pop(0))
-        chosen = here & names.isin(hidden)
-        found[chosen] = FEW if named else None
-    return found
-
-
-def _patients(names: pd.Series, patient: pd.Series, here: pd.Series, hidden: list[str]) -> int:
-    return int(patient[here & names.isin(hidden)].nunique())

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.model_gate.rules import many_values
+from components.model_gate.rules import group_columns
 from components.model_gate.serving.baseline import last_pushed
 from components.predictor import record_files
 from components.predictor.originals.pushed import PushedModel
@@ -89,7 +89,7 @@ def call_model(
         _check_apart(table, chooses)
     for name in named:
         column = features.subgroup(name)
-        groups = many_values.judgeable(
+        groups = group_columns.judgeable(
             table[column], table[features.PATIENT_ID], table[features.DOMAIN], least
         )
         if groups is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.model_gate.rules import many_values
+from components.model_gate.rules import group_columns
 from components.model_gate.standalone import (
     finding_columns,
     oddities,
@@ -302,7 +302,7 @@ def _group(raw: pd.DataFrame, name: str, judged: np.ndarray, least: int) -> pd.S
         InputError: It has many values, and none has enough patients.
     """
     values = raw[name].replace("", _UNKNOWN)
-    found = many_values.judgeable(
+    found = group_columns.judgeable(
         values[judged], raw[features.PATIENT_ID][judged], raw[features.DOMAIN][judged], least
     )
     if found is None:
