@@ -18,7 +18,10 @@ INTERRUPTED = 130
 
 # Commands before the options of a judgement, and the module whose `run(argv)` returns the exit
 # status; imported when asked for.
-COMMANDS: Mapping[str, str] = {"monitor": "components.model_gate.monitoring.command"}
+COMMANDS: Mapping[str, str] = {
+    "monitor": "components.model_gate.monitoring.command",
+    "plan": "components.model_gate.planning.command",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,8 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Decides whether a model may be released, from patient-level evidence.",
         epilog="exit status: 0 blessed; 4 refused; 5 inconclusive, there are too few data; 2 bad "
         "input; 1 a bug. The verdict is on stdout, the rules in words are on stderr. "
-        "docs/model_gate.md shows examples. Another command, with its own --help: monitor, for new "
-        "predictions of a released model.",
+        "docs/model_gate.md shows examples. Other commands, with their own --help: monitor, for "
+        "new predictions of a released model; plan, for how many patients a policy takes.",
         allow_abbrev=False,
     )
     judged = parser.add_mutually_exclusive_group(required=True)

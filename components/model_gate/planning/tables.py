@@ -30,7 +30,7 @@ def predictions(
     columns = {
         features.IMAGE_ID: [f"{named} {one}" for one in range(records.examples)],
         features.PATIENT_ID: [f"{named} {one}" for one in records.patient],
-        features.SITE: "site",
+        features.SITE: None,
         features.DOMAIN: domain,
         features.label(TARGET): records.label[:, 0],
         features.label_weight(TARGET): records.weight[:, 0],

@@ -75,13 +75,13 @@ def as_github(document: StandaloneVerdict) -> str:
 def as_markdown(document: StandaloneVerdict) -> str:
     """A summary for a pull request: what speaks against the model, then every rule."""
     lines = [f"## Model gate: {SAID[document.outcome]}", ""]
-    lines += [f"- {_escaped(note)}" for note in notes(document)]
-    lines += [f"- {_escaped(reason)}" for reason in document.reasons]
-    lines += [f"- Warning: {_escaped(warning)}" for warning in document.warnings]
+    lines += [f"- {escaped(note)}" for note in notes(document)]
+    lines += [f"- {escaped(reason)}" for reason in document.reasons]
+    lines += [f"- Warning: {escaped(warning)}" for warning in document.warnings]
     lines += ["", "| rule | where | status | |", "|---|---|---|---|"]
     lines += [
-        f"| {_escaped(rule.name)} | {_escaped(rule.slice)} | {_escaped(rule.status)} | "
-        f"{_escaped(rule.message)} |"
+        f"| {escaped(rule.name)} | {escaped(rule.slice)} | {escaped(rule.status)} | "
+        f"{escaped(rule.message)} |"
         for rule in document.rules
     ]
     return "\n".join(lines) + "\n"
@@ -111,7 +111,7 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text without markup, mentions or links."""
     shown = html.escape(printable(text), quote=False)
     for character in "\\`*_{}[]()#+!|~":

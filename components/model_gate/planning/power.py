@@ -1,0 +1,243 @@
+"""How often a policy blesses simulated tables of a size: the gate itself judges each of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.pool import Pool
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from components.model_gate.planning import tables, truths
+from components.model_gate.planning.truths import Drawn, Truth
+from components.model_gate.policy.settings import GateSettings
+from components.model_gate.rules import domain_rules
+from components.model_gate.rules.evidence import Baseline, Evidence, collect
+from components.model_gate.rules.outcomes import INCONCLUSIVE, NOT_REQUIRED, REFUSE, WARN
+from components.statistics import clustered_auc, clustered_metrics, jackknife
+from components.statistics.clustered_auc import ClusteredAuc
+from components.statistics.clustered_metrics import Precision
+from components.statistics.judged_rows import JudgedRows
+from schemas import features
+
+_BASELINE = "the baseline"
+_MOST_PROCESSES = 8
+_CHUNK = 10
+
+
+class Key(NamedTuple):
+    """A rule, in any table."""
+
+    name: str
+    slice: str
+    metric: str
+
+    @property
+    def domain(self) -> str:
+        """The one domain that it judges; empty for a rule about both or none."""
+        found = self.slice.partition(",")[0]
+        return found if found in features.DOMAINS else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """What is drawn and how it is judged."""
+
+    truths: Mapping[str, Truth]
+    settings: GateSettings
+    seed: int = 0
+
+
+@dataclasses.dataclass
+class Tally:
+    """Counts of tables.
+
+    Attributes:
+        tables: All.
+        blessed: By the whole policy.
+        rules: With each rule on a metric.
+        blocked: In which it keeps the model back.
+        warned: In which it warns.
+        domains: In which some rule of a domain does, or (empty) one about both.
+        thresholds: Of each rule; of a range, its ends.
+    """
+
+    tables: int = 0
+    blessed: int = 0
+    rules: Counter[Key] = dataclasses.field(default_factory=Counter)
+    blocked: Counter[Key] = dataclasses.field(default_factory=Counter)
+    warned: Counter[Key] = dataclasses.field(default_factory=Counter)
+    domains: Counter[str] = dataclasses.field(default_factory=Counter)
+    thresholds: dict[Key, set[float]] = dataclasses.field(default_factory=dict)
+
+    def add(self, other: Tally) -> None:
+        """Counts other tables, too."""
+        self.tables += other.tables
+        self.blessed += other.blessed
+        for name in ("rules", "blocked", "warned", "domains"):
+            getattr(self, name).update(getattr(other, name))
+        for key, thresholds in other.thresholds.items():
+            self.thresholds.setdefault(key, set()).update(thresholds)
+
+    def passing(self, key: Key) -> float:
+        """Share of the tables that a rule does not keep the model back on."""
+        return 1 - self.blocked[key] / self.tables
+
+    def passing_domain(self, domain: str) -> float:
+        """The same of all rules of a domain."""
+        return 1 - self.domains[domain] / self.tables
+
+    @property
+    def blessed_share(self) -> float:
+        """Share of the tables on which the whole policy blesses the model."""
+        return self.blessed / self.tables
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """Some of the tables of a size; the number of each is part of its seed."""
+
+    design: Design
+    patients: Mapping[str, int]
+    numbers: Sequence[int]
+
+
+def judged(work: Work) -> Tally:
+    """Draws and judges the tables."""
+    found = Tally()
+    for number in work.numbers:
+        found.add(_judged(work, number))
+    return found
+
+
+def _judged(work: Work, number: int) -> Tally:
+    design = work.design
+    random = np.random.default_rng([design.seed, *work.patients.values(), number])
+    drawn = {
+        domain: truths.draw(truth, truth.size(work.patients[domain]), random)
+        for domain, truth in design.truths.items()
+        if domain in work.patients
+    }
+    evidence = _evidence(drawn, design.settings)
+    verdict = domain_rules.judge(evidence, design.settings)
+    found = Tally(tables=1, blessed=int(verdict.blessed))
+    blocked, warned, domains = set(), set(), set()
+    for rule in verdict.rules:
+        key = Key(rule.name, rule.slice, rule.metric)
+        if rule.effect in (REFUSE, INCONCLUSIVE):
+            blocked.add(key)
+            domains.add(key.domain)
+        elif rule.effect == WARN:
+            warned.add(key)
+        if rule.metric and rule.status != NOT_REQUIRED:
+            found.rules[key] = 1
+            if rule.threshold is not None:
+                found.thresholds.setdefault(key, set()).add(rule.threshold)
+    found.blocked.update(blocked)
+    found.warned.update(warned)
+    found.domains.update(domains)
+    return found
+
+
+def _evidence(drawn: Mapping[str, Drawn], settings: GateSettings) -> Evidence:
+    """What the gate makes of the records.
+
+    Without groups, without the table that would hold them: that takes three times as long.
+    """
+    if any(one.groups for one in drawn.values()):
+        return _from_tables(drawn, settings)
+    precision = Precision(settings.confidence, settings.resamples)
+    metrics, differences = {}, {}
+    for domain, one in drawn.items():
+        auc = ClusteredAuc.of(_weighed(one.model, settings))
+        metrics[domain] = clustered_metrics.intervals(auc.records, precision, auc)
+        if one.other is not None:
+            other = ClusteredAuc.of(_weighed(one.other, settings))
+            differences[domain] = clustered_auc.difference(auc, other, settings.confidence)
+    both = [one["auc"] for one in metrics.values()]
+    return Evidence(
+        metrics=metrics,
+        groups=(),
+        gap=jackknife.gap(*both) if len(both) == len(features.DOMAINS) else None,
+        baseline=Baseline(_BASELINE if differences else None, differences=differences),
+        serving=None,
+        evaluator_blessed=None,
+        records=sum(one.model.examples for one in drawn.values()),
+        not_probabilities=0,
+    )
+
+
+def _weighed(rows: JudgedRows, settings: GateSettings) -> JudgedRows:
+    return rows if settings.unit == "image" else rows.by_patient()
+
+
+def _from_tables(drawn: Mapping[str, Drawn], settings: GateSettings) -> Evidence:
+    """The same from tables of predictions, with groups."""
+    parts = [tables.predictions(one.model, domain, one.groups) for domain, one in drawn.items()]
+    others = [
+        tables.predictions(one.other, domain, one.groups)
+        for domain, one in drawn.items()
+        if one.other is not None
+    ]
+    columns = {name for one in drawn.values() for name in one.groups}
+    return collect(
+        pd.concat(parts, ignore_index=True),
+        tables.TASK,
+        sorted(columns - {features.SITE}),
+        settings,
+        baseline_table=pd.concat(others, ignore_index=True) if others else None,
+        baseline=Baseline(_BASELINE) if others else None,
+    )
+
+
+class Simulation:
+    """Judges tables in several processes, each size once."""
+
+    def __init__(self, design: Design, pool: Pool | None = None):
+        """A simulation that judges in the pool, or in this process without one."""
+        self.design = design
+        self._pool = pool
+        self._found: dict[tuple[tuple[str, int], ...], Tally] = {}
+
+    def judged(self, patients: Mapping[str, int], tables_wanted: int) -> Tally:
+        """Counts of so many tables of a size; those that were judged before count."""
+        found = self._found.setdefault(tuple(patients.items()), Tally())
+        start = found.tables
+        work = [
+            Work(self.design, patients, range(at, min(at + _CHUNK, tables_wanted)))
+            for at in range(start, tables_wanted, _CHUNK)
+        ]
+        results = self._pool.imap(judged, work) if self._pool else map(judged, work)
+        for one in results:
+            found.add(one)
+        return found
+
+    @property
+    def warns(self) -> set[Key]:
+        """Rules that only warn where the data do not decide them."""
+        return {key for one in self._found.values() for key in one.warned}
+
+    @property
+    def thresholds(self) -> dict[Key, float]:
+        """Thresholds of rules that have a single one."""
+        found = Tally()
+        for one in self._found.values():
+            found.add(one)
+        return {key: min(some) for key, some in found.thresholds.items() if len(some) == 1}
+
+
+@contextmanager
+def simulation(design: Design) -> Iterator[Simulation]:
+    """A simulation on the processors there are."""
+    processes = min(os.cpu_count() or 1, _MOST_PROCESSES)
+    if processes == 1:
+        yield Simulation(design)
+        return
+    with multiprocessing.Pool(processes) as pool:
+        yield Simulation(design, pool)
