@@ -17,9 +17,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components.model_gate.planning import tables
-from components.model_gate.planning.patients import Population, draw, two_models
-from components.model_gate.planning.tables import TARGET, TASK
+from components.model_gate.planning.patients import (
+    TARGET,
+    TASK,
+    Population,
+    as_table,
+    draw,
+    two_models,
+)
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, collect
@@ -74,7 +79,7 @@ def policy(
 
 def predictions(records: JudgedRows, domain: str, group: str = "all") -> pd.DataFrame:
     """A table of one group."""
-    return tables.predictions(records, domain, {GROUP: group}, group)
+    return as_table(records, domain, {GROUP: group}, group)
 
 
 @dataclasses.dataclass(frozen=True)

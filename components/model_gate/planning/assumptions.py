@@ -9,11 +9,11 @@ from typing import Any, Literal
 from scipy import special
 
 from components.model_gate.planning import truths
+from components.model_gate.planning.document import Assumption
 from components.model_gate.planning.pilot import Pilot
 from components.model_gate.planning.truths import Truth
 from components.model_gate.policy.settings import DomainRules, GateSettings
 from schemas import features
-from schemas.documents.gate_plan import Assumption
 from schemas.errors import InputError
 
 Origin = Literal["given", "pilot", "guess"]

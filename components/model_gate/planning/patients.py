@@ -8,13 +8,19 @@ image with a patient's own prevalence.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from components.statistics.judged_rows import JudgedRows
+from schemas import features
+from trainer_modules.settings import TaskSettings
 
+TARGET = "finding"
+TASK = TaskSettings(kind="binary", labels=(TARGET,))
 Labels = Literal["image", "patient", "mixed"]
 
 # Spread of the patients' own prevalences: the correlation of the labels of two images.
@@ -113,3 +119,30 @@ def _labels(population: Population, patient: np.ndarray, random: np.random.Gener
         spread = (1 - _LABEL_CORRELATION) / _LABEL_CORRELATION
         own = random.beta(prevalence * spread, (1 - prevalence) * spread, number)[patient]
     return (random.random(len(patient)) < own).astype(np.float64)
+
+
+def as_table(
+    records: JudgedRows, domain: str, groups: Mapping[str, str | np.ndarray], prefix: str = ""
+) -> pd.DataFrame:
+    """Simulated records as the Predictor writes them: one row each.
+
+    Args:
+        records: Of one finding.
+        domain: Of all of them.
+        groups: Subgroup columns by name: a value, or one for each record; `site` is one, too.
+        prefix: Precedes the numbers of patients and images, which are to differ between tables.
+    """
+    named = f"{domain} {prefix}"
+    columns = {
+        features.IMAGE_ID: [f"{named} {one}" for one in range(records.examples)],
+        features.PATIENT_ID: [f"{named} {one}" for one in records.patient],
+        features.SITE: None,
+        features.DOMAIN: domain,
+        features.label(TARGET): records.label[:, 0],
+        features.label_weight(TARGET): records.weight[:, 0],
+        features.prediction(TARGET): records.score[:, 0],
+        features.decision(TARGET): records.decision[:, 0],
+    }
+    for name, values in groups.items():
+        columns[name if name == features.SITE else features.subgroup(name)] = values
+    return pd.DataFrame(columns)

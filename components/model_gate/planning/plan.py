@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from components.model_gate.planning import reach, search
+from components.model_gate.planning.document import Assumption, GatePlan, PlannedRule, PlannedSize
 from components.model_gate.planning.power import Design, Simulation, simulation
 from components.model_gate.planning.search import Found, Least, Say
 from components.model_gate.planning.truths import Truth
 from components.model_gate.policy.settings import GateSettings
-from schemas.documents.gate_plan import Assumption, GatePlan, PlannedRule, PlannedSize
 
 # Rules that take this part of the patients of the one that takes the most drive the plan, too.
 _NEAR = 0.85

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from components.model_gate.planning import tables, truths
+from components.model_gate.planning import truths
+from components.model_gate.planning.patients import TASK, as_table
 from components.model_gate.planning.truths import Drawn, Truth
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules import domain_rules
@@ -179,16 +180,16 @@ def _weighed(rows: JudgedRows, settings: GateSettings) -> JudgedRows:
 
 def _from_tables(drawn: Mapping[str, Drawn], settings: GateSettings) -> Evidence:
     """The same from tables of predictions, with groups."""
-    parts = [tables.predictions(one.model, domain, one.groups) for domain, one in drawn.items()]
+    parts = [as_table(one.model, domain, one.groups) for domain, one in drawn.items()]
     others = [
-        tables.predictions(one.other, domain, one.groups)
+        as_table(one.other, domain, one.groups)
         for domain, one in drawn.items()
         if one.other is not None
     ]
     columns = {name for one in drawn.values() for name in one.groups}
     return collect(
         pd.concat(parts, ignore_index=True),
-        tables.TASK,
+        TASK,
         sorted(columns - {features.SITE}),
         settings,
         baseline_table=pd.concat(others, ignore_index=True) if others else None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from components.model_gate.planning.document import GatePlan, PlannedRule
 from components.model_gate.planning.plan import named
 from components.model_gate.standalone.formats import escaped
-from schemas.documents.gate_plan import GatePlan, PlannedRule
 from schemas.printable import printable
 
 TEXT = "text"

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.model_gate.planning import formulas, tables, truths
+from components.model_gate.planning import formulas, truths
+from components.model_gate.planning.patients import TASK, as_table
 from components.model_gate.planning.power import Design, Key, Simulation, Tally, Work, judged
 from components.model_gate.planning.truths import Truth, skewed
 from components.model_gate.policy.settings import GateSettings
@@ -80,17 +81,14 @@ def as_tables(work: Work, number: int) -> domain_rules.Verdict:
     }
     table, other = (
         pd.concat(
-            [
-                tables.predictions(getattr(one, part), domain, one.groups)
-                for domain, one in drawn.items()
-            ],
+            [as_table(getattr(one, part), domain, one.groups) for domain, one in drawn.items()],
             ignore_index=True,
         )
         for part in ("model", "other")
     )
     evidence = collect(
         table,
-        tables.TASK,
+        TASK,
         (),
         work.design.settings,
         baseline_table=other,
