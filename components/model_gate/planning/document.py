@@ -1,4 +1,4 @@
-"""The plan of a test set as a document: how many patients a policy takes to bless a model that is good enough."""
+"""The plan of a test set as a document: how many patients a policy takes."""
 
 from __future__ import annotations
 
