@@ -16,6 +16,7 @@ import numpy as np
 
 from components.data_gate.artifacts import read_statistics, statistics_file
 from components.data_gate.checks.distributions import Described
+from components.data_gate.passed_folder import LAST, check_passed_data
 from schemas.documents.data_gate import PassedImages, PassedLabels
 from schemas.errors import InputError
 
@@ -24,15 +25,13 @@ if TYPE_CHECKING:
 
     from components.data_gate.checks.feature_drift import LabelCounts
 
-_LAST = "last"
-
 
 class PassedData:
     """The folder, which need not exist yet."""
 
     def __init__(self, folder: str):
         self._folder = folder
-        self._last = os.path.join(folder, _LAST)
+        self._last = os.path.join(folder, LAST)
 
     def statistics(self, split: str) -> statistics_pb2.DatasetFeatureStatisticsList | None:
         """Statistics of a split of the last passed run, or None."""
@@ -48,7 +47,7 @@ class PassedData:
             return None
         except InputError as error:
             raise InputError(
-                f"data_gate.passed_data '{self._folder}': remove the folder {_LAST} in it to start "
+                f"data_gate.passed_data '{self._folder}': remove the folder {LAST} in it to start "
                 f"anew; {error}"
             ) from None
 
@@ -70,7 +69,12 @@ class PassedData:
         label_counts: Mapping[str, LabelCounts],
         described: Mapping[str, Described],
     ) -> None:
-        """Replaces the statistics of the last run by those of this one, atomically."""
+        """Replaces the statistics of the last run by those of this one.
+
+        Raises:
+            InputError: the folder can't be written to, or no run wrote what would be replaced.
+        """
+        check_passed_data(self._folder)
         try:
             os.makedirs(self._folder, exist_ok=True)
             fresh = tempfile.mkdtemp(prefix=".fresh-", dir=self._folder)
@@ -80,13 +84,22 @@ class PassedData:
                 shutil.copyfile(statistics_file(statistics, split), target)
             images = {split: _counts(of_split) for split, of_split in described.items()}
             PassedLabels(splits=label_counts, images=images).write(fresh)
-            shutil.rmtree(self._last, ignore_errors=True)
-            os.rename(fresh, self._last)
+            self._replace(fresh)
         except OSError as error:
             raise InputError(
                 f"data_gate.passed_data '{self._folder}' can't be written to: {error.strerror}; "
                 "give a folder where this run may write"
             ) from error
+
+    def _replace(self, fresh: str) -> None:
+        """Renames, so that a run that is killed meanwhile leaves whole statistics or none."""
+        if os.path.exists(self._last):
+            old = f"{fresh}-replaces"
+            os.rename(self._last, old)
+            os.rename(fresh, self._last)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.rename(fresh, self._last)
 
 
 def _counts(described: Described) -> PassedImages:

@@ -142,10 +142,21 @@ class IdMapping:
 
 def ensure_key_file(path: str) -> str:
     """Creates a random key at `path`, readable only by its owner, unless the file exists."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if os.path.lexists(path):
         return path
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
+    # Under another name first: a full disk must not leave an empty key, which no run accepts.
+    partial = f"{path}.{secrets.token_hex(4)}.part"
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            pass  # another process came first
+        except OSError:  # a file system without hard links
+            os.replace(partial, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial)
     return path

@@ -14,10 +14,9 @@ from components.label_efficiency.report.component import StudyReporter
 from pipeline.config.config import RunConfig
 from pipeline.graph.code_digest import code_digest, executor_of
 from pipeline.graph.shared_nodes import Places, SharedNodes, assemble, build_shared_nodes
+from pipeline.graph.study_arms import check_study, study_arms
 from schemas.documents.study import Arm, Cell
-from schemas.errors import InputError
 from trainer_modules.settings import InitSettings
-from trainer_modules.settings.families import FAMILIES
 
 
 def create_study_pipeline(
@@ -33,7 +32,7 @@ def create_study_pipeline(
     Raises:
       InputError: No arm is left to compare with REMEDIS, or a setting has no effect here.
     """
-    _check(config)
+    check_study(config)
     shared = build_shared_nodes(config, places, data_fingerprint, upstream_fingerprint)
     arms, left_out = study_arms(config)
     cells = [cell for arm in arms for cell in _arm(arm, config, shared)]
@@ -47,48 +46,6 @@ def create_study_pipeline(
         code_digest=code_digest(executor_of(StudyReporter)),
     )
     return assemble(config, places, [*shared.in_order(), *cells, reporter], metadata_path)
-
-
-def _check(config: RunConfig) -> None:
-    """Refuses settings that the cells would silently ignore."""
-    trained = tuple(name for name, traits in FAMILIES.items() if traits.trained)
-    for name, value, accepted in (
-        ("model.family", config.model.family, trained),
-        ("finetune.recipe", config.finetune.recipe, ("explicit",)),
-        ("finetune.resolution", config.finetune.resolution, ("model",)),
-    ):
-        if value not in accepted:
-            raise InputError(
-                f"{name}={value}: a label-efficiency study takes {' or '.join(accepted)}; its "
-                "trainings all have study.steps steps, from the first weights of each arm"
-            )
-
-
-def study_arms(config: RunConfig) -> tuple[list[Arm], dict[str, str]]:
-    """The arms that differ, and why the others are omitted.
-
-    Raises:
-      InputError: No arm is left to compare with REMEDIS.
-    """
-    arms = list(config.study.arms)
-    left_out: dict[str, str] = {}
-    if BIT in arms and not _has_first_weights(config):
-        arms.remove(BIT)
-        left_out[BIT] = (
-            "SimCLR started from random weights (neither upstream.enabled nor model.init), so this "
-            "arm would be the random one"
-        )
-    if arms == [REMEDIS]:
-        raise InputError(
-            f"study.arms {list(config.study.arms)}: without first weights (upstream.enabled or "
-            "model.init) 'bit' is the same as 'random', and no arm is left to compare with; add "
-            "'random'"
-        )
-    return arms, left_out
-
-
-def _has_first_weights(config: RunConfig) -> bool:
-    return config.upstream.enabled or config.model.init.source != "random"
 
 
 def _arm(arm: Arm, config: RunConfig, shared: SharedNodes) -> list[StudyCell]:

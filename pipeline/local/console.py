@@ -57,10 +57,37 @@ class RunConsole:
         self._console.print(text)
 
 
+class _Log(io.TextIOBase):
+    """The log file. A line that finds no space is lost, without an error.
+
+    An error would come from wherever a library happens to print, and again from reporting it.
+    What a run has to write itself fails on its own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            os.write(self._descriptor, text.encode(errors="replace"))
+        return len(text)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
 class _ProgressStream(io.TextIOBase):
     """Replaces `sys.stdout`: writes everything to the log, progress lines to the terminal too."""
 
-    def __init__(self, log: IO[str], show: Callable[[str], None]) -> None:
+    def __init__(self, log: IO[str] | _Log, show: Callable[[str], None]) -> None:
         self._log = log
         self._show = show
         self._pending = ""
@@ -98,7 +125,7 @@ def captured_output(log_path: Path) -> Iterator[RunConsole]:
     kept_fds = os.dup(1), os.dup(2)
     kept_streams = sys.stdout, sys.stderr
     terminal = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", buffering=1)
-    with terminal, log_path.open("a", encoding="utf-8", buffering=1) as log:
+    with terminal, _Log(log_path) as log:
         console = RunConsole(terminal)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

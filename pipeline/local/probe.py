@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.arguments import count, number
+from schemas.atomic_write import replacing
 from schemas.errors import InputError
 from trainer_modules.training.tensorflow_start import import_tensorflow
 
@@ -33,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parses arguments, probes and prints; returns the exit status (0, or 2 for bad input)."""
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.json:
+            _check_file(arguments.json)
         results = probe_run(
             Path(arguments.run), arguments.stage, arguments.fractions, arguments.draws
         )
@@ -42,8 +46,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(table(results))
     if arguments.json:
         content = [dataclasses.asdict(result) for result in results]
-        Path(arguments.json).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        try:
+            with replacing(arguments.json) as partial:
+                partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        except OSError as error:
+            print(f"error: --json '{arguments.json}': {error.strerror}", file=sys.stderr)
+            return 2
     return 0
+
+
+def _check_file(json_file: str) -> None:
+    """Refuses, before minutes of probing, a file that could not be written."""
+    path = Path(json_file)
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(
+            f"--json '{json_file}' can't be written; give a file in a folder that exists and that "
+            "you can write to"
+        )
 
 
 def probe_run(run: Path, stage: str, fractions: Sequence[float], draws: int) -> list[ProbeResult]:

@@ -14,21 +14,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.image_example_gen.sources.registry import check_source, data_fingerprint
 from pipeline.config.config import RunConfig, dump_config
-from pipeline.config.curated_schema import read_schema
-from pipeline.graph import beam_options
+from pipeline.local.checks import Checked, check_run
 from pipeline.local.console import RunConsole, captured_output
 from pipeline.local.node_summaries import summarize
-from pipeline.local.run_folder import RunFolder, require_writable
+from pipeline.local.run_folder import RunFolder
 from schemas import features
 from schemas.documents.data_gate import DataGateReport, DataGateStopped
 from schemas.documents.run import Node, RunReport, Summary
 from schemas.errors import InputError, mistake_behind
-from trainer_modules.settings import files as settings_files
 from trainer_modules.training.tensorflow_start import prefer_onednn
 
-STUDIES = ("label_efficiency",)
 _PUSHERS = {"classifier": "Pusher", "encoder": "EncoderPusher"}
 # The report's inputs, by the node and output key that produce them.
 _REPORT_PARTS = {
@@ -108,39 +104,35 @@ def run_locally(
       to_nodes: Runs only these nodes and those that precede.
 
     Raises:
-      InputError: Before anything runs: the data source, output folder or a node name is unusable.
+      InputError: Before anything is touched: an argument, a setting, the data or a place is not
+        usable. Later: the output folder can't be written to, for example because the disk is full.
     """
-    if study and study not in STUDIES:
-        near = settings_files.nearest(study, STUDIES)
-        raise InputError(f"--study '{study}' does not exist{near}; accepted: {', '.join(STUDIES)}")
-    folder = RunFolder(output, study)
-    with folder.locked():
-        beam_options.check_local(config.beam)
-        if config.push.enabled and config.push.destination:
-            require_writable(config.push.destination, "push.destination")
-        if config.gate.ledger:
-            require_writable(str(Path(config.gate.ledger).expanduser().parent), "gate.ledger")
-        sources = {"data_fingerprint": (config.data, config.task)}
-        check_source(config.data, config.task)
-        if config.upstream.enabled:
-            sources["upstream_fingerprint"] = (config.upstream.data, config.upstream.given_task)
-            _check_upstream_source(config)
-        schema = read_schema(config.curated_schema)
-        fingerprints = {name: data_fingerprint(*source) for name, source in sources.items()}
-        folder.config.write_text(dump_config(config), encoding="utf-8")
-        run = _Run(config, folder, schema, study)
-        with captured_output(folder.log) as console:
-            console.line(f"{config.name}: run {run.run_id} in {_shown(folder.root)}", style="bold")
-            _run(run, console, fingerprints, from_nodes, to_nodes)
-            return _conclude(run, console)
-
-
-def _check_upstream_source(config: RunConfig) -> None:
-    """Prefixes messages of the source, which name `data` and `task`; this run has two of each."""
+    nodes = {"from_nodes": from_nodes, "to_nodes": to_nodes}
     try:
-        check_source(config.upstream.data, config.upstream.given_task)
-    except InputError as error:
-        raise InputError(f"upstream: {error}", local=error.local) from None
+        checked = check_run(config, output, study=study, **nodes)
+        with checked.folder.opened(config.name):
+            return _run_in_folder(config, checked, study, nodes)
+    except Exception as error:
+        mistake = mistake_behind(error, output)
+        if mistake is None:
+            raise
+        raise mistake from error
+
+
+def _run_in_folder(
+    config: RunConfig, checked: Checked, study: str, nodes: Mapping[str, Sequence[str]]
+) -> ExitStatus:
+    folder = checked.folder
+    if config.gate.ledger:
+        Path(config.gate.ledger).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    folder.write_config(dump_config(config))
+    run = _Run(config, folder, checked.schema, study)
+    with captured_output(folder.log) as console:
+        console.line(f"{config.name}: run {run.run_id} in {_shown(folder.root)}", style="bold")
+        if folder.adopts:
+            console.line("an earlier version's run is in this folder and continues")
+        _run(run, console, checked.fingerprints, **nodes)
+        return _concluded(run, console)
 
 
 def _run(
@@ -160,7 +152,7 @@ def _run(
         run.fail(ExitStatus.INTERRUPTED, reason)
     except Exception as error:  # noqa: BLE001 (the boundary: a bug, not the user's mistake)
         traceback.print_exc()
-        mistake = mistake_behind(error)
+        mistake = mistake_behind(error, str(run.folder.root))
         if mistake:
             run.fail(ExitStatus.BAD_INPUT, str(mistake))
             if mistake.local:
@@ -246,6 +238,19 @@ def _pushed(run: _Run) -> dict[str, str | None]:
     return places
 
 
+def _concluded(run: _Run, console: RunConsole) -> ExitStatus:
+    """Concludes the run; if there is no place for that, says so along with why the run ended."""
+    try:
+        return _conclude(run, console)
+    except Exception as error:
+        mistake = mistake_behind(error, str(run.folder.root))
+        if mistake is None:
+            raise
+        traceback.print_exc()
+        reason = run.failure or f"the report can't be written: {mistake}"
+        raise InputError(reason, local=mistake.local) from error
+
+
 def _conclude(run: _Run, console: RunConsole) -> ExitStatus:
     """Writes report and summary, whatever happened, and prints where they are."""
     from components.reporter.render import installed_versions
@@ -283,17 +288,18 @@ def _conclude(run: _Run, console: RunConsole) -> ExitStatus:
 def _publish_report(run: _Run) -> RunReport:
     """Copies the Reporter's report to the output folder, or writes one from the available parts."""
     made = run.artifact("StudyReporter" if run.study else "Reporter", "report")
-    shutil.rmtree(run.folder.report, ignore_errors=True)
     try:
-        if made is None:
-            return _rendered(run, _report_parts(run))
-        shutil.copytree(made.uri, run.folder.report)
-        return RunReport.read(run.folder.report)
+        with run.folder.writing_report() as place:
+            if made is None:
+                return _rendered(run, place, _report_parts(run))
+            shutil.copytree(made.uri, place)
+            return RunReport.read(place)
     except InputError as error:
         # If another version of this code wrote a part, the page only says so.
         if run.failure is None:
             run.fail(ExitStatus.BAD_INPUT, str(error))
-        return _rendered(run, {})
+        with run.folder.writing_report() as place:
+            return _rendered(run, place, {})
 
 
 def _report_parts(run: _Run) -> dict[str, Any]:
@@ -310,7 +316,7 @@ def _report_parts(run: _Run) -> dict[str, Any]:
     return parts | {f"pushed_{name}": place for name, place in _pushed(run).items()}
 
 
-def _rendered(run: _Run, parts: Mapping[str, Any]) -> RunReport:
+def _rendered(run: _Run, place: Path, parts: Mapping[str, Any]) -> RunReport:
     from components.reporter.page.report_inputs import ReportInputs
     from components.reporter.render import render_report
 
@@ -320,7 +326,7 @@ def _rendered(run: _Run, parts: Mapping[str, Any]) -> RunReport:
         failure=run.failure,
         **parts,
     )
-    return render_report(run.folder.report, sources)
+    return render_report(place, sources)
 
 
 def _node(result: Any) -> Node:

@@ -1,4 +1,4 @@
-"""Results of a run: report.json of the reporters, and summary.json for programs."""
+"""Files of a run: report.json of the reporters, summary.json for programs, and its marker."""
 
 from __future__ import annotations
 
@@ -67,3 +67,20 @@ class Summary(Document):
     quarantined: int = Field(ge=0)
     versions: dict[str, str]
     config: str
+
+
+class RunMarker(Document):
+    """Marks the folder of a run, so that no run writes into any other folder.
+
+    Attributes:
+        pipeline: Name of the first run's pipeline; later runs may have others.
+        created: When the folder was marked, with its time zone.
+        adopted: Whether an earlier version, without markers, made the folder.
+    """
+
+    FILE: ClassVar[str] = ".remedis-run"
+
+    version: Literal[1] = 1
+    pipeline: str
+    created: str
+    adopted: bool

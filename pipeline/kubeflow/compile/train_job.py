@@ -17,6 +17,7 @@ from pipeline.config.kubernetes_settings import KubernetesSettings, StepSettings
 from pipeline.graph.trainer_config import PRETRAIN, trainer_config
 from pipeline.kubeflow.compile import check
 from pipeline.kubeflow.compile.targets import KUBEFLOW
+from schemas.atomic_write import replacing
 from schemas.errors import InputError
 
 _NODE = "Pretrainer"
@@ -43,7 +44,7 @@ def write_manifest(
     if not output.endswith(".yaml"):
         raise InputError(f"--output '{output}': give a file name ending in .yaml")
     try:
-        with open(output, "w", encoding="utf-8") as file:
+        with replacing(output) as partial, partial.open("w", encoding="utf-8") as file:
             yaml.safe_dump(made, file, sort_keys=False)
     except OSError as error:
         raise InputError(f"--output '{output}' can't be written: {error.strerror}") from None

@@ -16,9 +16,11 @@ import os
 import sys
 import types
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from pipeline.local.run_folder import require_writable
+from pipeline.local import marker
+from pipeline.local.places import written_place
 from schemas.errors import InputError
 
 
@@ -44,10 +46,19 @@ def _train(told: dict[str, Any], examples: str, model: str) -> None:
     settings = told["settings"]["pretrain"]
     train = [_records(examples, split) for split in settings["splits"]]
     validation = _records(examples, features.VALIDATION)
-    require_writable(model, "--model")
+    place = written_place(model, "--model")
     from absl import logging
 
     from trainer_modules import pretrain
+    from trainer_modules.training.distribution import read_cluster
+
+    if read_cluster(os.environ).chief:  # the only one that writes
+        adopted = marker.check_ours(place, _of_earlier_version)
+        try:
+            place.path.mkdir(parents=True, exist_ok=True)
+            marker.mark(place.path, "train_encoder", adopted=adopted)
+        except OSError as error:
+            raise InputError(f"{place} can't be written to: {error}") from None
 
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
@@ -61,6 +72,11 @@ def _train(told: dict[str, Any], examples: str, model: str) -> None:
             custom_config=told,
         )
     )
+
+
+def _of_earlier_version(folder: Path) -> bool:
+    """A version without markers left the encoder, its history and nothing else."""
+    return {entry.name for entry in folder.iterdir()} <= {"encoder", "run"}
 
 
 def _told(text: str) -> dict[str, Any]:
