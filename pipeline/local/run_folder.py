@@ -108,7 +108,7 @@ class RunFolder:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{self.place} can't be created: {error}") from None
+            raise InputError(f"{self.place} can't be used: {error}") from None
         with file_lock.held(self._lock, str(self.place)):
             # Again, because another run may have come first.
             self.adopts = marker.check_ours(self.place, of_earlier_version)

@@ -58,7 +58,7 @@ def _train(told: dict[str, Any], examples: str, model: str) -> None:
             place.path.mkdir(parents=True, exist_ok=True)
             marker.mark(place.path, "train_encoder", adopted=adopted)
         except OSError as error:
-            raise InputError(f"{place} can't be written to: {error}") from None
+            raise InputError(f"{place} can't be used: {error}") from None
 
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
