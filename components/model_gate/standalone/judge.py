@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -150,6 +151,11 @@ def judge_model(
             be used.
     """
     settings = load_policy(policy, serves=True)
+    if importlib.util.find_spec("tensorflow") is None:
+        raise InputError(
+            "--model needs TensorFlow, which this environment lacks: use that of `make setup`, or "
+            "--predictions, which needs none"
+        )
     if validation and not settings.operating_points:
         raise InputError(
             "--validation: the policy has no operating_points, whose thresholds it would choose"
