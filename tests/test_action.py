@@ -206,6 +206,7 @@ def test_options_reach_the_gate(runner):
         threshold="0.25",
         subgroup="sex\nage\n",
         exclude="age",
+        ledger="looks.jsonl",
         verdict="out/mine.json",
         python="/my/python",
     )
@@ -216,6 +217,7 @@ def test_options_reach_the_gate(runner):
     assert (verdict["policy"], verdict["settings"]["max_gap"]) == ("own.yaml", 0.15)
     assert verdict["judged"]["threshold"] == 0.25
     assert verdict["judged"]["subgroups"] == ["sex"]
+    assert len((runner.workspace / "looks.jsonl").read_text().splitlines()) == 1
 
 
 @pytest.mark.slow
@@ -248,7 +250,7 @@ def test_hostile_inputs_are_but_values(runner, text):
 @pytest.mark.parametrize("text", [HOSTILE[0], HOSTILE[5], "--help", "-"])
 def test_hostile_paths_of_the_verdict_are_but_paths(runner, text):
     table(0.1).to_csv(runner.workspace / "table.csv", index=False)
-    ran = runner.run(predictions="table.csv", verdict=text, junit=f"{text}.xml")
+    ran = runner.run(predictions="table.csv", ledger="none", verdict=text, junit=f"{text}.xml")
     assert (ran.status, ran.outputs["outcome"], ran.outputs["verdict"]) == (4, "refused", text)
     held = {path.name for path in runner.workspace.iterdir()}
     assert held == {"table.csv", text, f"{text}.xml"}
