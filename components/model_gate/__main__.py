@@ -90,8 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit status: 0 blessed; 4 refused; 5 inconclusive, there are too few data; 2 bad "
         "input; 1 a bug. The verdict is on stdout, the rules in words are on stderr. "
         "docs/model_gate.md shows examples. Other commands, each with its own --help: monitor, for "
-        "new predictions of a released model; plan, for how many patients a policy takes; show, for "
-        "a verdict in another format.",
+        "new predictions of a released model; plan, for how many patients a policy takes; show, "
+        "for a verdict in another format.",
         allow_abbrev=False,
     )
     judged = parser.add_mutually_exclusive_group(required=True)
