@@ -81,9 +81,9 @@ class OperatingPoint(Settings):
 class DecisionCurveSettings(Settings):
     """Thresholds at which the net benefit is computed."""
 
-    low: float = Field(0.01, gt=0, lt=1, description="lowest threshold")
-    high: float = Field(0.99, gt=0, lt=1, description="highest threshold")
-    points: int = Field(50, ge=2, le=99, description="number of thresholds, at equal distances")
+    low: float = Field(0.02, gt=0, lt=1, description="lowest threshold")
+    high: float = Field(0.98, gt=0, lt=1, description="highest threshold")
+    points: int = Field(25, ge=2, le=99, description="number of thresholds, at equal distances")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

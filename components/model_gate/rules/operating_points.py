@@ -210,9 +210,10 @@ def _floor(
     settings: GateSettings,
 ) -> Rule:
     """A floor of the mean; of a single finding, where the policy says what unclear ones do."""
-    metric = _at(f"{base}/{finding}" if finding else base, one.point)
+    what = f"{base}/{finding}" if finding else base
+    metric = _at(what, one.point)
     name = "operating point floor" + (" by patient" if base.endswith(BY_PATIENT) else "")
-    where = f"{domain} {metric}"
+    where = f"{domain} {what} at operating point {one.point.name}"
     interval = metrics.get(metric)
     least = Least(rules.min_patients, settings.min_patients_per_class)
     lacking = lack(metrics, metric, least)

@@ -17,7 +17,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from components.reporter.page import charts, reliability, table_rows, wording
+from components.reporter.page import charts, reliability, table_rows, thresholds, wording
 from components.reporter.page.content import Content
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -102,6 +102,10 @@ def _variables(content: Content) -> dict[str, Any]:
         "distances": table_rows.distances(content),
         "thumbnails": _thumbnails(content),
         "training": table_rows.training(content),
+        "points": thresholds.points(content.gate),
+        "given_prevalence": bool(
+            content.gate and any(one.given for one in content.gate.decision_curves)
+        ),
         "calibration": reliability.rows(content.predictions, targets_of(content)),
         "config": shown_config(content.run_settings),
     }
@@ -148,7 +152,7 @@ def _charts(content: Content) -> dict[str, Any]:
             stage: "data:image/png;base64," + base64.b64encode(image_grid).decode("ascii")
             for stage, image_grid in content.views.items()
         },
-        **dict.fromkeys(("roc", "reliability", "forest", "histograms")),
+        **dict.fromkeys(("roc", "reliability", "forest", "benefit", "histograms")),
     }
     if content.predictions is not None:
         targets = targets_of(content)
@@ -158,6 +162,7 @@ def _charts(content: Content) -> dict[str, Any]:
         metrics = content.gate.metrics
         overall = {domain: named["auc"] for domain, named in metrics.items() if "auc" in named}
         floor = _group_floor(content)
+        drawn["benefit"] = _safe(thresholds.decision_curves(content.gate.decision_curves))
         drawn["forest"] = _safe(charts.forest(overall, content.gate.subgroups, floor))
     if content.image_statistics is not None:
         drawn["histograms"] = _safe(charts.image_histograms(content.image_statistics))

@@ -45,6 +45,7 @@ def results(content: Content) -> list[ResultRow]:
     """Each mean metric, followed by the same metric by target."""
     metrics = content.gate.metrics if content.gate else {}
     names = list(dict.fromkeys(name for by_name in metrics.values() for name in by_name))
+    names = [name for name in names if "@" not in name]  # operating points have their own table
     order = {name: place for place, name in enumerate(METRICS)}
     names.sort(key=lambda name: (order.get(name.partition("/")[0], len(order)), "/" in name))
     rows = []

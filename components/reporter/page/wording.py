@@ -44,11 +44,11 @@ METRIC_NAMES = {
     "image/width": "width, pixels",
     "kolmogorov-smirnov": "Kolmogorov-Smirnov distance",
 }
-_ACRONYMS = {"auc": "AUC", "ece": "ECE", "tfma": "TFMA", "ppv": "PPV"}
+_ACRONYMS = {"auc": "AUC", "ece": "ECE", "tfma": "TFMA", "ppv": "PPV", "npv": "NPV"}
 # Metrics that the gate's sentences name, but for those that are words already.
 _METRICS = re.compile(
     r"\b(auc|ece|ppv|npv|brier|balanced_accuracy|calibration_(slope|intercept|error)"
-    r"|(auc|sensitivity|specificity)_by_patient)\b"
+    r"|(auc|sensitivity|specificity)_by_patient|[pn]pv_at_[0-9.e-]*[0-9](_by_patient)?)\b"
 )
 STATUS_WORDS = {
     "pass": "pass",

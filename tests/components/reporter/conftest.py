@@ -10,11 +10,15 @@ from PIL import Image
 
 from components.data_gate.checks import outcomes
 from components.data_gate.checks.findings import Look, NearDuplicates, Pair, Shared
+from components.model_gate.policy.operating_points import OperatingPoint
 from components.model_gate.rules.evidence import Baseline
 from components.model_gate.rules.groups import Group
-from components.model_gate.rules.outcomes import result
+from components.model_gate.rules.operating_points import Chosen
+from components.model_gate.rules.outcomes import Lack, result
 from components.reporter.page.tfma_slices import SliceMetric
 from components.statistics.intervals import Interval
+from components.statistics.thresholds.chosen import Threshold
+from components.statistics.thresholds.net_benefit import Curve
 from schemas.documents.data_gate import DataGateReport, Distance, DomainShift, Shortcut
 from schemas.documents.gate import GateVerdict, Serving
 from schemas.documents.ingest import IngestReport
@@ -34,7 +38,15 @@ def metrics(auc: float, patients: int) -> dict[str, Interval]:
         "brier": 0.11,
         "calibration_error": 0.034,
     }
+    values |= {"sensitivity@screen": 0.888, "ppv_at_0.01@screen": 0.061, "brier@screen": 0.5}
     return {name: made_documents.interval(value, 0.02, patients) for name, value in values.items()}
+
+
+def curve(target: str, model: tuple[float, ...], treat_all: tuple[float, ...]) -> Curve:
+    """Net benefit at thresholds from 0.1 in steps of 0.1; bounds 0.01 to both sides."""
+    bounds = tuple((value, value - 0.01, value + 0.01) for value in model)
+    grid = tuple(round(0.1 * place, 1) for place in range(1, len(model) + 1))
+    return Curve(target, 0.3, False, grid, bounds, treat_all, bounds)
 
 
 def predictions() -> pd.DataFrame:
@@ -82,6 +94,22 @@ def gate_report() -> GateVerdict:
             Group("in_distribution", "age", "80+", undecided, "not_enough_data"),
         ],
         delong={"in_distribution": Interval(0.951, 0.933, 0.969, 120, 240)},
+        points=[
+            Chosen(
+                OperatingPoint(name="screen", at_sensitivity=0.9),
+                {
+                    "opacity": Threshold(
+                        0.2345, 23, made_documents.interval(0.913), made_documents.interval(0.71)
+                    )
+                },
+            ),
+            Chosen(
+                OperatingPoint(name="rule-in", at_specificity=0.95),
+                {},
+                Lack(f"no validation rows of {HOSTILE}", absent=True),
+            ),
+        ],
+        curves={"shifted": [curve("opacity", (0.2, 0.15), (0.2, 0.1))]},
         gap=Interval(0.287, 0.21, 0.35, 165, 330),
         baseline=Baseline("3", differences={"shifted": Interval(-0.012, -0.04, 0.01, 45, 90)}),
         serving=Serving(

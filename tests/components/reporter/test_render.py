@@ -156,10 +156,25 @@ def test_verdict_charts_and_views_are_there(rendered: tuple[Path, RunReport]) ->
     html, page = read(rendered[0])
     assert "Pushed" in page.text
     labels = [attrs.get("aria-label") for tag, attrs in page.tags if tag == "svg"]
-    assert len(labels) == 6  # two histories, ROC, reliability, forest, histograms
+    # Two histories, ROC, reliability, forest, net benefit, histograms.
+    assert len(labels) == 7
+    assert "Net benefit by threshold, in distribution and shifted" in labels
     assert html.count("data:image/png;base64,") == 2  # views and a thumbnail
     assert "intervals by patient: several images of one patient count together" in page.text
     assert "not enough data, 7 patients" in page.text
+
+
+def test_operating_points_have_a_table_of_their_own(rendered: tuple[Path, RunReport]) -> None:
+    html, page = read(rendered[0])
+    head = page.row("screen: sensitivity 0.9 on validation images, threshold 0.234")[0]
+    assert "chosen by 23 patients, among whom its sensitivity is 0.913 0.893 to 0.933" in head
+    rows = [[" ".join(cell.split()) for cell in row] for row in page.rows]
+    assert ["Sensitivity", "0.888", "0.868 to 0.908", "0.888", "0.868 to 0.908"] in rows
+    assert ["PPV at 0.01", "0.061", "0.041 to 0.081", "0.061", "0.041 to 0.081"] in rows
+    assert f"not judged: no validation rows of {HOSTILE}" in page.row("rule-in")[0]
+    assert page.text.count("0.888") == 2
+    assert "@screen" not in page.text
+    assert '<a href="#thresholds">' in html
 
 
 def test_page_stands_alone(rendered: tuple[Path, RunReport]) -> None:
@@ -316,6 +331,7 @@ def test_any_part_can_be_missing(
     for chart in ("training_curves", "roc_curves", "forest", "image_histograms"):
         monkeypatch.setattr(f"components.reporter.page.charts.{chart}", lambda *_: None)
     monkeypatch.setattr("components.reporter.page.reliability.diagram", lambda *_: None)
+    monkeypatch.setattr("components.reporter.page.thresholds.decision_curves", lambda *_: None)
     render_report(tmp_path, ReportInputs(**run | {missing: None}))
     assert "cxr-small" in read(tmp_path)[1].text
     card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
