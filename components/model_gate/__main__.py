@@ -101,7 +101,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="CSV or Parquet, gzipped or not, or - for standard input, with the columns "
         "patient_id, domain (in_distribution or shifted), label (0, 1, or empty) and score (a "
-        "probability), or label/NAME and score/NAME of several findings; optional: site, "
+        "probability), label/NAME and score/NAME of several findings, or, of classes, label (a "
+        "class's name) and score/NAME of each; optional: site, "
         "subgroup columns, baseline_score, image_id, study_id, slide_id, and split, whose "
         "'validation' rows choose the threshold",
     )

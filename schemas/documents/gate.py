@@ -260,13 +260,19 @@ class GateVerdict(Document):
 
 
 class JudgedTable(Part):
-    """The table of predictions judged by the stand-alone gate; thresholds are by target."""
+    """The table of predictions judged by the stand-alone gate; thresholds are by target.
+
+    Attributes:
+        threshold_chosen: How the thresholds were chosen, or the decisions were made.
+        classes: Of a multiclass model; it has no thresholds.
+    """
 
     rows: int
     patients: int
     threshold: float | None
     thresholds: dict[str, float]
     threshold_chosen: str
+    classes: tuple[str, ...] = ()
     subgroups: tuple[str, ...]
     ignored_columns: tuple[str, ...]
 

@@ -1,1 +1,1 @@
-"""Multiclass models at the gate: tables, confusion matrices. Imports nothing of the gate."""
+"""Multiclass models at the gate: confusion matrices. Imports nothing of the gate."""

@@ -115,6 +115,7 @@ def judge_table(
         else None,
         thresholds=dict(predictions.thresholds),
         threshold_chosen=predictions.chosen,
+        classes=predictions.task.classes,
         subgroups=predictions.subgroups,
         ignored_columns=predictions.ignored,
     )

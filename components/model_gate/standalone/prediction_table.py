@@ -14,6 +14,7 @@ import numpy as np
 
 from components.model_gate.rules import group_columns
 from components.model_gate.standalone import (
+    class_columns,
     finding_columns,
     oddities,
     predict_columns,
@@ -52,7 +53,7 @@ class Predictions:
     Attributes:
         table: Columns as the Predictor writes them, of the rows that are judged.
         validation: The same of the rows that choose thresholds; None without any.
-        task: One finding, or several.
+        task: One finding, several, or classes.
         baseline: The same images with the baseline's scores, or None.
         subgroups: Names of the subgroup columns.
         ignored: Columns that are not used as subgroups.
@@ -89,7 +90,7 @@ def prepare(
         subgroups: Columns to judge by; none: every other column.
         excluded: Columns by which not to judge.
         least: Patients without which a value of a column of many values is not judged.
-        both_classes: Whether each finding needs labels of both classes.
+        both_classes: Whether each finding needs labels of both classes, or each class images.
 
     Raises:
         InputError: A column is missing or a value is not accepted.
@@ -102,14 +103,25 @@ def prepare(
         what = "is empty" if (patients[absent] == "").all() else "is empty or says that it is"
         raise _bad_cell(raw, features.PATIENT_ID, absent, what, "the patient of each row")
     _check_one_of(raw, features.DOMAIN, features.DOMAINS)
-    labels = {
-        target: _labels(raw, columns.label, both_classes) for target, columns in targets.items()
-    }
+    exclusive = finding_columns.are_classes(targets)
+    if exclusive:
+        _check_no_threshold(threshold)
+        labels = class_columns.labels(raw, list(targets), _bad_name(raw), both_classes)
+    else:
+        labels = {
+            target: _labels(raw, columns.label, both_classes) for target, columns in targets.items()
+        }
     scores = {target: _scores(raw, columns.score) for target, columns in targets.items()}
     validation = _validation_rows(raw)
-    decisions = predict_columns.decisions(raw, targets, scores) if threshold is None else None
     thresholds: dict[str, float] = {}
     chosen = "decisions of the table"
+    decisions: dict[str, np.ndarray] | None = None
+    if exclusive:
+        class_columns.check_sums(scores, raw.index, finding_columns.SCORE)
+        decisions, chosen, odd = class_columns.decisions(raw, scores, _bad_name(raw))
+        lost += odd
+    elif threshold is None:
+        decisions = predict_columns.decisions(raw, targets, scores)
     if not decisions:
         thresholds, chosen = _thresholds(raw, labels, scores, validation, threshold)
     table = _judged_columns(raw, labels, scores, thresholds, decisions)
@@ -120,14 +132,19 @@ def prepare(
     baseline = None
     if all(columns.baseline in raw for columns in targets.values()):
         others = {target: _scores(raw, columns.baseline) for target, columns in targets.items()}
+        if exclusive:
+            class_columns.check_sums(others, raw.index, BASELINE)
         baseline = _judged_columns(
-            raw, labels, others, thresholds or dict.fromkeys(targets, DEFAULT_THRESHOLD)
+            raw,
+            labels,
+            others,
+            thresholds or dict.fromkeys(targets, DEFAULT_THRESHOLD),
+            class_columns.highest_of(others) if exclusive else None,
         )[~validation]
-    names = tuple(targets)
     return Predictions(
         table=table[~validation],
         validation=table[validation] if validation.any() else None,
-        task=TaskSettings(kind="binary" if len(names) == 1 else "multilabel", labels=names),
+        task=_task(tuple(targets), exclusive),
         baseline=baseline,
         subgroups=named,
         ignored=ignored,
@@ -135,6 +152,25 @@ def prepare(
         chosen=chosen,
         notes=(*lost, *oddities.notes(raw, ~validation)),
     )
+
+
+def _task(names: tuple[str, ...], exclusive: bool) -> TaskSettings:
+    if exclusive:
+        return TaskSettings(kind="multiclass", labels=(finding_columns.LABEL,), classes=names)
+    return TaskSettings(kind="binary" if len(names) == 1 else "multilabel", labels=names)
+
+
+def _check_no_threshold(threshold: float | None) -> None:
+    if threshold is not None:
+        raise InputError(
+            f"--threshold {threshold:g} applies to findings: of classes, "
+            f"{class_columns.HIGHEST} is called, or the column '{finding_columns.DECISION}' says "
+            "which"
+        )
+
+
+def _bad_name(raw: pd.DataFrame) -> class_columns.BadCell:
+    return lambda column, wrong, accepted: _bad_cell(raw, column, wrong, "", accepted)
 
 
 def _check_columns(
@@ -153,8 +189,8 @@ def _check_columns(
             near = near.replace("valid name", "name in the file")
             raise InputError(
                 f"predictions: column '{name}' is missing among {len(columns)} columns{near}; "
-                f"needed: {', '.join(needed)}; optional: {', '.join((*OPTIONAL, BASELINE))}, "
-                "subgroups"
+                f"needed: {', '.join(dict.fromkeys(needed))}; optional: "
+                f"{', '.join((*OPTIONAL, BASELINE))}, subgroups"
             )
     for name in (*subgroups, *excluded):
         if name in (*needed, *OPTIONAL, *(one.baseline for one in targets.values())):

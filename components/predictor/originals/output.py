@@ -37,7 +37,8 @@ class Columns:
     """Names of the columns, and the values of an image for them.
 
     A single finding has `label`, `score` and `decision`; of several, each has `label/NAME` and so
-    on. `left_out` says why an image has no score.
+    on. Of classes, each has a `score/NAME`; `label` and `decision` hold the name of one. `left_out`
+    says why an image has no score.
     """
 
     def __init__(self, task: TaskSettings, images: Images):
@@ -45,25 +46,32 @@ class Columns:
         self._labels = images.labels
         self._has_split = images.has_split
         suffixes = [""] if len(task.targets) == 1 else [f"/{name}" for name in task.targets]
+        scores = tuple(f"score{suffix}" for suffix in suffixes)
+        texts = (*_TEXTS, *(("split",) if images.has_split else ()), *images.subgroups)
+        if task.classes:
+            labels = ("label",) if images.labels else ()
+            self.numbers = scores
+            self.names = (*texts, *labels, *scores, "decision", LEFT_OUT)
+            return
         known = self._known_targets()
-        labels = [
+        labels = tuple(
             f"label{suffix}"
             for suffix, name in zip(suffixes, task.targets, strict=True)
             if name in known
-        ]
-        values = [f"{kind}{suffix}" for kind in ("score", "decision") for suffix in suffixes]
-        self.texts = (*_TEXTS, *(("split",) if images.has_split else ()), *images.subgroups)
-        self.numbers = (*labels, *values)
-        self.names = (*self.texts, *self.numbers, LEFT_OUT)
+        )
+        self.numbers = (*labels, *scores, *(f"decision{suffix}" for suffix in suffixes))
+        self.names = (*texts, *self.numbers, LEFT_OUT)
 
     def row(self, item: Item, predicted: Mapping[str, float] | None, left_out: str = "") -> Row:
         """Values of an image; None is an unknown one."""
         known, targets = item.row, self._task.targets
         split = [self._split(item)] if self._has_split else []
-        values: Row = [None] * (2 * len(targets))
+        decided = 1 if self._task.classes else len(targets)
+        values: Row = [None] * (len(targets) + decided)
         if predicted is not None:
+            decisions = [predicted[features.decision(name)] for name in targets]
             values = [predicted[features.prediction(name)] for name in targets]
-            values += [predicted[features.decision(name)] for name in targets]
+            values += [self._class_of(decisions)] if self._task.classes else decisions
         texts = [known.image, known.patient_id, known.domain, known.site, *split, *known.subgroups]
         texts = [_in_utf8(text) for text in texts]
         return [*texts, *self._label_values(item), *values, left_out]
@@ -78,9 +86,12 @@ class Columns:
         if not self._task.classes:
             return list(values)
         (place,) = values
-        return [
-            None if place is None else float(place == n) for n in range(len(self._task.classes))
-        ]
+        return [None if place is None else self._task.classes[int(place)]]
+
+    def _class_of(self, decisions: Sequence[float]) -> str | None:
+        """Name of the class that is called; None of a model that calls none, or several."""
+        called = [name for name, one in zip(self._task.classes, decisions, strict=True) if one == 1]
+        return called[0] if len(called) == 1 else None
 
     def _split(self, item: Item) -> str:
         shifted = item.row.domain == features.SHIFTED

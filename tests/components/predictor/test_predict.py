@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,10 @@ from PIL import Image
 
 from components.predictor import __main__ as command
 from components.predictor import predict as predictions
+from components.predictor.originals import output
 from schemas.errors import InputError
 from tests.components.image_example_gen.decoding.dicom.made_dicom import file_of, make, without
+from trainer_modules.settings import TaskSettings
 
 ROOT = Path(__file__).parents[3]
 BINARY = {"kind": "binary", "labels": ["edema"]}
@@ -119,8 +122,30 @@ def test_classes_have_columns_each(tmp_path, push_classifier):
     save(tmp_path / "a.png", 90)
     (tmp_path / "t.csv").write_text("image,patient_id,tissue\na.png,p,tumor\n")
     (row,) = predictions.predict(tmp_path / "m", tmp_path / "t.csv").to_dict("records")
-    assert (row["label/fat"], row["label/tumor"]) == (0, 1)
+    assert row["label"] == "tumor"
     assert row["score/fat"] == row["score/tumor"] == pytest.approx(probability(90), abs=1e-6)
+    assert row["decision"] is None  # of the tests' model, which calls none of the classes
+
+
+@pytest.mark.parametrize(
+    ("decisions", "called"),
+    [((1, 0, 0), "fat"), ((0, 0, 1), "a,b"), ((0, 0, 0), None), ((1, 1, 0), None)],
+)
+def test_the_class_that_is_called_is_named(decisions, called):
+    task = TaskSettings(kind="multiclass", labels=("tissue",), classes=("fat", "tumor", "a,b"))
+    columns = output.Columns(task, SimpleNamespace(labels=None, has_split=False, subgroups=()))
+    row = SimpleNamespace(
+        image="a.png", patient_id="p", domain="shifted", site="x", subgroups=(), labels=None
+    )
+    predicted = {}
+    for name, score, decision in zip(task.classes, (0.2, 0.3, 0.5), decisions, strict=True):
+        predicted |= {f"prediction/{name}": score, f"decision/{name}": float(decision)}
+    values = columns.row(SimpleNamespace(row=row), predicted)
+    scores = ["score/fat", "score/tumor", "score/a,b"]
+    first = ["image", "patient_id", "domain", "site"]
+    assert list(columns.names) == [*first, *scores, "decision", "left_out"]
+    assert values == ["a.png", "p", "shifted", "x", 0.2, 0.3, 0.5, called, ""]
+    assert columns.row(SimpleNamespace(row=row), None, "gone")[4:] == [None] * 4 + ["gone"]
 
 
 def cells(path: Path) -> list[dict[str, str]]:
