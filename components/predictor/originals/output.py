@@ -49,9 +49,9 @@ class Columns:
         scores = tuple(f"score{suffix}" for suffix in suffixes)
         texts = (*_TEXTS, *(("split",) if images.has_split else ()), *images.subgroups)
         if task.classes:
-            labels = ("label",) if images.labels else ()
+            named = ("label",) if images.labels else ()
             self.numbers = scores
-            self.names = (*texts, *labels, *scores, "decision", LEFT_OUT)
+            self.names = (*texts, *named, *scores, "decision", LEFT_OUT)
             return
         known = self._known_targets()
         labels = tuple(
