@@ -27,29 +27,35 @@ if TYPE_CHECKING:
 _STATISTIC = features.statistic("")
 
 
-def of_table(table: pd.DataFrame, task: TaskSettings, thresholds: Mapping[str, float]) -> Reference:
+def of_table(
+    table: pd.DataFrame,
+    task: TaskSettings,
+    thresholds: Mapping[str, float],
+    records: Mapping[features.Domain, JudgedRows] | None = None,
+) -> Reference:
     """What later tables are compared with; nothing of a domain of fewer than five patients.
 
     Args:
         table: The judged predictions, columns as the Predictor writes them.
         task: What is predicted.
         thresholds: Of the decisions by target, where they are known.
+        records: The labeled rows by domain, where they are at hand already.
     """
     found: Reference = {}
     for domain in features.DOMAINS:
         rows = table[table[features.DOMAIN] == domain]
         if rows[features.PATIENT_ID].nunique() >= LEAST_PATIENTS:
-            found[domain] = _domain(rows, task, thresholds)
+            known = (records or {}).get(domain) or JudgedRows.of_task(rows, task)
+            found[domain] = _domain(rows, known.by_patient(), thresholds)
     return found
 
 
 def _domain(
-    rows: pd.DataFrame, task: TaskSettings, thresholds: Mapping[str, float]
+    rows: pd.DataFrame, equal: JudgedRows, thresholds: Mapping[str, float]
 ) -> DomainReference:
     names = [name for name in rows if name.startswith(_STATISTIC)]
-    equal = JudgedRows.of_task(rows, task).by_patient()
     targets = {}
-    for index, target in enumerate(task.targets):
+    for index, target in enumerate(equal.targets):
         scores = histogram(rows, features.prediction(target))
         if scores is not None:
             targets[target] = _target(scores, equal, index, thresholds.get(target))
@@ -137,17 +143,7 @@ def _calibration(equal: JudgedRows, index: int) -> tuple[CalibrationBin, ...]:
     weight = equal.weight[order, index]
     if not np.isfinite(score).all():
         return ()
-    least = max(LEAST_PATIENTS, weight.sum() / histograms.MOST_BINS)
-    ends, sums = [], np.zeros(2)
-    for place, (value, share) in enumerate(zip(label, weight, strict=True)):
-        sums[int(value)] += share
-        tied = place + 1 < len(score) and score[place + 1] == score[place]
-        if not tied and sums.min() >= LEAST_PATIENTS and sums.sum() >= least:
-            ends.append(place + 1)
-            sums = np.zeros(2)
-    if not ends:
-        return ()
-    ends[-1] = len(score)  # what is left joins the last bin
+    ends = _ends(score, label, weight)
     return tuple(
         CalibrationBin(
             score=float(np.average(score[part], weights=weight[part])),
@@ -156,3 +152,20 @@ def _calibration(equal: JudgedRows, index: int) -> tuple[CalibrationBin, ...]:
         )
         for part in (slice(start, end) for start, end in zip([0, *ends], ends, strict=False))
     )
+
+
+def _ends(score: np.ndarray, label: np.ndarray, weight: np.ndarray) -> list[int]:
+    """Where bins of ascending scores end; what is left at the end joins the last."""
+    least = max(LEAST_PATIENTS, weight.sum() / histograms.MOST_BINS)
+    held = [np.cumsum(weight * label), np.cumsum(weight * (1 - label)), np.cumsum(weight)]
+    needed = np.array([LEAST_PATIENTS, LEAST_PATIENTS, least])
+    ends: list[int] = []
+    before = np.zeros(3)
+    while True:
+        wanted = before + needed - 1e-9
+        place = max(int(np.searchsorted(*one)) for one in zip(held, wanted, strict=True))
+        if place >= len(score):
+            break
+        ends.append(int(np.searchsorted(score, score[place], side="right")))
+        before = np.array([one[ends[-1] - 1] for one in held])
+    return [*ends[:-1], len(score)] if ends else []

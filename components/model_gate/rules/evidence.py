@@ -158,9 +158,14 @@ def collect(
         unlabelled=missing_labels.counted(table, task),
         confusion=confusion.matrices(table, task),
         undecided=confusion.undecided(table, task),
-        reference=build.of_table(table, task, thresholds or {}),
         points=points,
         curves={domain: _curves(one.auc.records, settings) for domain, one in domains.items()},
+        reference=build.of_table(
+            table,
+            task,
+            thresholds or {},
+            {domain: one.auc.records for domain, one in domains.items()},
+        ),
     )
 
 
