@@ -3,12 +3,13 @@
     .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [TABLE ...]
 
 The tables are auc, metrics, differences, prevalence, net_benefit and carried (the last three from
-simulation/thresholds.py) and blessings (simulation/verdicts.py). In all but the last, each cell
-shows how many of 100 intervals contain the truth and, in parentheses, how many have a lower bound
-above it: a model whose truth is just below a floor is blessed that often. Samples with fewer than
-10 patients of a class are omitted, because the gate does not judge them; a cell is a dash if fewer
-than 40 of 100 samples remain, because those would be a biased selection. Patients are SYNTHETIC
-(components/model_gate/planning/patients.py), seeds are fixed.
+simulation/thresholds.py), blessings (simulation/verdicts.py) and monitoring (simulation/looks.py).
+In all but the last two, each cell shows how many of 100 intervals contain the truth and, in
+parentheses, how many have a lower bound above it: a model whose truth is just below a floor is
+blessed that often. Samples with fewer than 10 patients of a class are omitted, because the gate
+does not judge them; a cell is a dash if fewer than 40 of 100 samples remain, because those would be
+a biased selection. Patients are SYNTHETIC (components/model_gate/planning/patients.py), seeds are
+fixed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from scipy import special
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.simulation import thresholds, verdicts
+from benchmarks.simulation import looks, thresholds, verdicts
 from components.model_gate.planning.patients import Labels, Population, draw, two_models
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
 from components.statistics.clustered_auc import ClusteredAuc
@@ -184,12 +185,13 @@ def _column(text: str) -> str:
 
 MEASURES = {"auc": auc, "metrics": metrics, "differences": differences} | thresholds.MEASURES
 BLESSINGS = "blessings"
+MONITORING = "monitoring"
 
 
 def main() -> int:
     """Prints the requested tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    accepted = (*MEASURES, BLESSINGS)
+    accepted = (*MEASURES, BLESSINGS, MONITORING)
     parser.add_argument("table", nargs="*", help=f"{', '.join(accepted)}; default: all")
     parser.add_argument("--repetitions", type=int, default=1000)
     arguments = parser.parse_args()
@@ -199,6 +201,8 @@ def main() -> int:
     for name in names:
         if name == BLESSINGS:
             verdicts.print_table(arguments.repetitions)
+        elif name == MONITORING:
+            looks.print_table(arguments.repetitions)
         else:
             table(MEASURES[name], arguments.repetitions)
     return 0

@@ -113,7 +113,8 @@ def look(
     before = record.earlier(digest)
     number = before.look if before else len(record.looks) + 1
     spent = history.spent(options.alpha, number)
-    found = _tested(blessed, new, spent, options)
+    found = tested(blessed, new, spent, options.tolerance)
+    estimates = _estimated(blessed, new, found)
     status: Status = "alarm" if found.alarms else "no_alarm"
     if not found.tests and not found.alarms:
         status = "too_few_data"
@@ -131,14 +132,14 @@ def look(
             status=status,
             patients=_patients(new.table),
             distance={one.column: one.distance for one in found.drift},
-            estimated={one.target: _bounds(one) for one in found.estimated if one.metric == "auc"},
+            estimated={one.target: _bounds(one) for one in estimates if one.metric == "auc"},
             measured={one.metric: _bounds(one) for one in found.measured if one.metric == "auc"},
         )
         record.add(own)
     return MonitoringReport(
         status=status,
         alarms=found.alarms,
-        warnings=(*_warnings(blessed, new, found), *new.notes),
+        warnings=(*_warnings(blessed, new, found, estimates), *new.notes),
         domain=new.domain,
         rows=len(new.table),
         patients=_patients(new.table),
@@ -148,22 +149,31 @@ def look(
         earlier=tuple(one for one in record.looks if own is None or one.look < own.look),
         tolerance=options.tolerance,
         drift=tuple(found.drift),
-        estimated=tuple(found.estimated),
+        estimated=tuple(estimates),
         measured=tuple(found.measured),
         sites=tuple(drift.sites(new.table, blessed.verdict.reference[new.domain])),
     )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Found:
+class Found:
+    """What the tests of a look found.
+
+    Attributes:
+        tests: How many there were.
+        drift: Of each column.
+        measured: Performance by labels.
+        unscored: Images without a score.
+    """
+
     tests: int
     drift: Sequence[Drift]
     measured: Sequence[Measured]
-    estimated: Sequence[Estimated]
     unscored: int
 
     @property
     def alarms(self) -> tuple[str, ...]:
+        """A sentence for each alarm."""
         said = [one.message for one in self.drift if one.status == "drift"]
         said += [one.message for one in self.measured if one.status == "alarm"]
         if self.unscored:
@@ -171,28 +181,44 @@ class _Found:
         return tuple(said)
 
 
-def _tested(blessed: Blessed, new: NewTable, spent: float, options: Options) -> _Found:
+def tested(blessed: Blessed, new: NewTable, spent: float, tolerance: float) -> Found:
+    """Tests drift, and performance where there are labels.
+
+    Args:
+        blessed: The verdict.
+        new: The new table.
+        spent: What the look may spend, divided equally among the tests. How many there are follows
+            from numbers of patients, not from what is found.
+        tolerance: Distance up to which drift raises no alarm.
+    """
     reference = blessed.verdict.reference[new.domain]
     rules = getattr(blessed.settings, new.domain)
     scores = new.table[[features.prediction(name) for name in new.task.targets]].to_numpy()
-    unscored = int((~np.isfinite(scores)).any(axis=1).sum())
     samples = drift.samples(new.table, reference, rules.min_patients)
     labels = _labelled(blessed, new)
     tests = sum(not one.lacks for one in samples) + (labels.tests if labels else 0)
     alpha = spent / max(1, tests)
-    drifts = drift.judged(samples, alpha, options.tolerance)
-    known = {name: one.value for name, one in blessed.verdict.metrics.get(new.domain, {}).items()}
-    measured = performance.judged(labels, alpha, known) if labels else []
-    estimates = list(
-        estimation.estimated(
-            new.table,
-            reference,
-            known,
-            decided=new.decided,
-            drifted=any(one.status == "drift" for one in drifts),
-        )
+    return Found(
+        tests=tests,
+        drift=drift.judged(samples, alpha, tolerance),
+        measured=performance.judged(labels, alpha, _known(blessed, new)) if labels else [],
+        unscored=int((~np.isfinite(scores)).any(axis=1).sum()),
     )
-    return _Found(tests, drifts, measured, estimates, unscored)
+
+
+def _known(blessed: Blessed, new: NewTable) -> dict[str, float | None]:
+    """The verdict's values by metric."""
+    metrics = blessed.verdict.metrics.get(new.domain, {})
+    return {name: one.value for name, one in metrics.items()}
+
+
+def _estimated(blessed: Blessed, new: NewTable, found: Found) -> list[Estimated]:
+    reference = blessed.verdict.reference[new.domain]
+    drifted = any(one.status == "drift" for one in found.drift)
+    known = _known(blessed, new)
+    return list(
+        estimation.estimated(new.table, reference, known, decided=new.decided, drifted=drifted)
+    )
 
 
 def _labelled(blessed: Blessed, new: NewTable) -> Labelled | None:
@@ -203,7 +229,9 @@ def _labelled(blessed: Blessed, new: NewTable) -> Labelled | None:
     return performance.labelled(records, blessed.settings, new.domain, decided=new.decided)
 
 
-def _warnings(blessed: Blessed, new: NewTable, found: _Found) -> Iterator[str]:
+def _warnings(
+    blessed: Blessed, new: NewTable, found: Found, estimates: Sequence[Estimated]
+) -> Iterator[str]:
     if not blessed.verdict.blessed:
         yield f"the verdict did not bless the model: it was {blessed.verdict.outcome}"
     yield from drift.absent(new.table, blessed.verdict.reference[new.domain])
@@ -214,7 +242,7 @@ def _warnings(blessed: Blessed, new: NewTable, found: _Found) -> Iterator[str]:
             "no decisions: neither the verdict has a threshold nor the table a column 'decision'; "
             "sensitivity and specificity are not known (--threshold gives one)"
         )
-    if not found.estimated:
+    if not estimates:
         yield (
             "performance is not estimated: too few patients, images without a score, or no "
             "meaning of scores in the verdict, which takes labels of both classes"
@@ -222,7 +250,7 @@ def _warnings(blessed: Blessed, new: NewTable, found: _Found) -> Iterator[str]:
     else:
         yield from estimation.misfits(blessed.verdict.reference[new.domain])
     floors = getattr(blessed.settings, new.domain)
-    for one in found.estimated:
+    for one in estimates:
         floor = getattr(floors, f"min_{one.metric}", None)
         if floor and one.upper is not None and one.upper < floor:
             yield (
