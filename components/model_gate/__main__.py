@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, str] = {
     "monitor": "components.model_gate.monitoring.command",
     "plan": "components.model_gate.planning.command",
     "show": "components.model_gate.standalone.show",
+    "sign": "components.model_gate.verification.sign",
+    "verify": "components.model_gate.verification.verify",
 }
 
 
@@ -91,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         "input; 1 a bug. The verdict is on stdout, the rules in words are on stderr. "
         "docs/model_gate.md shows examples. Other commands, each with its own --help: monitor, for "
         "new predictions of a released model; plan, for how many patients a policy takes; show, "
-        "for a verdict in another format.",
+        "for a verdict in another format; verify and sign, for a verdict that exists.",
         allow_abbrev=False,
     )
     judged = parser.add_mutually_exclusive_group(required=True)

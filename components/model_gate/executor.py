@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
     from components.model_gate.rules.domain_rules import Verdict
     from components.model_gate.rules.evidence import Evidence
-
-_BLOCK = 1 << 20
 
 
 @dataclasses.dataclass
@@ -63,6 +60,8 @@ class Executor(base_executor.BaseExecutor):
             verdict, judgement.evidence, settings
         ).model_copy(update={"provenance": judgement.provenance, "reuse": judgement.look})
         document.write(artifact_utils.get_single_uri(output_dict["gate_report"]))
+        # Here it can be signed, and Pusher finds it with its signature.
+        document.write(artifact_utils.get_single_uri(output_dict["blessing"]))
         self._bless(verdict, input_dict, output_dict, exec_properties)
         for reason in verdict.reasons:
             logging.warning("Not blessed: %s", reason)
@@ -75,20 +74,24 @@ class Executor(base_executor.BaseExecutor):
         settings: GateSettings,
     ) -> Verdict:
         """Judges the model, and fills in what is known on the way."""
-        from components.model_gate.provenance import record
+        import pandas as pd
+
+        from components.model_gate.provenance import digests, record
         from components.model_gate.rules import domain_rules
         from components.model_gate.serving import inputs
 
         task = TaskSettings.model_validate_json(exec_properties["task"])
         subgroups = json.loads(exec_properties["subgroups"])
-        table = inputs.judged_predictions(artifact_utils.get_single_uri(input_dict["predictions"]))
+        predictions = artifact_utils.get_single_uri(input_dict["predictions"])
+        table = inputs.judged_predictions(predictions)
+        validation = inputs.validation_predictions(predictions)
         found = record.digests_of(
             table,
             task,
             settings,
-            given=table,
+            given=pd.concat([validation, table]),
             images=table[features.IMAGE_ID],
-            model=_model_digest(_model_dir(input_dict)),
+            model=digests.files(_model_dir(input_dict)),
         )
         judgement.provenance = record.provenance(found, task, subgroups)
         why_not = "the setting 'gate.ledger' names no file"
@@ -96,7 +99,7 @@ class Executor(base_executor.BaseExecutor):
         if look.refused:
             return domain_rules.refused(look.message)
         effective = settings.model_copy(update={"confidence": look.confidence})
-        evidence = self._evidence(table, input_dict, exec_properties, effective)
+        evidence = self._evidence(table, validation, input_dict, exec_properties, effective)
         judgement.evidence = dataclasses.replace(
             evidence, notes=(*evidence.notes, *record.notes(look))
         )
@@ -105,6 +108,7 @@ class Executor(base_executor.BaseExecutor):
     def _evidence(
         self,
         table: pd.DataFrame,
+        validation: pd.DataFrame,
         input_dict: Artifacts,
         exec_properties: dict[str, Any],
         settings: GateSettings,
@@ -115,7 +119,6 @@ class Executor(base_executor.BaseExecutor):
         task = TaskSettings.model_validate_json(exec_properties["task"])
         model_dir = _model_dir(input_dict)
         files = _files(artifact_utils.get_single_instance(input_dict["examples"]))
-        predictions = artifact_utils.get_single_uri(input_dict["predictions"])
         baseline, baseline_table = inputs.baseline_predictions(
             exec_properties["baseline_dir"], model_dir, files, task
         )
@@ -124,7 +127,7 @@ class Executor(base_executor.BaseExecutor):
             task,
             json.loads(exec_properties["subgroups"]),
             settings,
-            validation=inputs.validation_predictions(predictions),
+            validation=validation,
             baseline=baseline,
             baseline_table=baseline_table,
             serving=inputs.serving(
@@ -163,22 +166,6 @@ class Executor(base_executor.BaseExecutor):
 
 def _model_dir(input_dict: Artifacts) -> str:
     return path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["model"]))
-
-
-def _model_digest(folder: str) -> str:
-    """Digest of the model's files, which may be in an object store."""
-    from components.model_gate.provenance import digests
-
-    found = {}
-    for root, _, names in fileio.walk(folder):
-        for name in names:
-            path = os.path.join(root, name)
-            digest = hashlib.sha256()
-            with fileio.open(path, "rb") as stream:
-                while block := stream.read(_BLOCK):
-                    digest.update(block)
-            found[os.path.relpath(path, folder)] = digest.hexdigest()
-    return digests.listed(found)
 
 
 def _files(examples: types.Artifact) -> dict[str, list[str]]:

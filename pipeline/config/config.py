@@ -45,6 +45,12 @@ class PushSettings(Settings):
     destination: str = Field(
         "", description="folder of pushed models; empty: 'pushed' in the output folder"
     )
+    public_key: str = Field(
+        "",
+        pattern=r"^(RW[A-Za-z0-9+/]{54})?$",
+        description="public key of minisign (RW...): a blessed model is pushed once its verdict is "
+        "signed by it; empty: without a signature",
+    )
 
 
 class RunConfig(Settings):

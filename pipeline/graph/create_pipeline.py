@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tfx import v1 as tfx
 
 from components.evaluator.component import Evaluator
 from components.model_gate.component import ModelGate
 from components.predictor.component import Predictor
+from components.pusher.component import SignedPusher
 from components.reporter.component import Reporter
 from pipeline.config.config import RunConfig
 from pipeline.graph.code_digest import code_digest, executor_of
@@ -128,7 +131,9 @@ def _pushers(
     if not config.push.enabled:
         return []
     return [
-        tfx.components.Pusher(
+        _pusher(
+            config.push.public_key,
+            judged=node == "Pusher",
             model=trainer.outputs["model"],
             model_blessing=model_gate.outputs["blessing"],
             push_destination=tfx.proto.PushDestination(
@@ -140,6 +145,14 @@ def _pushers(
             ("EncoderPusher", pretrainer, f"{places.push_destination}/encoder"),
         )
     ]
+
+
+def _pusher(public_key: str, *, judged: bool, **wired: Any) -> tfx.components.Pusher:
+    """The stock Pusher, unless a signature is required."""
+    if not public_key:
+        return tfx.components.Pusher(**wired)
+    digest = code_digest(executor_of(SignedPusher))
+    return SignedPusher(public_key=public_key, judged=judged, code_digest=digest, **wired)
 
 
 def _classifiers(places: Places) -> str:

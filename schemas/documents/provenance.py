@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from schemas.documents.document import Part
 
@@ -63,8 +63,7 @@ class Provenance(Part):
         seed: Of the draws for the interval of the calibration error.
         judged_at: UTC; a run that reuses a cached verdict keeps the time of its judgement.
         libraries: Versions of what computes the figures.
-        targets: What is predicted, in order.
-        kind: The kind of task.
+        task: What is predicted.
         subgroups: Columns judged by.
     """
 
@@ -74,6 +73,5 @@ class Provenance(Part):
     seed: int
     judged_at: str
     libraries: dict[str, str]
-    targets: tuple[str, ...]
-    kind: str
+    task: dict[str, Any]
     subgroups: tuple[str, ...]

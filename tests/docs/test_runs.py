@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.components.model_gate.verification.test_minisign import PLAIN, PLAIN_KEY
 from tests.docs.commands import COMMANDS, INCOMPLETE, ROOT, block
 from tests.docs.rules import of
 
@@ -184,8 +185,26 @@ def judged(workplace, made_run):
     return workplace
 
 
+@pytest.fixture(scope="session")
+def signed(judged):
+    """The same with a verdict that is signed."""
+    (judged.folder / "minisign.key").write_text(PLAIN)
+    (judged.folder / "minisign.pub").write_text(PLAIN_KEY)
+    table = ["--predictions", "predictions.parquet", "--policy", "policy.yaml"]
+    judged.run(["-m", "components.model_gate", *table, "--output", "verdict.json"])
+    status, screen = judged.run(
+        ["-m", "components.model_gate", "sign", "verdict.json", "--key", "minisign.key"]
+    )
+    assert status == 0, screen
+    return judged
+
+
 @of("gate")
-def test_the_gate_as_a_tool(one, judged):
+def test_the_gate_as_a_tool(one, judged, request):
+    if one.words[3] in ("sign", "verify"):
+        status, screen = request.getfixturevalue("signed").run(one.words[1:])
+        assert status == 0, screen
+        return
     status, screen = judged.run(one.words[1:])
     # The model of noise is refused, as it should be, and so is a table without the policy's slice.
     expected = 0 if one.words[-1] == "predictions.csv" else 4

@@ -172,7 +172,7 @@ def _known(table: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
 
 
 def files(folder: str | Path) -> str:
-    """Digest of a folder's files.
+    """Digest over the lines that `sha256sum` prints of a folder's files, in order of their names.
 
     Raises:
         InputError: It is not a folder, has no files, or can't be read.
@@ -189,15 +189,6 @@ def files(folder: str | Path) -> str:
         raise InputError(f"model '{folder}' can't be read: {error.strerror}") from None
     if not found:
         raise InputError(f"model '{folder}' is not a folder with files")
-    return listed(found)
-
-
-def listed(found: Mapping[str, str]) -> str:
-    """Digest over the lines that `sha256sum` prints of files, in order of their names.
-
-    Args:
-        found: Each file's SHA-256 by its name relative to the folder.
-    """
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(found.items()))
     return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 

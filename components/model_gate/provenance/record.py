@@ -85,8 +85,7 @@ def provenance(found: Digests, task: TaskSettings, subgroups: Sequence[str]) -> 
         judged_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         libraries={"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _LIBRARIES},
-        targets=task.targets,
-        kind=task.kind,
+        task=task.model_dump(mode="json"),
         subgroups=tuple(subgroups),
     )
 

@@ -88,6 +88,7 @@ def run(folder: Path, examples: Path, model: Path, settings: GateSettings) -> di
         subgroups=("sex",),
         baseline_dir=str(folder / "pushed"),
         code_digest="digest",
+        ledger=str(folder / "ledger.jsonl"),
     )
     pusher = tfx.components.Pusher(
         model=exported.outputs["result"],
@@ -170,3 +171,50 @@ def test_good_model_pushed_bad_ones_refused(tmp_path, examples, export_classifie
     again = run(tmp_path, examples, good, SETTINGS.model_copy(update={"max_gap": 1.0}))
     assert again["baseline"]["version"] is None
     assert again["blessed"]
+
+
+def test_looks_are_counted_and_the_verdict_can_be_verified(
+    tmp_path, examples, export_classifier, capsys
+):
+    from components.model_gate.__main__ import main
+
+    ledger = tmp_path / "ledger.jsonl"
+    good = export(export_classifier, tmp_path / "good", 6.0)
+    first = run(tmp_path, examples, good, SETTINGS)
+    assert (first["reuse"]["look"], first["reuse"]["confidence"]) == (1, 0.95)
+    counted = ledger.read_bytes()
+    # A rerun finds the verdict in TFX's cache: nothing is judged, counted or pushed.
+    again = run(tmp_path, examples, good, SETTINGS)
+    assert again["provenance"] == first["provenance"]
+    assert ledger.read_bytes() == counted
+    # The same model under another policy is the same look.
+    looser = run(tmp_path, examples, good, SETTINGS.model_copy(update={"max_gap": 1.0}))
+    assert looser["reuse"]["look"] == 1
+    other = export(export_classifier, tmp_path / "other", 5.0)
+    second = run(tmp_path, examples, other, SETTINGS)
+    assert (second["reuse"]["look"], second["reuse"]["confidence"]) == (2, 0.975)
+    assert second["provenance"]["digests"]["test_set"] == first["provenance"]["digests"]["test_set"]
+    assert (
+        "this is the 2nd model judged on this test set; intervals at 97.5 %" in second["warnings"]
+    )
+    assert "shifted0" not in ledger.read_text()
+
+    newest = {
+        name: max((tmp_path / "root" / place).glob("*/*.*"), key=lambda path: int(path.parent.name))
+        for name, place in (
+            ("verdict", "ModelGate/gate_report"),
+            ("predictions", "Predictor/predictions"),
+        )
+    }
+    table = newest["predictions"].parent / "predictions.parquet"
+    given = [str(newest["verdict"]), "--predictions", str(table), "--ledger", str(ledger)]
+    model = ["--model", str(tmp_path / "other" / "Format-Serving")]
+    capsys.readouterr()
+    assert main(["verify", *given, *model]) == 0, capsys.readouterr().out
+    lines = capsys.readouterr().out
+    for what in ("predictions", "scores", "model", "figures", "rules", "number of the look"):
+        assert f"same        {what}\n" in lines
+    assert "not checked other rules: non-inferiority" in lines
+    model[1] = str(tmp_path / "good" / "Format-Serving")
+    assert main(["verify", *given, *model]) == 4
+    assert "DIFFERS     model: " in capsys.readouterr().out

@@ -24,6 +24,7 @@ VALUES = {
     "data_gate.anomaly_kinds": "{FLOAT_TYPE_SMALL_FLOAT: report}",
     "gate.operating_points": "[{name: screen, at_sensitivity: 0.95}]",
     "gate.prevalences": "[0.01, 0.1]",
+    "push.public_key": "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
     "gate.slices": "[{domain: shifted, metric: auc, at_least: 0.5}]",
     "kubernetes.step.cpu": "3500m",
     "kubernetes.step.memory": "4Gi",

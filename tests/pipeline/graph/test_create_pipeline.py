@@ -96,6 +96,25 @@ def test_only_a_blessed_run_is_pushed(nodes, sources_of, name, trainer, folder):
     assert destination == {"filesystem": {"base_directory": folder}}
 
 
+def test_a_required_signature_changes_the_pushers_alone(graph_of, sources_of):
+    key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+    stock, _, _ = graph_of()
+    nodes, _, _ = graph_of(f"push.public_key={key}")
+    for name, judged in (("Pusher", True), ("EncoderPusher", False)):
+        assert stock[name].exec_properties["custom_config"] == "null"
+        assert sources_of(nodes[name]) == sources_of(stock[name])
+        config = settings_in(nodes[name], "custom_config")
+        assert (config["public_key"], config["judged"]) == (key, judged)
+        assert len(config["code_digest"]) == 16
+        assert nodes[name].EXECUTOR_SPEC != stock[name].EXECUTOR_SPEC
+    gates = [one["ModelGate"].exec_properties for one in (stock, nodes)]
+    assert gates[0] == gates[1]
+
+
+def test_the_ledger_is_where_the_run_says(nodes):
+    assert nodes["ModelGate"].exec_properties["ledger"] == ""
+
+
 REPORTED = {
     "ingest_report": ("ImageExampleGen", "ingest_report"),
     "data_gate_report": ("DataGate", "data_gate_report"),

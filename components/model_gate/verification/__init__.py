@@ -1,0 +1,1 @@
+"""Commands on a verdict that exists: is it true, who signed it; imports the stand-alone gate."""

@@ -1,0 +1,1 @@
+"""TFX's Pusher behind a signature; imports what verifies verdicts."""
