@@ -171,6 +171,17 @@ def test_every_input_and_output_is_connected():
         assert output["value"] == f"${{{{ steps.judge.outputs.{name} }}}}"
 
 
+def test_the_page_names_every_input_and_output():
+    page = (ROOT / "docs/model_gate.md").read_text()
+    (example,) = yaml.safe_load(page.partition("```yml\n")[2].partition("```")[0])
+    assert set(example["with"]) <= set(ACTION["inputs"])
+    section = page.partition("| input | meaning |")[2].partition("\n## ")[0]
+    table, text = section.split("\n\n")[:2]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    assert set(re.findall(r"`([\w-]+)`", " ".join(rows))) == set(ACTION["inputs"])
+    assert set(ACTION["outputs"]) <= set(re.findall(r"`([\w-]+)`", text))
+
+
 def test_other_actions_are_pinned_and_the_same_as_in_ci():
     used = re.findall(r"uses: (\S+@[0-9a-f]{40} # v\S+)", (ROOT / "action.yml").read_text())
     assert len(used) == sum("uses" in step for step in STEPS)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-GITHUB = sorted((ROOT / ".github").rglob("*.yml"))
+GITHUB = [*sorted((ROOT / ".github").rglob("*.yml")), ROOT / "action.yml"]
 
 
 def test_citation_is_of_this_version():
@@ -29,8 +29,9 @@ def test_github_files_are_yaml(path):
 def test_actions_are_pinned_to_a_commit():
     used = [
         name
-        for path in (ROOT / ".github/workflows").glob("*.yml")
+        for path in [*(ROOT / ".github/workflows").glob("*.yml"), ROOT / "action.yml"]
         for name in re.findall(r"uses: (\S+)", path.read_text())
+        if name != "./"  # this repository's own, of the same commit
     ]
     assert used
     assert [name for name in used if not re.search(r"@[0-9a-f]{40}$", name)] == []

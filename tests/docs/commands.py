@@ -17,6 +17,7 @@ PAGES = (
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 )
 PROGRAMS = (
+    ".venv-gate/bin/python",
     ".venv/bin/python",
     ".venv/bin/pre-commit",
     ".setup/peer/bin/pip",
@@ -25,6 +26,7 @@ PROGRAMS = (
     "docker",
     "kubectl",
     "make",
+    "pip",
     "python",
 )
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)

@@ -90,6 +90,11 @@ def _requirements(words: list[str]) -> None:
         Requirement(one)
 
 
+def _requirements_file(words: list[str]) -> None:
+    assert words[1:3] == ["install", "-r"]
+    assert (ROOT / words[3]).exists()
+
+
 def _script(words: list[str]) -> None:
     subprocess.run(["bash", "-n", words[0]], cwd=ROOT, check=True)
 
@@ -124,6 +129,7 @@ ELSEWHERE = (
     Elsewhere(rf"{PYTHON}benchmarks/parity\.py .*", "installs PyTorch or JAX", _parity),
     Elsewhere(r"\.setup/peer/bin/python .*jax_peer\.py .*", "needs JAX and a GPU", _jax_peer),
     Elsewhere(r"\.setup/peer/bin/pip .*", "installs JAX for GPUs", _requirements),
+    Elsewhere(r"pip install -r .*", "installs packages", _requirements_file),
     Elsewhere(r"benchmarks/peer/setup_peer\.sh", "installs PyTorch", _script),
     Elsewhere(r"\.venv/bin/pre-commit install", "changes the checkout's hooks", _hooks),
     Elsewhere(r"docker build .*", "needs a container engine", _dockerfile),

@@ -14,7 +14,7 @@ RUN_HERE = {
     "make": r"make .+",
     "local": PYTHON + r"local_runner\.py .+",
     "kubeflow": PYTHON + r"kubeflow_runner\.py .+",
-    "gate": PYTHON + r"-m components\.model_gate .+",
+    "gate": r"(\.venv(-gate)?/bin/)?python -m components\.model_gate .+",
     "predict": PYTHON + r"-m components\.predictor .+",
     "tool": PYTHON + r"-m (components\.shift_analysis|components\.data_gate\.infer_schema) .+",
     "probe": PYTHON + r"-m pipeline\.local\.probe .+",
