@@ -23,7 +23,7 @@ from scipy import optimize, special
 
 from components.statistics import jackknife, rates
 from components.statistics.intervals import Interval
-from components.statistics.judged_rows import JudgedRows
+from components.statistics.judged_rows import JudgedRows, ScoreOrder
 from components.statistics.target_auc import TargetAuc
 
 # The model's variance that is believed at least. With all of it, intervals cover 99 % where the
@@ -287,7 +287,8 @@ def _within_patients(records: JudgedRows, index: int) -> float:
     between = within = own = patients = records_of_all = repeated = 0.0
     for wanted in (0, 1):
         chosen = (records.weight[:, index] > 0) & (records.label[:, index] == wanted)
-        patient, score = records.patient[chosen], _normal_scores(records.score[chosen, index])
+        rows = np.flatnonzero(chosen)
+        patient, score = records.patient[rows], _normal_scores(records.order(index), rows)
         size = np.bincount(patient, minlength=records.patients)
         mean = np.bincount(patient, score, records.patients)[size > 0] / size[size > 0]
         explained = float((size[size > 0] * mean**2).sum())
@@ -305,10 +306,11 @@ def _within_patients(records: JudgedRows, index: int) -> float:
     return float(np.clip((of_patients - of_records) / spread, 0, 1)) if spread > 0 else 1.0
 
 
-def _normal_scores(score: np.ndarray) -> np.ndarray:
-    """Normal quantiles of the ranks, ties at the middle of theirs."""
-    order = np.argsort(score)
-    ordered = score[order]
-    rank = np.empty(len(score))
-    rank[order] = np.searchsorted(ordered, ordered) + np.searchsorted(ordered, ordered, "right")
-    return special.ndtri(rank / (2 * len(score)))
+def _normal_scores(order: ScoreOrder, rows: np.ndarray) -> np.ndarray:
+    """Normal quantiles of the ranks of some records, ties at the middle of theirs."""
+    number = np.bincount(order.rank[rows], minlength=order.ranks)
+    found = number > 0
+    quantile = np.empty(order.ranks)
+    middle = np.cumsum(number)[found] - number[found] / 2
+    quantile[found] = special.ndtri(middle / len(rows))
+    return quantile[order.rank[rows]]

@@ -7,6 +7,7 @@ a patient are summed before squaring. With one image per patient, it equals DeLo
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 from scipy.special import ndtri
@@ -70,12 +71,14 @@ def interval(records: JudgedRows, confidence: float) -> Interval:
 
 def _of_target(records: JudgedRows, index: int) -> tuple[float | np.ndarray, ...]:
     auc = TargetAuc(records, index)
-    value = float(auc(np.ones((records.patients, 1)))[0])
+    both = auc.placements()
+    weight = records.weight[auc.positive, index]
+    value = float(divide((weight * both[0]).sum(), weight.sum())) if auc.defined else math.nan
     sums, scaled = [], []
-    for rows, placements in zip((auc.positive, auc.negative), auc.placements(), strict=True):
+    for rows, placements in zip((auc.positive, auc.negative), both, strict=True):
         weight = records.weight[rows, index]
         patient = records.patient[rows]
-        clusters = len(np.unique(patient))
+        clusters = int(np.count_nonzero(np.bincount(patient)))
         away = np.bincount(patient, weight * (placements - value), records.patients)
         away = divide(away, weight.sum())
         sums.append(away)

@@ -152,7 +152,7 @@ def sites(table: pd.DataFrame, reference: DomainReference) -> list[Site]:
     found: list[Site] = []
     if shown[features.SITE].nunique() < 2:
         return found
-    for site, rows in shown.groupby(features.SITE, sort=True):
+    for site, rows in shown.groupby(features.SITE, sort=True, observed=True):
         for target, one in reference.targets.items():
             held = _sample(rows, features.prediction(target), "score", one.scores, 0)
             apart = None

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from components.model_gate.classes import confusion
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.reference import build
@@ -16,7 +18,7 @@ from components.statistics import clustered_auc, clustered_metrics, delong, jack
 from components.statistics.clustered_auc import ClusteredAuc
 from components.statistics.clustered_metrics import Precision
 from components.statistics.intervals import Interval
-from components.statistics.judged_rows import JudgedRows
+from components.statistics.judged_rows import JudgedRows, coded, numbered
 from components.statistics.thresholds import net_benefit
 from components.statistics.thresholds.net_benefit import Curve
 from schemas import features
@@ -26,7 +28,6 @@ from schemas.errors import InputError
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 # The column of what counts once, by its name in the settings. Patients count once anyway: each
@@ -115,31 +116,27 @@ def collect(
     Raises:
         InputError: The table lacks a column.
     """
-    unit = _UNITS[settings.unit]
-    _check_columns(table, task, subgroups, unit)
+    _check_columns(table, task, subgroups, _UNITS[settings.unit])
+    table = table.copy(deep=False)
+    table[features.PATIENT_ID] = coded(table[features.PATIENT_ID])
     table = group_columns.private(table, subgroups, _known(table, task))
     baseline = baseline or Baseline()
     swapped = None if baseline_table is None else _swapped(table, baseline_table, task)
     if isinstance(swapped, str):
         baseline, swapped = dataclasses.replace(baseline, problem=swapped), None
+    points = operating_points.choose(validation, task, settings)
     domains = {
         domain: one
         for domain in features.DOMAINS
-        if (one := _domain(table, swapped, domain, task, unit)) is not None
+        if (one := _domain(table, swapped, domain, task, subgroups, settings, points)) is not None
     }
-    points = operating_points.choose(validation, task, settings)
-    found = groups.judged(domains, subgroups, settings, points)
+    found = groups.judged(domains, settings, points)
     if swapped is not None:
         differences = _differences(domains, settings.confidence)
         baseline = dataclasses.replace(baseline, differences=differences, groups=found.differences)
-    precision = Precision(settings.confidence, settings.resamples)
-    metrics: dict[str, dict[str, Interval]] = {
-        domain: clustered_metrics.intervals(one.auc.records, precision, one.auc)
-        for domain, one in domains.items()
+    metrics: dict[str, Mapping[str, Interval]] = {
+        domain: one.metrics for domain, one in domains.items()
     }
-    for domain, one in domains.items():
-        at = operating_points.measured(one.auc.records, metrics[domain], points, settings)
-        metrics[domain] |= at
     predicted = [one for one in (table, validation) if one is not None]
     both = [metrics[domain]["auc"] for domain in features.DOMAINS if domain in metrics]
     return Evidence(
@@ -183,23 +180,33 @@ def _domain(
     swapped: pd.DataFrame | None,
     domain: str,
     task: TaskSettings,
-    unit: str,
+    subgroups: Sequence[str],
+    settings: GateSettings,
+    points: Sequence[Chosen],
 ) -> DomainAucs | None:
-    """The AUCs of the records with a known label; None without any."""
+    """The figures of the records with a known label, and their groups; None without any."""
     chosen = (table[features.DOMAIN] == domain).to_numpy() & _known(table, task)
     if not chosen.any():
         return None
-    part = table[chosen]
+    unit = _UNITS[settings.unit]
+    auc = ClusteredAuc.of(JudgedRows.of_task(table, task, unit, chosen))
     other = None
     if swapped is not None:
-        other = ClusteredAuc.of(JudgedRows.of_task(swapped[chosen], task, unit))
-    return DomainAucs(part, ClusteredAuc.of(JudgedRows.of_task(part, task, unit)), other)
+        other = ClusteredAuc.of(JudgedRows.of_task(swapped, task, unit, chosen))
+    columns = (features.SITE, *(features.subgroup(name) for name in subgroups))
+    precision = Precision(settings.confidence, settings.resamples)
+    metrics = clustered_metrics.intervals(auc.records, precision, auc)
+    metrics |= operating_points.measured(auc.records, metrics, points, settings)
+    in_groups = {column: numbered(table[column], chosen) for column in columns}
+    return DomainAucs(in_groups, auc, other, metrics)
 
 
 def _known(table: pd.DataFrame, task: TaskSettings) -> np.ndarray:
     """Rows with a label of at least one target."""
-    weights = table[[features.label_weight(target) for target in task.targets]].to_numpy()
-    return (weights > 0).any(axis=1)
+    known = np.zeros(len(table), bool)
+    for target in task.targets:
+        known |= table[features.label_weight(target)].to_numpy() > 0
+    return known
 
 
 def _swapped(
@@ -211,12 +218,16 @@ def _swapped(
         for target in task.targets
         for column in (features.prediction, features.decision)
     ]
-    scores = baseline_table.drop_duplicates(features.IMAGE_ID).set_index(features.IMAGE_ID)
     images = table[features.IMAGE_ID]
-    if missing := int((~images.isin(scores.index)).sum()):
-        return f"its predictions lack {missing} of {len(images)} images"
-    swapped = table.copy()
-    swapped[predictions] = scores.loc[images, predictions].to_numpy()
+    scores = baseline_table
+    if not np.array_equal(images, scores[features.IMAGE_ID]):
+        scores = scores.drop_duplicates(features.IMAGE_ID).set_index(features.IMAGE_ID)
+        if missing := int((~images.isin(scores.index)).sum()):
+            return f"its predictions lack {missing} of {len(images)} images"
+        scores = scores.loc[images]
+    swapped = table.copy(deep=False)
+    for name in predictions:
+        swapped[name] = scores[name].to_numpy()
     return swapped
 
 
@@ -232,8 +243,11 @@ def _differences(
 
 
 def _not_probabilities(table: pd.DataFrame, task: TaskSettings) -> int:
-    scores = table[[features.prediction(target) for target in task.targets]].to_numpy(float)
-    return int((~((scores >= 0) & (scores <= 1)).all(axis=1)).sum())
+    fine = np.ones(len(table), bool)
+    for target in task.targets:
+        score = table[features.prediction(target)].to_numpy(np.float64)
+        fine &= (score >= 0) & (score <= 1)
+    return int((~fine).sum())
 
 
 def _check_columns(

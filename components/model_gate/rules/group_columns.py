@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.model_gate.rules.outcomes import MIN_NAMED_PATIENTS
+from components.statistics.judged_rows import numbered
 from schemas import features
 from schemas.printable import printable
 
@@ -57,33 +58,51 @@ def private(table: pd.DataFrame, subgroups: Sequence[str], known: np.ndarray) ->
         subgroups: Names of the subgroup columns.
         known: Rows with a label: the patients of the others are not counted anywhere.
     """
-    columns = [features.SITE, *(features.subgroup(name) for name in subgroups)]
-    patient = table[features.PATIENT_ID].where(known)
-    pooled = {}
-    for column in columns:
-        names = table[column].astype(str)
-        names = names.map({one: printable(one) for one in names.unique()})
-        names = names.where(table[column].notna())
-        pooled[column] = _pooled(names, patient, table[features.DOMAIN])
-    return table.assign(**pooled)
+    import pandas as pd
 
-
-def _pooled(names: pd.Series, patient: pd.Series, domain: pd.Series) -> pd.Series:
-    """The names of one column, those of few patients replaced; rows without a label have none."""
-    sizes = patient.groupby([domain, names]).nunique().unstack(fill_value=0)
-    small = set(sizes.columns[((sizes > 0) & (sizes < MIN_NAMED_PATIENTS)).any()])
-    found = names.copy()
-    for one in sizes.index:
-        here = domain == one
-        by_size = sizes.loc[one][sizes.loc[one] > 0].sort_values(kind="stable")
-        hidden = [name for name in by_size.index if name in small]
-        named = [name for name in by_size.index if name not in small]
-        while hidden and _patients(names, patient, here, hidden) < MIN_NAMED_PATIENTS and named:
-            hidden.append(named.pop(0))
-        chosen = here & names.isin(hidden)
-        found[chosen] = FEW if named else None
+    found = table.copy(deep=False)
+    patient, _ = numbered(table[features.PATIENT_ID])
+    domain, _ = numbered(table[features.DOMAIN])
+    for column in (features.SITE, *(features.subgroup(name) for name in subgroups)):
+        missing = table[column].isna().to_numpy()
+        number, values = numbered(table[column])
+        # Values that print alike are one.
+        alike, names = pd.factorize(np.array([printable(one) for one in values], object), sort=True)
+        number = np.where(missing, -1, np.append(alike, -1).astype(np.int32)[number])
+        number = _pooled(number, len(names), patient, domain, known)
+        if (number == len(names)).any():
+            place, names = pd.factorize(np.append(names, FEW), sort=True)
+            number = np.append(place, -1)[number]
+        found[column] = pd.Categorical.from_codes(number, pd.Index(names, dtype=object))
     return found
 
 
-def _patients(names: pd.Series, patient: pd.Series, here: pd.Series, hidden: list[str]) -> int:
-    return int(patient[here & names.isin(hidden)].nunique())
+def _pooled(
+    number: np.ndarray, names: int, patient: np.ndarray, domain: np.ndarray, known: np.ndarray
+) -> np.ndarray:
+    """The number of each row's name; `names` where it is pooled, -1 where it has none."""
+    rows = known & (number >= 0)
+    patients = int(patient.max(initial=0)) + 1
+    place = domain[rows].astype(np.int64) * names + number[rows]
+    # Each patient of each name in each domain once.
+    place, who = np.divmod(np.unique(place * patients + patient[rows]), patients)
+    domains = int(domain.max(initial=0)) + 1
+    sizes = np.bincount(place, minlength=domains * names).reshape(domains, names)
+    small = np.asarray(((sizes > 0) & (sizes < MIN_NAMED_PATIENTS)).any(axis=0))
+    found = number.copy()
+    for one in range(domains):
+        present = np.flatnonzero(sizes[one])
+        by_size = present[np.argsort(sizes[one, present], kind="stable")]
+        hidden = np.zeros(names + 1, bool)
+        hidden[by_size] = small[by_size]
+        named = [name for name in by_size if not small[name]]
+        if not len(present):
+            continue
+        name_of, patient_of = place[place // names == one] % names, who[place // names == one]
+        while hidden.any() and named:
+            counted = patient_of[hidden[name_of]]
+            if len(np.unique(counted)) >= MIN_NAMED_PATIENTS:
+                break
+            hidden[named.pop(0)] = True
+        found[(domain == one) & hidden[number]] = names if named else -1
+    return found

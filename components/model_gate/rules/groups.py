@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from components.statistics.clustered_auc import ClusteredAuc
 from components.statistics.clustered_metrics import Precision
 from components.statistics.intervals import Interval
 from schemas import features
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 JUDGED = "judged"
 NOT_ENOUGH_DATA = "not_enough_data"
@@ -95,30 +92,30 @@ class Groups(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DomainAucs:
-    """The known records of a domain: where each group's lie, and the AUCs of all of them.
+    """The known records of a domain: where each group's lie, and the figures of all of them.
 
     Attributes:
-        table: Rows with a known label, for the columns of the groups.
+        groups: Number of each record's value in a column of groups, -1 without one, and the values.
         auc: Of the candidate.
         other: Of the baseline; None without one.
+        metrics: Of all records.
     """
 
-    table: pd.DataFrame
+    groups: Mapping[str, tuple[np.ndarray, Sequence[str]]]
     auc: ClusteredAuc
     other: ClusteredAuc | None
+    metrics: Mapping[str, Interval]
 
 
 def judged(
     domains: Mapping[features.Domain, DomainAucs],
-    subgroups: Sequence[str],
     settings: GateSettings,
     points: Sequence[Chosen] = (),
 ) -> Groups:
     """Judges each group, one in memory at a time.
 
     Args:
-        domains: Records and AUCs by domain.
-        subgroups: Names of the subgroup columns.
+        domains: Records, figures and groups by domain.
         settings: Confidence, sizes, margin; no differences without a margin.
         points: Operating points, for the groups that a rule names.
     """
@@ -128,66 +125,54 @@ def judged(
         (rule.domain, rule.column, rule.value) for rule in settings.slices
     }
     for domain, found in domains.items():
-        for column, value, chosen in _rows(found.table, subgroups):
-            auc = _part(found.auc, chosen)
-            group = _group(domain, column, value, auc, settings)
-            if (domain, column, value) in wanted:
-                group = _in_full(group, auc, settings, points)
-            groups.append(group)
-            if found.other is None or margin == 1 or group.status != JUDGED:
+        for column, value, chosen in _rows(found):
+            auc, metrics = found.auc, found.metrics
+            if chosen is not None:
+                auc = ClusteredAuc.of(found.auc.records.part(chosen))
+                full = (domain, column, value) in wanted
+                metrics = _metrics(auc, settings, points if full else None)
+            status = _status(auc, metrics["auc"], settings)
+            groups.append(Group(domain, column, value, metrics["auc"], status, metrics))
+            if found.other is None or margin == 1 or status != JUDGED:
                 continue
-            other = _part(found.other, chosen)
+            other = found.other
+            if chosen is not None:
+                other = ClusteredAuc.of(found.other.records.part(chosen))
             difference = clustered_auc.difference(auc, other, settings.confidence)
             p_value = clustered_auc.p_below(auc, other, -margin)
             differences.append(GroupDifference(domain, column, value, difference, p_value))
     return Groups(groups, differences)
 
 
-def _part(auc: ClusteredAuc, chosen: np.ndarray) -> ClusteredAuc:
-    """The AUC of some of the records; that of all of them is there already."""
-    return auc if chosen.all() else ClusteredAuc.of(auc.records.part(chosen))
+def _metrics(
+    auc: ClusteredAuc, settings: GateSettings, points: Sequence[Chosen] | None
+) -> dict[str, Interval]:
+    """A group's metrics; with points, every one, also at these and at prevalences."""
+    records = auc.records
+    if records.examples > _ALL_METRICS and points is None:
+        return clustered_metrics.aucs(records, settings.confidence, auc)
+    precision = Precision(settings.confidence, settings.resamples)
+    metrics = clustered_metrics.intervals(records, precision, auc)
+    if points is not None:
+        metrics |= operating_points.measured(records, metrics, points, settings)
+    return metrics
 
 
-def _group(
-    domain: str,
-    column: str,
-    value: str,
-    auc: ClusteredAuc,
-    settings: GateSettings,
-) -> Group:
-    records, precision = auc.records, Precision(settings.confidence, settings.resamples)
-    if records.examples <= _ALL_METRICS:
-        metrics = clustered_metrics.intervals(records, precision, auc)
-    else:
-        metrics = clustered_metrics.aucs(records, settings.confidence, auc)
-    interval = metrics["auc"]
+def _status(auc: ClusteredAuc, interval: Interval, settings: GateSettings) -> str:
+    records = auc.records
     finite = np.isfinite(records.score[records.weight > 0]).all()
     per_class = min(interval.by_class.values(), default=0)
     # NaN predictions are the model's fault, not a lack of data: they are judged, and fail.
     enough = records.patients >= settings.subgroups.min_patients and (
         (per_class >= settings.min_patients_per_class and interval.judged) or not finite
     )
-    status = JUDGED if enough else NOT_ENOUGH_DATA
-    return Group(domain, column, value, interval, status, metrics)
+    return JUDGED if enough else NOT_ENOUGH_DATA
 
 
-def _in_full(
-    group: Group, auc: ClusteredAuc, settings: GateSettings, points: Sequence[Chosen]
-) -> Group:
-    """The group with every metric, those at operating points and prevalences, too."""
-    records, metrics = auc.records, group.metrics
-    if records.examples > _ALL_METRICS:
-        precision = Precision(settings.confidence, settings.resamples)
-        metrics = clustered_metrics.intervals(records, precision, auc)
-    more = operating_points.measured(records, metrics, points, settings)
-    return dataclasses.replace(group, metrics={**metrics, **more})
-
-
-def _rows(table: pd.DataFrame, subgroups: Sequence[str]) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Column, value and rows of each site and subgroup."""
-    import pandas as pd
-
-    for column in (features.SITE, *(features.subgroup(name) for name in subgroups)):
-        codes, values = pd.factorize(table[column], sort=True)
-        for code, value in enumerate(values):
-            yield column, str(value), codes == code
+def _rows(found: DomainAucs) -> Iterator[tuple[str, str, np.ndarray | None]]:
+    """Column, value and records of each site and subgroup; None: all records of the domain."""
+    for column, (number, values) in found.groups.items():
+        sizes = np.bincount(number[number >= 0], minlength=len(values))
+        for one, value in enumerate(values):
+            if sizes[one]:
+                yield column, value, None if sizes[one] == len(number) else number == one

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.model_gate.standalone.text_columns import numbers_of
+from components.statistics.judged_rows import numbered
 from schemas import features
 
 if TYPE_CHECKING:
@@ -26,14 +28,17 @@ def notes(raw: pd.DataFrame, judged: np.ndarray) -> Iterator[str]:
         named = raw.loc[raw[IMAGE] != "", IMAGE]
         if repeated := int(named.duplicated().sum()):
             yield f"{repeated} rows repeat the {IMAGE} of an earlier one; each counts as an image"
-    rows = raw[judged]
-    domains = rows.groupby(features.PATIENT_ID, sort=False)[features.DOMAIN].nunique()
-    if both := int((domains > 1).sum()):
+    patients = raw[features.PATIENT_ID]
+    number, names = numbered(patients)
+    in_domains = np.zeros(len(names), np.int8)
+    for domain in features.DOMAINS:
+        in_domains[np.unique(number[judged & (raw[features.DOMAIN] == domain).to_numpy()])] += 1
+    if both := int((in_domains > 1).sum()):
         yield (
             f"{both} patients have images in both domains, which are judged as if they had no "
             "patient in common"
         )
-    if _row_numbers(raw[features.PATIENT_ID]):
+    if len(names) == len(patients) and _row_numbers(patients):
         yield (
             "patient_id counts the rows: if patients have several images, every interval is too "
             "narrow"
@@ -41,8 +46,9 @@ def notes(raw: pd.DataFrame, judged: np.ndarray) -> Iterator[str]:
 
 
 def _row_numbers(patients: pd.Series) -> bool:
-    """Whether the ids are 0, 1, 2, ... or 1, 2, 3, ..., in any order, each once."""
-    if len(patients) < 2 or patients.duplicated().any() or not patients.str.isdecimal().all():
+    """Whether ids that occur once are 0, 1, 2, ... or 1, 2, 3, ..., in any order."""
+    if len(patients) < 2 or not patients.str.isdecimal().all():
         return False
-    numbers = np.sort(patients.astype(object).map(int).to_numpy(dtype=object))
-    return bool(numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1)
+    # Ids of more digits than a float's lose the last ones; they are no numbers of rows.
+    numbers = np.sort(numbers_of(patients))
+    return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.model_gate.standalone.finding_columns import TargetColumns
+from components.model_gate.standalone.text_columns import numbers_of
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,18 +42,16 @@ def decisions(
     Raises:
         InputError: An image with a score has a decision other than 0 and 1.
     """
-    import pandas as pd
-
     if not all(columns.decision in raw for columns in targets.values()):
         return None
     found = {}
     for target, columns in targets.items():
-        values = pd.to_numeric(raw[columns.decision], errors="coerce")
-        wrong = ~np.isnan(scores[target]) & ~values.isin([0, 1]).to_numpy()
+        values = numbers_of(raw[columns.decision])
+        wrong = ~np.isnan(scores[target]) & ~np.isin(values, (0, 1))
         if wrong.any():
             raise InputError(
                 f"predictions: column '{columns.decision}' of {int(wrong.sum())} rows is neither 0 "
                 "nor 1"
             )
-        found[target] = values.to_numpy(np.float64)
+        found[target] = values
     return found

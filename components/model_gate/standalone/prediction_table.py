@@ -21,6 +21,8 @@ from components.model_gate.standalone import (
     statistic_columns,
 )
 from components.model_gate.standalone.finding_columns import BASELINE, TargetColumns
+from components.model_gate.standalone.text_columns import numbers_of
+from components.statistics.judged_rows import numbered
 from schemas import features
 from schemas.errors import InputError
 from schemas.printable import printable
@@ -125,7 +127,10 @@ def prepare(
     if not decisions:
         thresholds, chosen = _thresholds(raw, labels, scores, validation, threshold)
     table = _judged_columns(raw, labels, scores, thresholds, decisions)
-    table = table.assign(**statistic_columns.statistics(raw, functools.partial(_no_number, raw)))
+    for name, numbers in statistic_columns.statistics(
+        raw, functools.partial(_no_number, raw)
+    ).items():
+        table[name] = numbers
     named, ignored = _subgroups(raw, targets, subgroups, excluded)
     for name in named:
         table[features.subgroup(name)] = _group(raw, name, ~validation, least)
@@ -140,10 +145,14 @@ def prepare(
             others,
             thresholds or dict.fromkeys(targets, DEFAULT_THRESHOLD),
             class_columns.highest_of(others) if exclusive else None,
-        )[~validation]
+        )
+    chosen_on = None
+    if validation.any():
+        table, chosen_on = table[~validation], table[validation]
+        baseline = None if baseline is None else baseline[~validation]
     return Predictions(
-        table=table[~validation],
-        validation=table[validation] if validation.any() else None,
+        table=table,
+        validation=chosen_on,
         task=_task(tuple(targets), exclusive),
         baseline=baseline,
         subgroups=named,
@@ -208,33 +217,35 @@ def _labels(raw: pd.DataFrame, column: str, both_classes: bool) -> np.ndarray:
     """0 or 1, NaN where the label is unknown."""
     import pandas as pd
 
-    text = raw[column].str.lower().replace({"true": "1", "false": "0"})
+    codes, texts = numbered(raw[column])
+    text = pd.Series(texts, dtype=object).str.lower().replace({"true": "1", "false": "0"})
     known = ~text.isin(["", "nan"])
-    values = pd.to_numeric(text.where(known), errors="coerce")
-    if (wrong := known & ~values.isin([0, 1])).any():
+    numbers = pd.to_numeric(text.where(known), errors="coerce")
+    if (wrong := (known & ~numbers.isin([0, 1])).to_numpy()[codes]).any():
         raise _bad_cell(raw, column, wrong, "", "accepted: 0, 1, or empty where it is unknown")
-    present = values.dropna().unique()
+    values = numbers.to_numpy(np.float64)[codes]
+    present = numbers.dropna().unique()
     if both_classes and len(present) < 2:
         found = f"only {present[0]:g}" if len(present) else "none"
         raise InputError(
             f"predictions: column '{column}' needs examples of both classes, it has {found}"
         )
-    return values.to_numpy(np.float64)
+    return values
 
 
 def _scores(raw: pd.DataFrame, column: str) -> np.ndarray:
     """Probabilities; NaN stays, because a model that returns it is judged and refused."""
-    import pandas as pd
-
-    nothing = raw[column].str.lower().isin(["", "nan"])
-    values = pd.to_numeric(raw[column].where(~nothing), errors="coerce")
-    if (wrong := ~nothing & values.isna()).any():
-        raise _bad_cell(raw, column, wrong, "", "a probability from 0 to 1 is accepted")
+    values = numbers_of(raw[column])
+    unread = np.isnan(values)
+    if unread.any():
+        unread[unread] = ~raw[column][unread].str.lower().isin(["", "nan"])
+        if unread.any():
+            raise _bad_cell(raw, column, unread, "", "a probability from 0 to 1 is accepted")
     if (outside := (values < 0) | (values > 1)).any():
         raise _bad_cell(
             raw, column, outside, "", "a probability from 0 to 1 is accepted (no logits)"
         )
-    return values.to_numpy(np.float64)
+    return values
 
 
 def _validation_rows(raw: pd.DataFrame) -> np.ndarray:
@@ -245,7 +256,7 @@ def _validation_rows(raw: pd.DataFrame) -> np.ndarray:
     if validation.all():
         raise InputError("predictions: every row is of split 'validation'; none is left to judge")
     patients = raw[features.PATIENT_ID]
-    if shared := len(set(patients[validation]) & set(patients[~validation])):
+    if shared := len(set(patients[validation].unique()) & set(patients[~validation].unique())):
         raise InputError(
             f"predictions: {shared} patients have rows in 'validation', where the threshold is "
             "chosen, and among those that are judged; a patient must be in only one of them"
@@ -294,11 +305,9 @@ def _judged_columns(
     import pandas as pd
 
     columns = {
-        features.IMAGE_ID: [str(number) for number in range(len(raw))],
+        features.IMAGE_ID: np.arange(len(raw), dtype=np.int32),
         features.PATIENT_ID: raw[features.PATIENT_ID],
-        features.SITE: raw[features.SITE].replace("", _UNKNOWN)
-        if features.SITE in raw
-        else _UNKNOWN,
+        features.SITE: _named(raw[features.SITE]) if features.SITE in raw else _UNKNOWN,
         features.DOMAIN: raw[features.DOMAIN],
     }
     columns |= {name: raw[name] for name in (features.STUDY_ID, features.SLIDE_ID) if name in raw}
@@ -306,12 +315,25 @@ def _judged_columns(
         known, score = np.isfinite(label), scores[target]
         decided = decisions[target] if decisions else score >= thresholds[target]
         columns |= {
-            features.label(target): np.where(known, label, 0.0),
-            features.label_weight(target): known.astype(np.float64),
+            features.label(target): np.where(known, label, 0.0).astype(np.float32),
+            features.label_weight(target): known.astype(np.float32),
             features.prediction(target): score,
-            features.decision(target): np.where(np.isnan(score), np.nan, decided),
+            features.decision(target): np.where(np.isnan(score), np.nan, decided).astype(
+                np.float32
+            ),
         }
-    return pd.DataFrame(columns, index=raw.index)
+    return pd.DataFrame(columns, index=raw.index, copy=False)
+
+
+def _named(values: pd.Series) -> pd.Series:
+    """Groups, with a name for those that have none."""
+    if not (values == "").any():
+        return values
+    import pandas as pd
+
+    codes, names = numbered(values)
+    names = names.astype(object)
+    return pd.Series(names.where(names != "", _UNKNOWN).take(codes), values.index, dtype="category")
 
 
 def _subgroups(
@@ -337,10 +359,15 @@ def _group(raw: pd.DataFrame, name: str, judged: np.ndarray, least: int) -> pd.S
     Raises:
         InputError: It has many values, and none has enough patients.
     """
-    values = raw[name].replace("", _UNKNOWN)
-    found = group_columns.judgeable(
-        values[judged], raw[features.PATIENT_ID][judged], raw[features.DOMAIN][judged], least
-    )
+    import pandas as pd
+
+    values = _named(raw[name])
+    if values.nunique() <= group_columns.MAX_GROUPS:
+        return values
+    values = values.astype(object)
+    patient = pd.Series(numbered(raw[features.PATIENT_ID])[0], raw.index)
+    domain = raw[features.DOMAIN].astype(object)
+    found = group_columns.judgeable(values[judged], patient[judged], domain[judged], least)
     if found is None:
         raise InputError(
             f"predictions: column '{name}' has {values.nunique()} values, none of {least} patients "
@@ -355,12 +382,12 @@ def _no_number(raw: pd.DataFrame, column: str, wrong: pd.Series) -> InputError:
 
 
 def _bad_cell(
-    raw: pd.DataFrame, column: str, wrong: pd.Series, what: str, accepted: str
+    raw: pd.DataFrame, column: str, wrong: np.ndarray | pd.Series, what: str, accepted: str
 ) -> InputError:
-    row = wrong.idxmax()
-    value = raw.at[row, column]
+    row = raw.index[int(np.argmax(wrong))]
+    value = str(raw.at[row, column])
     # If columns are in the wrong order, the cell may be confidential.
-    hidden = value in set(raw[features.PATIENT_ID])
+    hidden = bool((raw[features.PATIENT_ID] == value).any())
     shown = "a patient's id" if hidden else f"'{printable(value[:_SHOWN])}'"
     return InputError(
         f"predictions, row {row} ({int(wrong.sum())} such rows): column '{column}' "

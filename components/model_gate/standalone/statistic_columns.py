@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.model_gate.standalone.text_columns import numbers_of
 from schemas import features
 from schemas.errors import InputError
 
@@ -33,13 +34,10 @@ def statistics(
     Raises:
         InputError: A cell is not a finite number.
     """
-    import pandas as pd
-
     found = {}
     for name in filter(is_statistic, raw.columns):
         given = ~raw[name].str.lower().isin(["", "nan"])
-        values = pd.to_numeric(raw[name].where(given), errors="coerce").astype(np.float64)
-        if (wrong := given & ~np.isfinite(values)).any():
+        found[name] = numbers_of(raw[name])
+        if (wrong := given & ~np.isfinite(found[name])).any():
             raise bad(name, wrong)
-        found[name] = values.to_numpy()
     return found

@@ -28,7 +28,7 @@ def named(sizes: dict[tuple[str, str], int], known: np.ndarray | None = None) ->
     """Patients of each domain and name in what comes out."""
     made = table(sizes)
     shown = private(made, (), np.ones(len(made), bool) if known is None else known)
-    counted = shown.groupby(["domain", "site"])["patient_id"].nunique()
+    counted = shown.groupby(["domain", "site"], observed=True)["patient_id"].nunique()
     return {key: int(number) for key, number in counted.items()}
 
 
