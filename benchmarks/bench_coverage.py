@@ -1,6 +1,6 @@
 """How often 95 % intervals contain the truth, and how often the gate blesses what it must not.
 
-    .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [TABLE ...]
+    .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [--seed 1] [TABLE ...]
 
 The tables are auc, metrics, differences, prevalence, net_benefit and carried (the last three from
 simulation/thresholds.py), blessings (simulation/verdicts.py) and monitoring (simulation/looks.py).
@@ -67,11 +67,12 @@ class Cell:
     population: Population
     measure: Callable[[Population, np.random.Generator], Measured]
     repetitions: int
+    seed: int = 1
 
 
 def counted(cell: Cell) -> dict[str, tuple[int, int, int]]:
     """By name: number of intervals, of those below the truth, and of those above it."""
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(cell.seed)
     counts: dict[str, list[int]] = {}
     for _ in range(cell.repetitions):
         for name, (interval, truth) in cell.measure(cell.population, random).items():
@@ -155,10 +156,12 @@ def _brier(population: Population) -> float:
     return float(squared.sum() / (positive + negative).sum())
 
 
-def table(measure: Callable[[Population, np.random.Generator], Measured], repetitions: int) -> None:
+def table(
+    measure: Callable[[Population, np.random.Generator], Measured], repetitions: int, seed: int
+) -> None:
     """Prints a line for each row and kind of label."""
     populations = [Population(*row, labels=labels) for labels in LABELS for row in ROWS]
-    cells = [Cell(one, measure, repetitions) for one in populations]
+    cells = [Cell(one, measure, repetitions, seed) for one in populations]
     heading: Sequence[str] = ()
     with multiprocessing.Pool() as pool:
         for population, counts in zip(populations, pool.imap(counted, cells), strict=True):
@@ -194,17 +197,18 @@ def main() -> int:
     accepted = (*MEASURES, BLESSINGS, MONITORING)
     parser.add_argument("table", nargs="*", help=f"{', '.join(accepted)}; default: all")
     parser.add_argument("--repetitions", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     names = arguments.table or accepted
     if unknown := set(names) - set(accepted):
         parser.error(f"no table {', '.join(sorted(unknown))}; accepted: {', '.join(accepted)}")
     for name in names:
         if name == BLESSINGS:
-            verdicts.print_table(arguments.repetitions)
+            verdicts.print_table(arguments.repetitions, arguments.seed)
         elif name == MONITORING:
             looks.print_table(arguments.repetitions)
         else:
-            table(MEASURES[name], arguments.repetitions)
+            table(MEASURES[name], arguments.repetitions, arguments.seed)
     return 0
 
 

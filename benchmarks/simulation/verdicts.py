@@ -220,9 +220,9 @@ def _good() -> Iterator[Scenario]:
         yield Scenario(name, True, equal, policy(max_regression=0.05))
 
 
-def counted(scenario: Scenario, repetitions: int) -> Counter[str]:
+def counted(scenario: Scenario, repetitions: int, seed: int = 1) -> Counter[str]:
     """Outcomes of so many samples; `warned`: blessed with a warning."""
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(seed)
     counts: Counter[str] = Counter()
     for _ in range(repetitions):
         table, other = scenario.tables(random)
@@ -236,13 +236,13 @@ def counted(scenario: Scenario, repetitions: int) -> Counter[str]:
     return counts
 
 
-def print_table(repetitions: int) -> None:
+def print_table(repetitions: int, seed: int) -> None:
     """A line for each scenario: percentages of its samples."""
     heads = ("blessed", "warned", "refused", "inconclusive")
     print(f"\n{'':66}" + "".join(f"{head:>13}" for head in heads))
     made = list(scenarios())
     with multiprocessing.Pool() as pool:
-        work = pool.starmap_async(counted, [(one, repetitions) for one in made], chunksize=1)
+        work = pool.starmap_async(counted, [(one, repetitions, seed) for one in made], chunksize=1)
         for good in (False, True):
             print("good models" if good else "models that must not be blessed", flush=True)
             for scenario, counts in zip(made, work.get(), strict=True):

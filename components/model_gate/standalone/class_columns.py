@@ -66,7 +66,7 @@ def decisions(
     if DECISION not in raw:
         return _undecided_where_nan(highest, table, classes), HIGHEST, []
     scored = np.isfinite(table).all(axis=1)
-    place = _places(raw[DECISION].where(scored, ""), classes, bad)
+    place = _places(raw[DECISION].astype(object).where(scored, ""), classes, bad)
     if (none := scored & (place < 0)).any():
         import pandas as pd
 
