@@ -10,6 +10,7 @@ from components.model_gate.planning.document import Assumption, GatePlan, Planne
 from components.model_gate.planning.power import Design, Simulation, simulation
 from components.model_gate.planning.search import Found, Least, Say
 from components.model_gate.planning.truths import Truth
+from components.model_gate.policy.operating_points import is_threshold_metric
 from components.model_gate.policy.settings import GateSettings
 
 # Rules that take this part of the patients of the one that takes the most drive the plan, too.
@@ -74,12 +75,20 @@ def _planned(
     }
     if all(truth.baseline_auc is None for truth in truths.values()):
         notes.append("no baseline is assumed: max_regression is not planned for (--baseline-auc)")
-    of_findings = [rule for rule in settings.slices if "/" in rule.metric]
-    if of_findings:
-        kept = [rule for rule in settings.slices if "/" not in rule.metric]
-        changed["slices"] = tuple(kept)
-        names = ", ".join(rule.metric for rule in of_findings)
+    changed["slices"] = tuple(
+        rule
+        for rule in settings.slices
+        if "/" not in rule.metric and not is_threshold_metric(rule.metric)
+    )
+    if of_findings := [rule.metric for rule in settings.slices if "/" in rule.metric]:
+        names = ", ".join(of_findings)
         notes.append(f"one finding is planned for: slices of {names} are left out")
+    if settings.operating_points or any(is_threshold_metric(one.metric) for one in settings.slices):
+        changed["operating_points"] = ()
+        notes.append(
+            "operating points, and metrics at a prevalence, are left out: docs/model_gate.md says "
+            "how many patients the floors of a point take"
+        )
     if settings.unit not in ("image", "patient"):
         changed["unit"] = "patient"
         notes.append(f"unit {settings.unit} is planned as patient")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.model_gate.policy.operating_points import OperatingPoint, PointBounds
 from components.model_gate.policy.settings import DomainRules, GateSettings
 from pipeline.config.evaluation_settings import EvaluationSettings
 from pipeline.graph.tfma_config import EVALUATED_SPLITS, evaluation_config
@@ -136,6 +137,13 @@ SETTINGS = GateSettings(
     serving_examples=4,
     in_distribution=DomainRules(min_auc=0.85, **ORDER_ALONE),
     shifted=DomainRules(min_auc=0.6, **ORDER_ALONE),
+    operating_points=(
+        OperatingPoint(
+            name="screen",
+            at_sensitivity=0.9,
+            in_distribution=PointBounds(min_sensitivity=0.6, min_specificity=0.6),
+        ),
+    ),
 )
 
 
@@ -150,6 +158,13 @@ def test_good_model_pushed_bad_ones_refused(tmp_path, examples, export_classifie
     assert (shifted["patients"], shifted["examples"]) == (40, 80)
     assert first["serving"]["ok"]
     assert first["serving"]["max_difference"] < 1e-5
+
+    # The validation split chose the threshold, whose patients are not among those that are judged.
+    assert first["operating_points"][0]["thresholds"][0]["patients"] == 20
+    at = [one for one in first["rules"] if one["name"].startswith("operating point")]
+    assert [one["status"] for one in at] == ["pass"] * 4
+    assert {one["slice"] for one in at} == {"in_distribution"}
+    assert "specificity@screen" in first["metrics"]["shifted"]
 
     # Reads the image the wrong way round: TFMA and the gate refuse, nothing is pushed.
     bad = run(tmp_path, examples, export(export_classifier, tmp_path / "bad", -6.0), SETTINGS)

@@ -1,6 +1,8 @@
 """The gate as a tool on exported models: the same verdict, JSON and exit status as on a table."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,15 +43,34 @@ def examples(tmp_path_factory, write_records) -> str:
     return str(folder / "Split-*" / "*.gz")
 
 
+@pytest.fixture(scope="module")
+def validation(tmp_path_factory, write_records) -> str:
+    """A pattern of the records of 40 other patients."""
+    folder = tmp_path_factory.mktemp("validation") / "Split-validation"
+    random = np.random.default_rng(3)
+    rows = [
+        {
+            "brightness": int(np.clip(90 + 75 * (n // 2 % 2) + 20 * random.normal(), 0, 255)),
+            "image/id": f"validation{n}",
+            "patient_id": f"SECRET-validation{n // 2}",
+            "domain": "in_distribution",
+            "label/edema": float(n // 2 % 2),
+        }
+        for n in range(80)
+    ]
+    write_records(folder / "data.gz", rows)
+    return str(folder / "*.gz")
+
+
 @pytest.fixture
 def judge(monkeypatch, tmp_path, capsys, examples):
     """Judges without the clean process, which tests of its own cover."""
 
-    def answer(*arguments: str):
+    def answer(*arguments: str, more: str = ""):
         tried = Serving(ok=True, message="fine", latency_ms=1.0, size_bytes=1000)
         monkeypatch.setattr("components.model_gate.serving.inputs.serving", lambda *_: tried)
         policy = tmp_path / "policy.yaml"
-        policy.write_text(POLICY)
+        policy.write_text(POLICY + more)
         status = main([*arguments, "--examples", examples, "--policy", str(policy)])
         shown = capsys.readouterr()
         assert "SECRET" not in shown.out + shown.err
@@ -76,6 +97,44 @@ def test_good_model_is_blessed_and_a_reversed_one_refused(judge, good, tmp_path,
     failed = {rule["name"] for rule in verdict["rules"] if rule["status"] == "fail"}
     assert {"auc floor", "non-inferiority"} <= failed
     assert verdict["baseline"]["difference"]["shifted"]["upper"] < -0.5
+
+
+POINT = """
+operating_points:
+  - {name: screen, at_sensitivity: 0.9, shifted: {min_sensitivity: 0.6, min_specificity: 0.6}}
+"""
+
+
+def test_operating_points_are_chosen_on_validation_records(judge, good, validation, examples):
+    status, verdict, lines = judge("--model", good, "--validation", validation, more=POINT)
+    assert (status, verdict["reasons"]) == (0, []), lines
+    (point,) = verdict["operating_points"]
+    assert point["thresholds"][0]["patients"] == 20
+    assert verdict["judged"]["rows"] == 160
+    # The records that are judged are the same, and so are the exported model's own decisions.
+    alone = judge("--model", good)[1]
+    for name in ("auc", "sensitivity"):
+        assert verdict["metrics"]["shifted"][name] == alone["metrics"]["shifted"][name]
+
+    status, verdict, _ = judge("--model", good, more=POINT)
+    assert status == 4
+    assert "there are no in-distribution validation rows" in verdict["reasons"][0]
+    for arguments, policy, expected in (
+        ([validation], "", "--validation: the policy has no operating_points"),
+        ([examples], POINT, "is of split 'shifted'; accepted: validation"),
+        ([validation.replace("*", "none")], POINT, "--validation '"),
+    ):
+        status, verdict, lines = judge("--model", good, "--validation", *arguments, more=policy)
+        assert (status, verdict) == (2, None)
+        assert expected in lines
+
+
+def test_a_patient_who_chooses_and_is_judged_is_refused(judge, good, examples, tmp_path):
+    for path in sorted(Path(examples.partition("Split-")[0]).glob("Split-test/*.gz")):
+        shutil.copy(path, tmp_path / "copy.gz")
+    status, _, lines = judge("--model", good, "--validation", str(tmp_path / "copy.gz"), more=POINT)
+    assert status == 2
+    assert "--validation: 40 patients have records there" in lines
 
 
 def test_bad_models_and_folders_are_bad_input(judge, good, tmp_path, export_classifier):
@@ -137,6 +196,7 @@ def test_classes_in_the_order_of_the_card_or_as_given(tmp_path, write_records, e
         ["--model", "m", "--predictions", "p"],
         ["--model", "m", "--examples", "e", "--threshold", "0.5"],
         ["--predictions", "p", "--baseline", "b"],
+        ["--predictions", "p", "--validation", "v"],
         ["--predictions", "p", "--threshold", "2"],
     ],
 )
