@@ -17,7 +17,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from components.reporter.page import charts, reliability, table_rows, thresholds, wording
+from components.reporter.page import charts, confusion, reliability, table_rows, thresholds, wording
 from components.reporter.page.content import Content
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -152,7 +152,7 @@ def _charts(content: Content) -> dict[str, Any]:
             stage: "data:image/png;base64," + base64.b64encode(image_grid).decode("ascii")
             for stage, image_grid in content.views.items()
         },
-        **dict.fromkeys(("roc", "reliability", "forest", "benefit", "histograms")),
+        **dict.fromkeys(("confusion", "roc", "reliability", "forest", "benefit", "histograms")),
     }
     if content.predictions is not None:
         targets = targets_of(content)
@@ -162,6 +162,7 @@ def _charts(content: Content) -> dict[str, Any]:
         metrics = content.gate.metrics
         overall = {domain: named["auc"] for domain, named in metrics.items() if "auc" in named}
         floor = _group_floor(content)
+        drawn["confusion"] = _safe(confusion.picture(content.gate.confusion))
         drawn["benefit"] = _safe(thresholds.decision_curves(content.gate.decision_curves))
         drawn["forest"] = _safe(charts.forest(overall, content.gate.subgroups, floor))
     if content.image_statistics is not None:

@@ -48,7 +48,7 @@ _ACRONYMS = {"auc": "AUC", "ece": "ECE", "tfma": "TFMA", "ppv": "PPV", "npv": "N
 # Metrics that the gate's sentences name, but for those that are words already.
 _METRICS = re.compile(
     r"\b(auc|ece|ppv|npv|brier|balanced_accuracy|calibration_(slope|intercept|error)"
-    r"|(auc|sensitivity|specificity)_by_patient|[pn]pv_at_[0-9.e-]*[0-9](_by_patient)?)\b"
+    r"|(auc|sensitivity|specificity|balanced_accuracy)_by_patient|[pn]pv_at_[0-9.e-]*[0-9](_by_patient)?)\b"
 )
 STATUS_WORDS = {
     "pass": "pass",
