@@ -18,6 +18,7 @@ from schemas.documents.data_gate import DataGateReport, FlaggedImage
 from schemas.documents.gate import GateVerdict
 from schemas.documents.history import TrainingHistory
 from schemas.documents.ingest import FlaggedBy, IngestReport
+from schemas.documents.provenance import Digests, Provenance, Reuse
 from schemas.documents.run import RunReport
 from schemas.documents.shift import (
     DomainAndLabel,
@@ -381,6 +382,45 @@ def test_an_inconclusive_verdict_and_its_warnings(run: dict, tmp_path: Path) -> 
     assert HOSTILE not in html
     card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
     assert "Warning of the gate: shifted, site=\\<script" in card
+
+
+def test_the_look_at_the_test_set_and_what_was_judged(run: dict, tmp_path: Path) -> None:
+    digests = {"predictions": "a", "test_set": "b", "scores": "c", "model": "d", "policy": "e"}
+    made = Provenance(
+        digests=Digests(**{name: one * 64 for name, one in digests.items()}),
+        version="1.2.3",
+        code="f" * 64,
+        seed=7,
+        judged_at="2026-01-02T03:04:05Z",
+        libraries={},
+        task={},
+        subgroups=(),
+    )
+    look = Reuse(
+        counted=True,
+        refused=False,
+        look=3,
+        rule="divide",
+        alpha=0.05 / 3,
+        confidence=1 - 0.05 / 3,
+        message="this is the 3rd model judged on this test set; intervals at 98.3 %",
+        entry="",
+    )
+    verdict = GateVerdict.read(run["gate_report"]).model_copy(
+        update={"provenance": made, "reuse": look}
+    )
+    render_report(tmp_path, ReportInputs(**run | {"gate_report": verdict}))
+    _, page = read(tmp_path)
+    assert "This is the 3rd model judged on this test set; intervals at 98.3 %." in page.text
+    assert "Judged at 2026-01-02T03:04:05Z by version 1.2.3, seed 7." in page.text
+    shown = (
+        f"the predictions {'a' * 12}, the test set {'b' * 12}, the scores {'c' * 12}, "
+        f"the model {'d' * 12}, the policy {'e' * 12}."
+    )
+    assert shown in page.text
+    assert "a" * 13 not in page.text
+    # The level in use, not the policy's.
+    assert "The ranges are 98.333 % intervals by patient" in page.text
 
 
 DOCUMENTS = {
