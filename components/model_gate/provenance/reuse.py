@@ -24,7 +24,7 @@ def spent(settings: GateSettings, look: int, others: Mapping[int, float]) -> Reu
         look: The model's number among those judged on the test set, from 1.
         others: What each look recorded before spent, by number.
     """
-    rule, whole = settings.reuse.rule, 1 - settings.confidence
+    rule, whole = settings.reuse.rule, _alpha(settings)
     planned = settings.reuse.looks or 1
     alpha = {"divide": whole / look, "planned": whole / planned, "none": whole}[rule]
     found = Reuse(
@@ -57,7 +57,7 @@ def uncounted(settings: GateSettings, why: str) -> Reuse:
         refused=planned is not None,
         look=None,
         rule=settings.reuse.rule,
-        alpha=1 - settings.confidence,
+        alpha=_alpha(settings),
         confidence=settings.confidence,
         message=message,
         entry="",
@@ -66,7 +66,7 @@ def uncounted(settings: GateSettings, why: str) -> Reuse:
 
 def _over_plan(settings: GateSettings, look: int, alpha: float, others: Mapping[int, float]) -> str:
     """Why a plan allows no further model; empty if it does."""
-    planned, whole = settings.reuse.looks, 1 - settings.confidence
+    planned, whole = settings.reuse.looks, _alpha(settings)
     if planned is None:
         return ""
     if look > planned:
@@ -78,6 +78,11 @@ def _over_plan(settings: GateSettings, look: int, alpha: float, others: Mapping[
             f"for {planned}, and nothing is measured"
         )
     return ""
+
+
+def _alpha(settings: GateSettings) -> float:
+    """What the level leaves, without the rounding of a subtraction."""
+    return round(1 - settings.confidence, 12)
 
 
 def _ordinal(number: int) -> str:

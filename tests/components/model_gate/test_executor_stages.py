@@ -202,9 +202,6 @@ def test_looks_are_counted_and_the_verdict_can_be_verified(
     again = run(tmp_path, examples, good, SETTINGS)
     assert again["provenance"] == first["provenance"]
     assert ledger.read_bytes() == counted
-    # The same model under another policy is the same look.
-    looser = run(tmp_path, examples, good, SETTINGS.model_copy(update={"max_gap": 1.0}))
-    assert looser["reuse"]["look"] == 1
     other = export(export_classifier, tmp_path / "other", 5.0)
     second = run(tmp_path, examples, other, SETTINGS)
     assert (second["reuse"]["look"], second["reuse"]["confidence"]) == (2, 0.975)
