@@ -66,7 +66,7 @@ def predict(
     Returns:
         One row per image: `image`, `patient_id`, `domain`, `site`, labels and subgroups if the
         manifest has them, `score` and `decision` (with `/NAME` if there are several), and
-        `left_out`, the reason why there is no score.
+        `statistic/NAME` of the image and `left_out`, the reason why there is no score.
 
     Raises:
         InputError: The model or the images can't be used.
@@ -167,29 +167,31 @@ def _predicted(
     # Stamps first: a file that changes in the meantime is predicted again.
     stamped = [(item, item.stamp()) for item in batch]
     read = list(pool.map(lambda pair: _record(pair[0], classifier), stamped))
-    records = [record for record, _ in read if record]
+    records = [record for record, _, _ in read if record]
     found = model.predict(tf.constant(records)) if records else {}
     entries, place = [], 0
-    for (item, stamp), (record, left_out) in zip(stamped, read, strict=True):
+    for (item, stamp), (record, left_out, statistics) in zip(stamped, read, strict=True):
         values = None
         if record:
             values = {name: float(column[place]) for name, column in found.items()}
             place += 1
-        entries.append((item, stamp, columns.row(item, values, left_out)))
+        entries.append((item, stamp, columns.row(item, values, left_out, statistics)))
     return entries
 
 
-def _record(item: Item, classifier: Classifier) -> tuple[bytes, str]:
-    """The tf.Example of an image as ingestion stores it, or why there is none."""
+def _record(item: Item, classifier: Classifier) -> tuple[bytes, str, list[float]]:
+    """The tf.Example of an image as ingestion stores it, or why there is none; its statistics."""
     if item.left_out:
-        return b"", item.left_out
+        return b"", item.left_out, []
     data = classifier.data
     try:
         pixels = decode(item, data).pixels
         stored = decoding.store(pixels, data.stored_size, data.encoding, data.jpeg_quality)
     except decoding.Rejected as rejected:
-        return b"", f"{rejected.reason}: {rejected.detail}"
-    return serialize_example({features.IMAGE_ENCODED: stored.encoded}), ""
+        return b"", f"{rejected.reason}: {rejected.detail}", []
+    known = vars(stored) | vars(stored.quality)
+    statistics = [float(known[name]) for name in tables.STATISTICS]
+    return serialize_example({features.IMAGE_ENCODED: stored.encoded}), "", statistics
 
 
 class _Progress:

@@ -92,8 +92,17 @@ class TargetReference(Part):
 
 
 class DomainReference(Part):
-    """The judged images of a domain; statistics of images by name, if the table had them."""
+    """The judged images of a domain.
 
+    Attributes:
+        exclusive: Whether the targets are classes, of which each image has one.
+        patients: How many.
+        images: How many.
+        targets: By finding or class.
+        statistics: Of images by name, if the table had them.
+    """
+
+    exclusive: bool = False
     patients: int
     images: int
     targets: dict[str, TargetReference]

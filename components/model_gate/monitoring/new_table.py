@@ -78,25 +78,30 @@ def prepare(
             f"--domain {chosen}: the verdict has no reference of it, but of "
             f"{', '.join(reference) or 'none'}"
         )
-    targets = {name: one.threshold for name, one in reference[chosen].targets.items()}
-    if not targets:
+    blessed = reference[chosen]
+    if not blessed.targets:
         raise InputError(f"the verdict's reference of {chosen} has no scores of any finding")
-    known = _renamed(raw, tuple(targets)).assign(**{features.DOMAIN: chosen})
-    found = prediction_table.prepare(
-        known,
-        None if any(one.startswith(DECISION) for one in known) else _PLACEHOLDER,
-        both_classes=False,
-    )
-    names = dict(zip(found.task.targets, targets, strict=True))
-    table = found.table.rename(columns=_own_names(names))
-    given = dict.fromkeys(targets, threshold) if threshold is not None else targets
-    decided = all(one is not None for one in given.values())
-    for name, at in given.items():
-        if decided:
-            score = table[features.prediction(name)]
-            table[features.decision(name)] = np.where(score.isna(), np.nan, score >= at)
-    task = TaskSettings(kind="binary" if len(targets) == 1 else "multilabel", labels=tuple(targets))
+    read = _of_classes if blessed.exclusive else _of_findings
+    known = read(raw, tuple(blessed.targets))
     own = any(name.startswith(DECISION) for name in known)
+    # Classes have no threshold: one that is given is refused.
+    at = threshold if blessed.exclusive else None if own else _PLACEHOLDER
+    found = prediction_table.prepare(
+        known.assign(**{features.DOMAIN: chosen}), at, both_classes=False
+    )
+    names = dict(zip(found.task.targets, blessed.targets, strict=True))
+    table = found.table.rename(columns=_own_names(names))
+    if blessed.exclusive:
+        return NewTable(table, found.task, chosen, True, (*notes, *found.notes))
+    thresholds = {
+        name: one.threshold if threshold is None else threshold
+        for name, one in blessed.targets.items()
+    }
+    if decided := None not in thresholds.values():
+        for name, least in thresholds.items():
+            score = table[features.prediction(name)]
+            table[features.decision(name)] = np.where(score.isna(), np.nan, score >= least)
+    task = TaskSettings(kind=found.task.kind, labels=tuple(blessed.targets))
     return NewTable(table, task, chosen, decided or own, (*notes, *found.notes))
 
 
@@ -126,27 +131,44 @@ def _of_domain(raw: pd.DataFrame, asked: str) -> tuple[pd.DataFrame, features.Do
     return raw, wanted or told or features.IN_DISTRIBUTION, notes
 
 
-def _renamed(raw: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
+def _of_findings(raw: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
     """The columns that monitoring uses, with empty labels where there are none."""
-    import pandas as pd
-
     named = any(column.startswith(f"{SCORE}/") for column in raw)
-    found: dict[str, pd.Series | str] = {name: raw[name] for name in _PASSED_ON if name in raw}
+    found = {}
     for target in targets:
         # Of a single finding, the name may be left out in one table and not in the other.
         own = f"/{target}" if named else ""
         kept = f"/{target}" if len(targets) > 1 else ""
-        if f"{SCORE}{own}" not in raw:
-            raise InputError(
-                f"predictions: column '{SCORE}{own}' is missing among {len(raw.columns)} columns; "
-                f"the verdict is about {', '.join(targets)}"
-            )
-        found[SCORE + kept] = raw[SCORE + own]
+        found[SCORE + kept] = _scores(raw, SCORE + own, targets)
         found[LABEL + kept] = raw.get(LABEL + own, "")
         if DECISION + own in raw:
             found[DECISION + kept] = raw[DECISION + own]
-    found |= {name: raw[name] for name in raw if statistic_columns.is_statistic(name)}
-    return pd.DataFrame(found, index=raw.index, dtype=object)
+    return _with_others(raw, found)
+
+
+def _of_classes(raw: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
+    """The same of classes, of which each image has one."""
+    found = {f"{SCORE}/{name}": _scores(raw, f"{SCORE}/{name}", classes) for name in classes}
+    found[LABEL] = raw.get(LABEL, "")
+    if DECISION in raw:
+        found[DECISION] = raw[DECISION]
+    return _with_others(raw, found)
+
+
+def _scores(raw: pd.DataFrame, column: str, targets: tuple[str, ...]) -> pd.Series:
+    if column not in raw:
+        raise InputError(
+            f"predictions: column '{column}' is missing among {len(raw.columns)} columns; the "
+            f"verdict is about {', '.join(targets)}"
+        )
+    return raw[column]
+
+
+def _with_others(raw: pd.DataFrame, found: Mapping[str, object]) -> pd.DataFrame:
+    import pandas as pd
+
+    others = [name for name in raw if name in _PASSED_ON or statistic_columns.is_statistic(name)]
+    return pd.DataFrame({**raw[others], **found}, index=raw.index, dtype=object)
 
 
 def _own_names(names: Mapping[str, str]) -> dict[str, str]:

@@ -61,6 +61,7 @@ def _domain(
             targets[target] = _target(scores, equal, index, thresholds.get(target))
     statistics = {name.removeprefix(_STATISTIC): histogram(rows, name) for name in names}
     return DomainReference(
+        exclusive=equal.exclusive,
         patients=int(rows[features.PATIENT_ID].nunique()),
         images=len(rows),
         targets=targets,

@@ -25,6 +25,8 @@ from trainer_modules.settings import TaskSettings
 FORMATS = (".csv", ".parquet")
 LEFT_OUT = "left_out"
 _TEXTS = ("image", features.PATIENT_ID, features.DOMAIN, features.SITE)
+# Numbers of an image by which monitoring sees that scanners or exposure changed.
+STATISTICS = ("mean", "std", "blur", "source_height", "source_width")
 _ROWS_PER_GROUP = 4096
 # What spreadsheets run: names of files and ids come from strangers.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -37,8 +39,8 @@ class Columns:
     """Names of the columns, and the values of an image for them.
 
     A single finding has `label`, `score` and `decision`; of several, each has `label/NAME` and so
-    on. Of classes, each has a `score/NAME`; `label` and `decision` hold the name of one. `left_out`
-    says why an image has no score.
+    on. Of classes, each has a `score/NAME`; `label` and `decision` hold the name of one.
+    `statistic/NAME` describes the image. `left_out` says why an image has no score.
     """
 
     def __init__(self, task: TaskSettings, images: Images):
@@ -48,10 +50,11 @@ class Columns:
         suffixes = [""] if len(task.targets) == 1 else [f"/{name}" for name in task.targets]
         scores = tuple(f"score{suffix}" for suffix in suffixes)
         texts = (*_TEXTS, *(("split",) if images.has_split else ()), *images.subgroups)
+        statistics = tuple(map(features.statistic, STATISTICS))
         if task.classes:
             named = ("label",) if images.labels else ()
-            self.numbers = scores
-            self.names = (*texts, *named, *scores, "decision", LEFT_OUT)
+            self.numbers = (*scores, *statistics)
+            self.names = (*texts, *named, *scores, "decision", *statistics, LEFT_OUT)
             return
         known = self._known_targets()
         labels = tuple(
@@ -59,10 +62,17 @@ class Columns:
             for suffix, name in zip(suffixes, task.targets, strict=True)
             if name in known
         )
-        self.numbers = (*labels, *scores, *(f"decision{suffix}" for suffix in suffixes))
+        decisions = tuple(f"decision{suffix}" for suffix in suffixes)
+        self.numbers = (*labels, *scores, *decisions, *statistics)
         self.names = (*texts, *self.numbers, LEFT_OUT)
 
-    def row(self, item: Item, predicted: Mapping[str, float] | None, left_out: str = "") -> Row:
+    def row(
+        self,
+        item: Item,
+        predicted: Mapping[str, float] | None,
+        left_out: str = "",
+        statistics: Sequence[float] = (),
+    ) -> Row:
         """Values of an image; None is an unknown one."""
         known, targets = item.row, self._task.targets
         split = [self._split(item)] if self._has_split else []
@@ -74,7 +84,8 @@ class Columns:
             values += [self._class_of(decisions)] if self._task.classes else decisions
         texts = [known.image, known.patient_id, known.domain, known.site, *split, *known.subgroups]
         texts = [_in_utf8(text) for text in texts]
-        return [*texts, *self._label_values(item), *values, left_out]
+        described: Row = list(statistics) or [None] * len(STATISTICS)
+        return [*texts, *self._label_values(item), *values, *described, left_out]
 
     def _known_targets(self) -> tuple[str, ...]:
         return self._labels.targets if self._labels else ()

@@ -113,8 +113,25 @@ def test_a_manifests_columns_come_along_and_the_gate_reads_them(model, tmp_path)
         assert found[name].tolist() == given[name].tolist()
     assert found["label"].tolist() == given["edema"].tolist()
     assert list(found.columns) == [
-        *("image", "patient_id", "domain", "site", "sex", "label", "score", "decision", "left_out")
+        *("image", "patient_id", "domain", "site", "sex", "label", "score", "decision"),
+        *("statistic/mean", "statistic/std", "statistic/blur"),
+        *("statistic/source_height", "statistic/source_width", "left_out"),
     ]
+
+
+def test_images_are_described_for_monitoring(model, folder):
+    """Uniform pictures: gray levels of 255, no spread; sizes before any image is shrunk."""
+    table = predictions.predict(model, folder).set_index("image")
+    described = table.filter(like="statistic/").rename(columns=lambda one: one.split("/")[1])
+    assert described["mean"]["a.png"] == pytest.approx(30 / 255)
+    assert described["std"]["a.png"] == 0
+    # Half black, half white.
+    assert described["mean"]["c.tif"] == pytest.approx(0.5, abs=0.01)
+    assert described["std"]["c.tif"] == pytest.approx(0.5, abs=0.01)
+    with Image.open(folder / "a.png") as image:
+        size = (described["source_width"]["a.png"], described["source_height"]["a.png"])
+        assert size == image.size
+    assert described.loc["d.png"].isna().all()
 
 
 def test_classes_have_columns_each(tmp_path, push_classifier):

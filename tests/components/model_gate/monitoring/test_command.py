@@ -240,3 +240,40 @@ def test_several_findings(monitor, tmp_path, capsys):
         two(60, 22).drop(columns="score/mass"), verdict=tmp_path / "verdict.json"
     )
     assert (status, "'score/mass' is missing" in said) == (2, True)
+
+
+def test_classes(monitor, tmp_path, capsys):
+    from components.model_gate.__main__ import main
+
+    def three(patients: int, seed: int, domains=("in_distribution",), worse=0.0) -> pd.DataFrame:
+        random = np.random.default_rng(seed)
+        place = random.integers(0, 3, patients * len(domains))
+        # Calibrated, but for what is worse: normal scores, one of which is higher by 2.
+        odds = np.exp(2 * (random.normal(size=(len(place), 3)) + (2 - worse) * np.eye(3)[place]))
+        scores = odds / odds.sum(axis=1, keepdims=True)
+        names = np.array(["fat", "stroma", "tumor"])
+        return pd.DataFrame(
+            {
+                "patient_id": [f"s{seed}-{one}" for one in range(len(place))],
+                "domain": np.repeat(domains, patients),
+                "label": names[place],
+                **{f"score/{name}": scores[:, one] for one, name in enumerate(names)},
+            }
+        )
+
+    three(150, 30, ("in_distribution", "shifted")).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "p.yaml").write_text("resamples: 200\n")
+    inputs = ["--predictions", str(tmp_path / "t.csv"), "--policy", str(tmp_path / "p.yaml")]
+    assert main([*inputs, "--output", str(tmp_path / "verdict.json")]) == 0
+    capsys.readouterr()
+    status, report, said = monitor(three(80, 31), verdict=tmp_path / "verdict.json")
+    assert status == 0, said
+    assert {one["target"] for one in report["estimated"]} == {"fat", "stroma", "tumor"}
+    assert report["labelled"] == 80
+    status, report, _ = monitor(three(300, 32, worse=1.9), verdict=tmp_path / "verdict.json")
+    assert status == 4
+    assert "auc" in {one["metric"] for one in report["measured"] if one["status"] == "alarm"}
+    unlabelled = three(80, 33).drop(columns="label")
+    status, report, _ = monitor(unlabelled, verdict=tmp_path / "verdict.json")
+    assert (status, report["labelled"], report["measured"]) == (0, 0, [])
+    assert monitor(unlabelled, "--threshold", "0.5", verdict=tmp_path / "verdict.json")[0] == 2
