@@ -80,6 +80,7 @@ def _help_of_everything():
         *(["kubeflow_runner.py", name] for name in kubeflow_runner.ACTIONS),
         ["-m", "components.predictor"],
         ["-m", "components.model_gate"],
+        ["-m", "components.model_gate", "monitor"],
         *(["-m", "components.model_gate", name] for name in ("sign", "verify")),
         ["-m", "components.data_gate.infer_schema"],
         *(["-m", "components.shift_analysis", name] for name in ("analyze", "embed")),

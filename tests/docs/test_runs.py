@@ -205,6 +205,9 @@ def test_the_gate_as_a_tool(one, judged, request):
         status, screen = request.getfixturevalue("signed").run(one.words[1:])
         assert status == 0, screen
         return
+    if one.words[3] == "monitor":
+        _monitored(one, request.getfixturevalue("released"))
+        return
     status, screen = judged.run(one.words[1:])
     # The model of noise is refused, as it should be, and so is a table without the policy's slice.
     expected = 0 if one.words[-1] == "predictions.csv" else 4
@@ -212,6 +215,27 @@ def test_the_gate_as_a_tool(one, judged, request):
     assert json.loads(screen[screen.index("{\n") :])["blessed"] == (expected == 0)
     if "--output" in one.words:
         assert (judged.folder / one.words[one.words.index("--output") + 1]).exists()
+
+
+@pytest.fixture(scope="session")
+def released(judged):
+    """The verdict on a model that was released, and patients of a later month."""
+    words = "-m components.model_gate --output blessed.json --predictions predictions.csv"
+    status, screen = judged.run(words.split())
+    assert status == 0, screen
+    table = pd.read_csv(judged.folder / "predictions.csv")
+    new = table[table["domain"] == "in_distribution"].drop(columns=["domain", "label"])[:400]
+    new.to_csv(judged.folder / "march.csv", index=False)
+    return judged
+
+
+def _monitored(one, released):
+    status, screen = released.run(one.words[1:])
+    assert status == 0, screen
+    assert json.loads(screen[screen.index("{\n") :])["status"] == "no_alarm"
+    for option in ("--output", "--page", "--history"):
+        if option in one.words:
+            assert (released.folder / one.words[one.words.index(option) + 1]).exists()
 
 
 @pytest.fixture(scope="session")

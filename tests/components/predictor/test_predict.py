@@ -157,12 +157,15 @@ def test_the_class_that_is_called_is_named(decisions, called):
     predicted = {}
     for name, score, decision in zip(task.classes, (0.2, 0.3, 0.5), decisions, strict=True):
         predicted |= {f"prediction/{name}": score, f"decision/{name}": float(decision)}
-    values = columns.row(SimpleNamespace(row=row), predicted)
+    values = columns.row(SimpleNamespace(row=row), predicted, "", (0.1, 0.2, 0.3, 8.0, 9.0))
     scores = ["score/fat", "score/tumor", "score/a,b"]
     first = ["image", "patient_id", "domain", "site"]
-    assert list(columns.names) == [*first, *scores, "decision", "left_out"]
-    assert values == ["a.png", "p", "shifted", "x", 0.2, 0.3, 0.5, called, ""]
-    assert columns.row(SimpleNamespace(row=row), None, "gone")[4:] == [None] * 4 + ["gone"]
+    described = [f"statistic/{one}" for one in ("mean", "std", "blur")]
+    described += ["statistic/source_height", "statistic/source_width"]
+    assert list(columns.names) == [*first, *scores, "decision", *described, "left_out"]
+    statistics = [0.1, 0.2, 0.3, 8.0, 9.0]
+    assert values == ["a.png", "p", "shifted", "x", 0.2, 0.3, 0.5, called, *statistics, ""]
+    assert columns.row(SimpleNamespace(row=row), None, "gone")[4:] == [None] * 9 + ["gone"]
 
 
 def cells(path: Path) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -106,6 +107,20 @@ def test_pipes_and_parquet(monitor, monkeypatch, tmp_path):
     given = io.TextIOWrapper(io.BytesIO(table.to_csv(index=False).encode()))
     monkeypatch.setattr(sys, "stdin", given)
     assert monitor("-")[1]["drift"] == first["drift"]
+
+
+def test_nothing_heavy_is_loaded(blessed, tmp_path):
+    """The small environment of `make gate` has none of these."""
+    predictions(60, 17).to_csv(tmp_path / "new.csv", index=False)
+    heavy = ["tensorflow", "tfx", "keras", "sklearn", "matplotlib"]
+    words = ["monitor", "--blessed", str(blessed), "--predictions", str(tmp_path / "new.csv")]
+    words += ["--history", str(tmp_path / "h.jsonl"), "--page", str(tmp_path / "page.html")]
+    code = (
+        "import sys; from components.model_gate.__main__ import main;"
+        f"print(main({words})); print(sorted(set({heavy}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("0\n[]\n")
 
 
 def test_domains(monitor):
