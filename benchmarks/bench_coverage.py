@@ -3,13 +3,13 @@
     .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [--seed 1] [TABLE ...]
 
 The tables are auc, metrics, differences, prevalence, net_benefit and carried (the last three from
-simulation/thresholds.py), blessings (simulation/verdicts.py) and monitoring (simulation/looks.py).
-In all but the last two, each cell shows how many of 100 intervals contain the truth and, in
-parentheses, how many have a lower bound above it: a model whose truth is just below a floor is
-blessed that often. Samples with fewer than 10 patients of a class are omitted, because the gate
-does not judge them; a cell is a dash if fewer than 40 of 100 samples remain, because those would be
-a biased selection. Patients are SYNTHETIC (components/model_gate/planning/patients.py), seeds are
-fixed.
+simulation/thresholds.py), blessings and planned (simulation/verdicts.py) and monitoring
+(simulation/looks.py). In all but the last three, each cell shows how many of 100 intervals contain
+the truth and, in parentheses, how many have a lower bound above it: a model whose truth is just
+below a floor is blessed that often. Samples with fewer than 10 patients of a class are omitted,
+because the gate does not judge them; a cell is a dash if fewer than 40 of 100 samples remain,
+because those would be a biased selection. Patients are SYNTHETIC
+(components/model_gate/planning/patients.py), seeds are fixed.
 """
 
 from __future__ import annotations
@@ -188,13 +188,14 @@ def _column(text: str) -> str:
 
 MEASURES = {"auc": auc, "metrics": metrics, "differences": differences} | thresholds.MEASURES
 BLESSINGS = "blessings"
+PLANNED = "planned"
 MONITORING = "monitoring"
 
 
 def main() -> int:
     """Prints the requested tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    accepted = (*MEASURES, BLESSINGS, MONITORING)
+    accepted = (*MEASURES, BLESSINGS, PLANNED, MONITORING)
     parser.add_argument("table", nargs="*", help=f"{', '.join(accepted)}; default: all")
     parser.add_argument("--repetitions", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
@@ -204,7 +205,9 @@ def main() -> int:
         parser.error(f"no table {', '.join(sorted(unknown))}; accepted: {', '.join(accepted)}")
     for name in names:
         if name == BLESSINGS:
-            verdicts.print_table(arguments.repetitions, arguments.seed)
+            verdicts.print_table(list(verdicts.scenarios()), arguments.repetitions, arguments.seed)
+        elif name == PLANNED:
+            verdicts.print_table(list(verdicts.planned()), arguments.repetitions, arguments.seed)
         elif name == MONITORING:
             looks.print_table(arguments.repetitions)
         else:

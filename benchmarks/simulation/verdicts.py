@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from components.model_gate.planning import power, search
+from components.model_gate.planning import truths as planned_truths
 from components.model_gate.planning.patients import (
     TARGET,
     TASK,
@@ -25,6 +27,7 @@ from components.model_gate.planning.patients import (
     draw,
     two_models,
 )
+from components.model_gate.planning.truths import Patients, Truth, Truths
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, collect
@@ -220,6 +223,60 @@ def _good() -> Iterator[Scenario]:
         yield Scenario(name, True, equal, policy(max_regression=0.05))
 
 
+@dataclasses.dataclass(frozen=True)
+class AsPlanned:
+    """Patients as they were assumed when they were planned for."""
+
+    truths: Truths
+    patients: Patients
+
+    def __call__(self, random: np.random.Generator) -> Tables:
+        drawn = {
+            domain: planned_truths.draw(truth, truth.size(self.patients[domain]), random)
+            for domain, truth in self.truths.items()
+        }
+        models = [as_table(one.model, domain, {GROUP: "all"}) for domain, one in drawn.items()]
+        others = [
+            as_table(one.other, domain, {GROUP: "all"})
+            for domain, one in drawn.items()
+            if one.other is not None
+        ]
+        other = pd.concat(others, ignore_index=True) if others else None
+        return pd.concat(models, ignore_index=True), other
+
+
+def planned() -> Iterator[Scenario]:
+    """Good models with as many patients as `python -m components.model_gate plan` says."""
+    one = Truth(0.9, 0.9, 0.85, 0.35)
+    rare = Truth(0.95, 0.9, 0.9, 0.05, images=planned_truths.skewed(4))
+    both = features.DOMAINS
+    default = GateSettings.model_validate(_OUTSIDE_A_RUN)
+    made: tuple[tuple[str, Truths, GateSettings], ...] = (
+        ("default policy, AUC 0.9", dict.fromkeys(both, one), default),
+        (
+            "default policy, AUC 0.95, 5% positive, 4 images each",
+            dict.fromkeys(both, rare),
+            default,
+        ),
+        (
+            "sensitivity 0.9 and specificity 0.85, floors 0.8 and 0.75",
+            {features.IN_DISTRIBUTION: one},
+            policy({"min_sensitivity": 0.8, "min_specificity": 0.75}),
+        ),
+        (
+            "equal to the baseline, margin 0.05",
+            {features.IN_DISTRIBUTION: dataclasses.replace(one, baseline_auc=0.9)},
+            policy(max_regression=0.05),
+        ),
+    )
+    for name, truths, rules in made:
+        with power.simulation(power.Design(truths, rules)) as simulated:
+            found = search.search(simulated, 0.8, lambda line: None)
+        sizes = " and ".join(str(number) for number in found.patients.values())
+        scenario = AsPlanned(truths, found.patients)
+        yield Scenario(f"planned: {name}: {sizes} patients", True, scenario, rules)
+
+
 def counted(scenario: Scenario, repetitions: int, seed: int = 1) -> Counter[str]:
     """Outcomes of so many samples; `warned`: blessed with a warning."""
     random = np.random.default_rng(seed)
@@ -236,17 +293,17 @@ def counted(scenario: Scenario, repetitions: int, seed: int = 1) -> Counter[str]
     return counts
 
 
-def print_table(repetitions: int, seed: int) -> None:
+def print_table(made: Sequence[Scenario], repetitions: int, seed: int) -> None:
     """A line for each scenario: percentages of its samples."""
     heads = ("blessed", "warned", "refused", "inconclusive")
-    print(f"\n{'':66}" + "".join(f"{head:>13}" for head in heads))
-    made = list(scenarios())
+    print(f"\n{'':86}" + "".join(f"{head:>13}" for head in heads))
     with multiprocessing.Pool() as pool:
         work = pool.starmap_async(counted, [(one, repetitions, seed) for one in made], chunksize=1)
         for good in (False, True):
-            print("good models" if good else "models that must not be blessed", flush=True)
-            for scenario, counts in zip(made, work.get(), strict=True):
-                if scenario.good == good:
-                    figures = [100 * counts[head] / repetitions for head in heads]
-                    line = "".join(f"{figure:13.1f}" for figure in figures)
-                    print(f"  {scenario.name:64}{line}", flush=True)
+            chosen = [one for one in zip(made, work.get(), strict=True) if one[0].good == good]
+            if chosen:
+                print("good models" if good else "models that must not be blessed", flush=True)
+            for scenario, counts in chosen:
+                figures = [100 * counts[head] / repetitions for head in heads]
+                line = "".join(f"{figure:13.1f}" for figure in figures)
+                print(f"  {scenario.name:84}{line}", flush=True)

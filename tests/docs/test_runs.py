@@ -217,6 +217,15 @@ def test_the_gate_as_a_tool(one, judged, request):
         assert (judged.folder / one.words[one.words.index("--output") + 1]).exists()
 
 
+@of("plan")
+def test_plans_of_test_sets(one, judged):
+    status, screen = judged.run(one.words[1:])
+    # The model of the tables is far better than the policy asks for.
+    assert status == 0, screen
+    assert "Assumed:" in screen or "| assumption |" in screen
+    assert re.search(r"in.?_distribution: \d+ patients, \d+ with the finding", screen)
+
+
 @pytest.fixture(scope="session")
 def released(judged):
     """The verdict on a model that was released, and patients of a later month."""

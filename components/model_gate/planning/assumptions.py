@@ -11,7 +11,7 @@ from scipy import special
 from components.model_gate.planning import truths
 from components.model_gate.planning.document import Assumption
 from components.model_gate.planning.pilot import Pilot
-from components.model_gate.planning.truths import Truth
+from components.model_gate.planning.truths import Truth, Truths
 from components.model_gate.policy.settings import DomainRules, GateSettings
 from schemas import features
 from schemas.errors import InputError
@@ -20,6 +20,7 @@ Origin = Literal["given", "pilot", "guess"]
 Groups = Mapping[str, Mapping[str, float]]
 _CORRELATION = 0.8
 _SHARED = 0.9
+_VALIDATION = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Given:
     correlation: float | None = None
     baseline_auc: float | None = None
     baseline_correlation: float | None = None
+    validation_patients: int | None = None
     groups: Groups = dataclasses.field(default_factory=dict)
 
 
@@ -50,13 +52,13 @@ def group_columns(settings: GateSettings) -> set[str]:
 
 def assumed(
     given: Given, pilots: Mapping[str, Pilot], settings: GateSettings
-) -> tuple[dict[str, Truth], tuple[Assumption, ...]]:
+) -> tuple[dict[features.Domain, Truth], tuple[Assumption, ...]]:
     """The truth by domain to plan for, and each assumption in words.
 
     Raises:
         InputError: Something that can't be guessed was not given.
     """
-    found: dict[str, Truth] = {}
+    found: dict[features.Domain, Truth] = {}
     said: list[Assumption] = []
     domains: tuple[tuple[features.Domain, DomainRules], ...] = (
         (features.IN_DISTRIBUTION, settings.in_distribution),
@@ -72,6 +74,26 @@ def assumed(
         raise InputError("the policy requires no domain: give --auc to plan one")
     _check_groups(found, settings)
     return found, tuple(said)
+
+
+def validation(
+    given: Given, found: Truths, settings: GateSettings
+) -> tuple[int, tuple[Assumption, ...]]:
+    """How many patients choose the thresholds of the policy's operating points."""
+    truth = found.get(features.IN_DISTRIBUTION)
+    if truth is None or not settings.operating_points:
+        return 0, ()
+    least = truth.least(settings.min_patients_per_class, _VALIDATION)
+    patients = given.validation_patients or least
+    origin: Origin = "guess" if given.validation_patients is None else "given"
+    said = Assumption(
+        name="validation patients",
+        domain=features.IN_DISTRIBUTION,
+        value=str(patients),
+        origin=origin,
+        note="they choose the thresholds of operating points",
+    )
+    return patients, (said,)
 
 
 class _Domain:
@@ -242,7 +264,7 @@ class _Domain:
         return found
 
 
-def _check_groups(found: Mapping[str, Truth], settings: GateSettings) -> None:
+def _check_groups(found: Truths, settings: GateSettings) -> None:
     """Refuses a policy that names a group of which nothing is assumed."""
     named = [("required_groups", one) for one in settings.subgroups.required_groups]
     named += [("slices", rule.group) for rule in settings.slices if rule.group]

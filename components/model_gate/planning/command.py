@@ -10,7 +10,8 @@ from pathlib import Path
 from components.model_gate.planning import assumptions, pilot, plan, shown
 from components.model_gate.planning.assumptions import Given
 from components.model_gate.policy.files import load_policy
-from schemas.arguments import number
+from components.model_gate.provenance import reuse
+from schemas.arguments import count, number
 from schemas.atomic_write import replacing
 from schemas.errors import InputError
 from schemas.printable import printable
@@ -32,6 +33,10 @@ def run(argv: Sequence[str]) -> int:
     """
     options = _parser().parse_args(argv)
     settings = load_policy(options.policy, serves=False)
+    look = reuse.spent(settings, options.look, {})
+    if look.refused:
+        raise InputError(f"--look {options.look}: {look.message}")
+    settings = settings.model_copy(update={"confidence": look.confidence})
     groups = _groups(options.group)
     columns = assumptions.group_columns(settings) | set(groups)
     pilots = (
@@ -42,7 +47,9 @@ def run(argv: Sequence[str]) -> int:
         groups=groups,
     )
     truths, said = assumptions.assumed(given, pilots, settings)
-    found = plan.plan(truths, said, settings, options.power, options.seed, _say)
+    patients, also = assumptions.validation(given, truths, settings)
+    said = (*said, *also)
+    found = plan.plan(truths, said, settings, options.power, options.seed, patients, _say)
     if options.output:
         _write(options.output, found.to_json())
     print(shown.FORMATS[options.format](found), end="")
@@ -109,6 +116,10 @@ _NUMBERS = {
     "correlation": (_share, "of the scores of a patient's images (default: 0.8)"),
     "baseline_auc": (_share, "of the model to compare with (default: none is compared)"),
     "baseline_correlation": (_share, "of the two models' scores (default: 0.9)"),
+    "validation_patients": (
+        number(int, lambda value: 2 <= value <= 100_000, "2 to 100000"),
+        "who choose the thresholds of operating points (default: 200, or more for rare findings)",
+    ),
 }
 
 
@@ -137,6 +148,14 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="COLUMN=VALUE:SHARE",
         help="share of the patients in a group that the policy names; may be repeated",
+    )
+    parser.add_argument(
+        "--look",
+        type=count,
+        default=1,
+        metavar="N",
+        help="how many models will have been judged on the test set, with this one (default: 1); "
+        "the policy's reuse says what that costs",
     )
     parser.add_argument(
         "--power",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from components.model_gate.planning import reach, search
 from components.model_gate.planning.document import Assumption, GatePlan, PlannedRule, PlannedSize
 from components.model_gate.planning.power import Design, Simulation, simulation
 from components.model_gate.planning.search import Found, Least, Say
-from components.model_gate.planning.truths import Truth
-from components.model_gate.policy.operating_points import is_threshold_metric
+from components.model_gate.planning.truths import Truth, Truths
 from components.model_gate.policy.settings import GateSettings
 
 # Rules that take this part of the patients of the one that takes the most drive the plan, too.
@@ -18,11 +17,12 @@ _NEAR = 0.85
 
 
 def plan(
-    truths: Mapping[str, Truth],
+    truths: Truths,
     assumptions: Sequence[Assumption],
     settings: GateSettings,
     power: float,
     seed: int,
+    validation: int,
     say: Say,
 ) -> GatePlan:
     """How many patients the policy takes if the model is as assumed.
@@ -33,13 +33,14 @@ def plan(
         settings: The policy.
         power: Share of the tables that are to be blessed.
         seed: Of the simulation; the same numbers each time.
+        validation: Patients who choose the thresholds of operating points.
         say: Is told how far it is.
     """
     settings, notes = _planned(truths, settings)
     given = {"power": power, "assumptions": tuple(assumptions), "seed": seed, "notes": notes}
     if reasons := reach.unreachable(truths, settings):
         return GatePlan(outcome="unreachable", reasons=tuple(reasons), **given)
-    with simulation(Design(truths, settings, seed)) as simulated:
+    with simulation(Design(truths, settings, seed, validation)) as simulated:
         found = search.search(simulated, power, say)
         rules = [*_counts(truths, settings), *_rules(found, truths, simulated)]
     if found.tally is None:
@@ -62,11 +63,9 @@ def plan(
     )
 
 
-def _planned(
-    truths: Mapping[str, Truth], settings: GateSettings
-) -> tuple[GateSettings, tuple[str, ...]]:
+def _planned(truths: Truths, settings: GateSettings) -> tuple[GateSettings, tuple[str, ...]]:
     """The rules that a table of one finding can be planned for, and what is left out."""
-    notes = []
+    notes = [f"intervals at {100 * settings.confidence:.4g} %"]
     changed: dict[str, object] = {
         "require_evaluator": False,
         "require_serving": False,
@@ -75,20 +74,10 @@ def _planned(
     }
     if all(truth.baseline_auc is None for truth in truths.values()):
         notes.append("no baseline is assumed: max_regression is not planned for (--baseline-auc)")
-    changed["slices"] = tuple(
-        rule
-        for rule in settings.slices
-        if "/" not in rule.metric and not is_threshold_metric(rule.metric)
-    )
     if of_findings := [rule.metric for rule in settings.slices if "/" in rule.metric]:
+        changed["slices"] = tuple(rule for rule in settings.slices if "/" not in rule.metric)
         names = ", ".join(of_findings)
         notes.append(f"one finding is planned for: slices of {names} are left out")
-    if settings.operating_points or any(is_threshold_metric(one.metric) for one in settings.slices):
-        changed["operating_points"] = ()
-        notes.append(
-            "operating points, and metrics at a prevalence, are left out: docs/model_gate.md says "
-            "how many patients the floors of a point take"
-        )
     if settings.unit not in ("image", "patient"):
         changed["unit"] = "patient"
         notes.append(f"unit {settings.unit} is planned as patient")
@@ -111,7 +100,7 @@ def _size(truth: Truth, least: Least | float) -> PlannedSize:
     )
 
 
-def _counts(truths: Mapping[str, Truth], settings: GateSettings) -> Iterator[PlannedRule]:
+def _counts(truths: Truths, settings: GateSettings) -> Iterator[PlannedRule]:
     """Required numbers, which are exact."""
     per_class = settings.min_patients_per_class
     for domain, truth in truths.items():
@@ -129,9 +118,7 @@ def _counts(truths: Mapping[str, Truth], settings: GateSettings) -> Iterator[Pla
             )
 
 
-def _rules(
-    found: Found, truths: Mapping[str, Truth], simulated: Simulation
-) -> Iterator[PlannedRule]:
+def _rules(found: Found, truths: Truths, simulated: Simulation) -> Iterator[PlannedRule]:
     """Rules that keep a model back where the data do not decide them."""
     warns, thresholds = simulated.warns, simulated.thresholds
     for key, needed in found.rules.items():
@@ -172,9 +159,7 @@ def named(rule: PlannedRule) -> str:
     return f"{rule.name}{bound}"
 
 
-def _beyond(
-    found: Found, truths: Mapping[str, Truth], settings: GateSettings, power: float
-) -> Iterator[str]:
+def _beyond(found: Found, truths: Truths, settings: GateSettings, power: float) -> Iterator[str]:
     """Why more patients are needed than are simulated."""
     some = False
     for domain, truth in truths.items():

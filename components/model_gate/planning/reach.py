@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from components.model_gate.planning.truths import Truth
+from scipy import special
+
+from components.model_gate.planning import truths
+from components.model_gate.planning.truths import Truth, Truths
 from components.model_gate.policy.settings import GateSettings, SliceRule
 from schemas import features
 
 
-def unreachable(truths: Mapping[str, Truth], settings: GateSettings) -> list[str]:
+def unreachable(assumed: Truths, settings: GateSettings) -> list[str]:
     """A line for each bound that the truth does not meet with room to spare."""
     found: list[str] = []
-    for domain, truth in truths.items():
+    for domain, truth in assumed.items():
         rules = getattr(settings, domain)
         found += _above(domain, "AUC", truth.auc, rules.min_auc)
         found += _above(domain, "sensitivity", truth.sensitivity, rules.min_sensitivity)
@@ -24,14 +27,30 @@ def unreachable(truths: Mapping[str, Truth], settings: GateSettings) -> list[str
             found += _above(
                 domain, "AUC minus the baseline's", better, -settings.max_regression, always=True
             )
+        found += _points(domain, truth, settings)
         found += _calibration(domain, settings)
         for rule in settings.slices:
             if rule.domain == domain:
                 found += _slice(rule, truth)
-    if len(truths) == len(features.DOMAINS) and settings.max_gap < 1:
-        gap = truths[features.IN_DISTRIBUTION].auc - truths[features.SHIFTED].auc
+    if len(assumed) == len(features.DOMAINS) and settings.max_gap < 1:
+        gap = assumed[features.IN_DISTRIBUTION].auc - assumed[features.SHIFTED].auc
         found += _below("both domains", "AUC lost under shift", gap, settings.max_gap)
     return found
+
+
+def _points(domain: str, truth: Truth, settings: GateSettings) -> Iterator[str]:
+    """Floors at operating points, in distribution, where the thresholds are chosen."""
+    if domain != features.IN_DISTRIBUTION:
+        return
+    for point in settings.operating_points:
+        held = point.rule.at_least
+        other = float(special.ndtr(truths.distance(truth.auc) - special.ndtri(held)))
+        by_rule = point.rule.rule == "sensitivity"
+        sensitivity, specificity = (held, other) if by_rule else (other, held)
+        where = f"{domain}, operating point {point.name}"
+        bounds = point.in_distribution
+        yield from _above(where, "sensitivity", sensitivity, bounds.min_sensitivity)
+        yield from _above(where, "specificity", specificity, bounds.min_specificity)
 
 
 def _above(

@@ -15,8 +15,9 @@ from scipy import special
 
 from components.model_gate.planning import formulas
 from components.model_gate.planning.power import Key, Simulation, Tally
-from components.model_gate.planning.truths import Truth
+from components.model_gate.planning.truths import Patients, Truth, Truths
 from components.model_gate.policy.settings import DomainRules, GateSettings
+from schemas import features
 
 # Images of a domain beyond which nothing is simulated: it would take minutes.
 MOST_IMAGES = 40_000
@@ -27,6 +28,8 @@ _FEWEST = 40
 _IMAGES_OF_A_ROUND = 250_000
 # Sizes this close are told apart by interpolation.
 _CLOSE = 1.5
+# The whole policy's are not interpolated, and are looked for until they are this close.
+_NEAR = 1.2
 _MOST_ROUNDS = 12
 # How sure it is to be that the share is reached, one-sided: it is itself counted on samples.
 _SURE = 0.95
@@ -56,8 +59,8 @@ class Found:
         tally: Of tables of this size.
     """
 
-    rules: Mapping[Key, Mapping[str, Least]]
-    patients: Mapping[str, int]
+    rules: Mapping[Key, Mapping[features.Domain, Least]]
+    patients: Patients
     tally: Tally | None
 
 
@@ -83,8 +86,8 @@ def by_formula(truth: Truth, rules: DomainRules, settings: GateSettings, power: 
 def search(simulation: Simulation, power: float, say: Say) -> Found:
     """The least patients for each rule and for the policy."""
     design = simulation.design
-    rules: dict[Key, dict[str, Least]] = {}
-    start: dict[str, int] = {}
+    rules: dict[Key, Mapping[features.Domain, Least]] = {}
+    start: dict[features.Domain, int] = {}
     for domain in design.truths:
         domain_search = _DomainSearch(simulation, domain, power, say)
         found = domain_search.run()
@@ -98,7 +101,7 @@ def search(simulation: Simulation, power: float, say: Say) -> Found:
 class _DomainSearch:
     """The search within one domain."""
 
-    def __init__(self, simulation: Simulation, domain: str, power: float, say: Say):
+    def __init__(self, simulation: Simulation, domain: features.Domain, power: float, say: Say):
         self._simulation, self._domain = simulation, domain
         self._power, self._say = power, say
         design = simulation.design
@@ -195,28 +198,36 @@ def _together(
     simulation: Simulation,
     power: float,
     say: Say,
-    rules: dict[Key, dict[str, Least]],
-    patients: dict[str, int],
+    rules: dict[Key, Mapping[features.Domain, Least]],
+    patients: Patients,
 ) -> Found:
     """Enlarges the domains until the whole policy passes often enough, and surely so."""
     truths = simulation.design.truths
-    shared: dict[Key, list[tuple[dict[str, int], float]]] = {}
-    few = True
+    shared: dict[Key, list[tuple[Patients, float]]] = {}
+    short: Patients = {}  # the largest size tried that is too small
+    enough: Patients = {}  # the smallest tried with which as many pass as asked for
+    showing = False
     for _ in range(_MOST_ROUNDS):
         images = sum(number * truths[domain].mean_images for domain, number in patients.items())
-        wanted = repetitions(images, _SEARCHING if few else _SHOWING)
+        wanted = repetitions(images, _SHOWING if showing else _SEARCHING)
         tally = simulation.judged(patients, wanted)
         sizes = ", ".join(f"{domain} {number}" for domain, number in patients.items())
         say(f"{sizes} patients: the policy passes in {tally.blessed_share:.0%} of {tally.tables}")
         for key in tally.rules:
             if not key.domain:
-                shared.setdefault(key, []).append((dict(patients), tally.passing(key)))
-        if few and tally.blessed_share >= power:
-            few = False
-            continue
-        if not few and lowest(tally.blessed_share, tally.tables) >= power:
+                shared.setdefault(key, []).append((patients, tally.passing(key)))
+        if showing and lowest(tally.blessed_share, tally.tables) >= power:
             found = {key: _shared(tried, power) for key, tried in shared.items()}
             return Found(rules | found, patients, tally)
+        if showing or tally.blessed_share < power:
+            short = patients
+        else:
+            enough = patients
+        if enough and not showing:
+            # Between the two, until they are close; then the smallest that is enough is shown.
+            showing = not _apart(short, enough)
+            patients = enough if showing else _middle(short, enough)
+            continue
         larger = _larger(patients, tally, power, truths)
         if larger is None:
             break
@@ -224,7 +235,17 @@ def _together(
     return Found(rules, {}, None)
 
 
-def _shared(tried: Sequence[tuple[dict[str, int], float]], power: float) -> dict[str, Least]:
+def _apart(short: Patients, enough: Patients) -> bool:
+    return any(enough[domain] > _NEAR * number for domain, number in short.items())
+
+
+def _middle(short: Patients, enough: Patients) -> Patients:
+    return {
+        domain: math.ceil(math.sqrt(number * enough[domain])) for domain, number in short.items()
+    }
+
+
+def _shared(tried: Sequence[tuple[Patients, float]], power: float) -> dict[features.Domain, Least]:
     """Between the sizes tried of which a rule about both domains passes too rarely, and enough."""
     ordered = sorted(tried, key=lambda one: sum(one[0].values()))
     number = next((at for at, (_, share) in enumerate(ordered) if share >= power), len(ordered) - 1)
@@ -238,9 +259,7 @@ def _shared(tried: Sequence[tuple[dict[str, int], float]], power: float) -> dict
     }
 
 
-def _larger(
-    patients: Mapping[str, int], tally: Tally, power: float, truths: Mapping[str, Truth]
-) -> dict[str, int] | None:
+def _larger(patients: Patients, tally: Tally, power: float, truths: Truths) -> Patients | None:
     """More patients where the model is kept back; None beyond what is simulated."""
     aim = min(0.99, power + 1.2 * float(special.ndtri(_SURE)) * error(power, _SHOWING))
     missed = {domain: tally.domains[domain] / tally.tables for domain in (*truths, "")}

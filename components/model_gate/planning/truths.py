@@ -12,6 +12,7 @@ from scipy import special
 
 from components.model_gate.planning.patients import Population, noise, records
 from components.statistics.judged_rows import JudgedRows
+from schemas import features
 
 # An AUC of 1 has no finite distance between the classes; this one orders millions of pairs right.
 _HIGHEST_AUC = 1 - 1e-6
@@ -105,6 +106,10 @@ class Truth:
             found["npv"] = (1 - share) * self.specificity / (1 - called)
         by_patient = ("auc", "sensitivity", "specificity")
         return found | {f"{name}_by_patient": found[name] for name in by_patient}
+
+
+Truths = Mapping[features.Domain, Truth]
+Patients = Mapping[features.Domain, int]
 
 
 def distance(auc: float) -> float:
