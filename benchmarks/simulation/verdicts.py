@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from components.model_gate.planning import power, search
 from components.model_gate.planning import truths as planned_truths
@@ -44,6 +45,8 @@ _OFF: Mapping[str, Any] = {
     "max_calibration_error": 1.0,
     "min_patients": 2,
 }
+# Of the rows that choose thresholds.
+SPLIT = "split"
 Tables = tuple[pd.DataFrame, pd.DataFrame | None]
 
 
@@ -157,6 +160,31 @@ class Constant:
         return table.assign(**{features.prediction(TARGET): score}), None
 
 
+@dataclasses.dataclass(frozen=True)
+class Carried:
+    """As many patients each choose a threshold, and are judged in each domain.
+
+    Where shifted, all log odds are higher by `raised`: the AUC is the same, the specificity is not.
+    """
+
+    population: Population
+    raised: float
+
+    def __call__(self, random: np.random.Generator) -> Tables:
+        parts = [
+            predictions(draw(self.population, random), domain).assign(**{SPLIT: split})
+            for split, domain in (
+                (features.VALIDATION, features.IN_DISTRIBUTION),
+                (features.TEST, features.IN_DISTRIBUTION),
+                (features.SHIFTED, features.SHIFTED),
+            )
+        ]
+        table = pd.concat(parts, ignore_index=True)
+        moved = self.raised * (table[features.DOMAIN] == features.SHIFTED)
+        score = special.expit(special.logit(table[features.prediction(TARGET)]) + moved)
+        return table.assign(**{features.prediction(TARGET): score}), None
+
+
 # What the default policy asks for in distribution.
 DEFAULTS = GateSettings().in_distribution.model_dump()
 
@@ -206,6 +234,9 @@ def _bad_in_other_ways() -> Iterator[Scenario]:
     yield Scenario(name, False, worse, policy(max_regression=0.03))
     name = "a constant at the prevalence, default policy, 300 patients"
     yield Scenario(name, False, Constant(Population(300, 0.35, 0.8)), policy(DEFAULTS))
+    # The threshold for 0.9 has a specificity of 0.70; raised, of 0.50.
+    name = "specificity 0.5 at the carried threshold, floor 0.6, 200 patients"
+    yield Scenario(name, False, Carried(Population(200, 0.35, 0.9), 0.96), _at_a_threshold(0.6))
 
 
 def _good() -> Iterator[Scenario]:
@@ -221,6 +252,15 @@ def _good() -> Iterator[Scenario]:
         name = f"equal to the baseline (0.85), margin 0.05, {patients} patients"
         equal = Against(Population(patients, 0.35, 0.85), 0.85)
         yield Scenario(name, True, equal, policy(max_regression=0.05))
+
+    name = "specificity 0.7 at the carried threshold, floor 0.5, 200 patients"
+    yield Scenario(name, True, Carried(Population(200, 0.35, 0.9), 0.0), _at_a_threshold(0.5))
+
+
+def _at_a_threshold(floor: float) -> GateSettings:
+    floors = {"min_sensitivity": 0.7, "min_specificity": floor}
+    point = {"name": "p", "at_sensitivity": 0.9, "in_distribution": floors, "shifted": floors}
+    return policy({"min_auc": 0.75}, shifted=True, operating_points=[point])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -284,8 +324,15 @@ def counted(scenario: Scenario, repetitions: int, seed: int = 1) -> Counter[str]
     for _ in range(repetitions):
         table, other = scenario.tables(random)
         baseline = None if other is None else Baseline("baseline")
+        chooses = table.get(SPLIT, pd.Series("", table.index)) == features.VALIDATION
         evidence = collect(
-            table, TASK, (GROUP,), scenario.policy, baseline_table=other, baseline=baseline
+            table[~chooses],
+            TASK,
+            (GROUP,),
+            scenario.policy,
+            validation=table[chooses] if chooses.any() else None,
+            baseline_table=other,
+            baseline=baseline,
         )
         verdict = domain_rules.judge(evidence, scenario.policy)
         counts[verdict.outcome] += 1

@@ -24,6 +24,7 @@ MOST = int(stats.binom.ppf(0.999, REPETITIONS, 0.025))
         "one of 5 groups at 0.595, floor 0.6, 20 patients each, required",
         "12 easy patients carry 60 hard ones, floor 0.75",
         "0.031 worse than the baseline, margin 0.03, 200 patients",
+        "specificity 0.5 at the carried threshold, floor 0.6, 200 patients",
     ],
 )
 def test_a_bad_model_is_rarely_blessed(name):
@@ -45,6 +46,7 @@ def test_a_group_that_is_not_shown_to_be_good_warns():
         "calibrated, AUC 0.9, default policy, 120 patients, 35% positive",
         "all of 5x2 groups at 0.8, floor 0.6, 50 patients each",
         "equal to the baseline (0.85), margin 0.05, 400 patients",
+        "specificity 0.7 at the carried threshold, floor 0.5, 200 patients",
     ],
 )
 def test_a_good_model_with_enough_patients_is_blessed(name):
