@@ -8,18 +8,16 @@ they have in common, so that e-values of single looks could not simply be multip
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
 
 from pydantic import ValidationError
 
+from schemas import locked_lines
 from schemas.documents.monitoring import Look
 from schemas.errors import InputError
 
 FILE = "monitor_history.jsonl"
+_WHAT = "history"
 
 
 def spent(alpha: float, look: int) -> float:
@@ -30,26 +28,20 @@ def spent(alpha: float, look: int) -> float:
 class History:
     """The looks at new data of one verdict; its file is locked while it is open."""
 
-    def __init__(self, file: BinaryIO, path: str, verdict: str):
+    def __init__(self, handle: int, path: str, verdict: str):
         """Reads the file.
 
         Raises:
             InputError: A line is damaged.
         """
-        self._file, self._path = file, path
-        content = file.read()
-        if content and not content.endswith(b"\n"):
-            raise self._damaged(content.count(b"\n") + 1, "it ends within the line")
-        lines = content.splitlines()
+        self._handle, self._path = handle, path
+        lines = locked_lines.read(path, _WHAT, handle)
         looks = [self._look(number, line) for number, line in enumerate(lines, start=1)]
         self.looks = tuple(one for one in looks if one.verdict == verdict)
-        if [one.look for one in self.looks] != list(range(1, len(self.looks) + 1)):
-            raise InputError(
-                f"history '{path}' is damaged: looks at one verdict are not numbered 1, 2, 3, ..."
-                f"; {self._mend}"
-            )
-
-    _mend = "restore it from a copy: without it, looks would be counted anew"
+        for place, one in enumerate(self.looks, start=1):
+            if one.look != place:
+                number = looks.index(one) + 1
+                raise self._damaged(number, f"look {one.look} is in the place of look {place}")
 
     def earlier(self, data: str) -> Look | None:
         """The look at the same data; None if they are new."""
@@ -74,27 +66,19 @@ class History:
         Raises:
             InputError: The file can't be written.
         """
-        line = look.model_dump_json().encode() + b"\n"
-        try:
-            self._file.seek(0, os.SEEK_END)
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise InputError(f"history '{self._path}' can't be written: {error.strerror}") from None
+        line = look.model_dump_json().encode()
+        locked_lines.append(self._path, _WHAT, self._handle, line)
 
     def _look(self, number: int, line: bytes) -> Look:
         try:
             return Look.model_validate_json(line)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise self._damaged(
-                number, f"{where}: {first['msg']}" if where else "no JSON"
-            ) from None
+            fault = error.errors(include_url=False)[0]
+            where = ".".join(map(str, fault["loc"]))
+            raise self._damaged(number, f"{where}: {fault['msg']}".lstrip(": ")) from None
 
     def _damaged(self, number: int, why: str) -> InputError:
-        return InputError(f"history '{self._path}', line {number} is damaged: {why}; {self._mend}")
+        return locked_lines.damaged(self._path, _WHAT, number, why)
 
 
 @contextlib.contextmanager
@@ -104,22 +88,5 @@ def opened(path: str, verdict: str) -> Iterator[History]:
     Raises:
         InputError: The file can't be written, is damaged, or in use.
     """
-    there = Path(path).exists()
-    try:
-        file = open(path, "a+b")  # noqa: SIM115
-    except OSError as error:
-        raise InputError(
-            f"history '{path}' can't be written: {error.strerror}; name another by --history"
-        ) from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"history '{path}': another monitor is using it") from None
-        file.seek(0)
-        try:
-            yield History(file, path, verdict)
-        finally:
-            # Nothing was looked at: leave no empty file behind.
-            if not there and not os.path.getsize(path):
-                os.unlink(path)
+    with locked_lines.locked(path, _WHAT) as handle:
+        yield History(handle, path, verdict)

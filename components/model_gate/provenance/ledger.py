@@ -6,14 +6,10 @@ line that is changed, lost or put in between is found.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
-import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,17 +17,14 @@ from pydantic import Field, ValidationError
 
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.provenance import reuse
+from schemas import locked_lines
 from schemas.documents.document import Part
 from schemas.documents.provenance import Digests, Reuse, ReuseRule
 from schemas.errors import InputError
-from schemas.printable import printable
 from schemas.version import VERSION
 
 NAME = "gate_ledger.jsonl"
-# Of a hundred thousand looks; anything larger is another file.
-MOST_BYTES = 64 << 20
-_WAIT_SECONDS = 30.0
-_PAUSE_SECONDS = 0.05
+_WHAT = "ledger"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -66,8 +59,8 @@ def counted(path: str, digests: Digests, settings: GateSettings) -> Reuse:
     Raises:
         InputError: The ledger can't be read or written, or is damaged.
     """
-    with _locked(path) as handle:
-        lines = _lines(path, handle)
+    with locked_lines.locked(path, _WHAT) as handle:
+        lines = locked_lines.read(path, _WHAT, handle)
         entries = _entries(path, lines)
         here = [one for one in entries if one.test_set == digests.test_set]
         mine = [one for one in here if one.same_model(digests)]
@@ -81,7 +74,7 @@ def counted(path: str, digests: Digests, settings: GateSettings) -> Reuse:
             place = entries.index(known[0])
             return found.model_copy(update={"entry": _digest(lines[place])})
         line = _line(digests, settings, found, _digest(lines[-1]) if lines else "")
-        _append(path, handle, line)
+        locked_lines.append(path, _WHAT, handle, line)
     message = found.message
     if other_policy:
         message += "; it was judged on it before under another policy"
@@ -94,8 +87,8 @@ def looks(path: str, digests: Digests) -> list[int]:
     Raises:
         InputError: It can't be read, or is damaged.
     """
-    with _locked(path, create=False) as handle:
-        entries = _entries(path, _lines(path, handle))
+    with locked_lines.locked(path, _WHAT, create=False) as handle:
+        entries = _entries(path, locked_lines.read(path, _WHAT, handle))
     return sorted(
         {
             one.look
@@ -111,51 +104,6 @@ def _alphas(entries: Sequence[Entry]) -> dict[int, float]:
     for one in entries:
         found[one.look] = max(one.alpha, found.get(one.look, 0.0))
     return found
-
-
-@contextlib.contextmanager
-def _locked(path: str, create: bool = True) -> Iterator[int]:
-    """An open ledger that nobody else reads or writes meanwhile."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-    try:
-        handle = os.open(path, flags if create else os.O_RDONLY | os.O_NONBLOCK, 0o666)
-    except OSError as error:
-        raise InputError(f"ledger '{path}' can't be opened: {error.strerror}") from None
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise InputError(f"ledger '{path}' is not a file")
-        _wait(path, handle, fcntl.LOCK_EX if create else fcntl.LOCK_SH)
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _wait(path: str, handle: int, kind: int) -> None:
-    end = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise InputError(
-                    f"ledger '{path}' is locked by another process for {_WAIT_SECONDS:.0f} s"
-                ) from None
-            time.sleep(_PAUSE_SECONDS)
-        except OSError as error:
-            raise InputError(f"ledger '{path}' can't be locked: {error.strerror}") from None
-        else:
-            return
-
-
-def _lines(path: str, handle: int) -> list[bytes]:
-    if os.fstat(handle).st_size > MOST_BYTES:
-        raise InputError(f"ledger '{path}' is larger than {MOST_BYTES >> 20} MB: another file?")
-    with os.fdopen(os.dup(handle), "rb") as stream:
-        stream.seek(0)
-        content = stream.read(MOST_BYTES + 1)
-    if content and not content.endswith(b"\n"):
-        raise _damaged(path, content.count(b"\n") + 1, "the line is not complete")
-    return content.split(b"\n")[:-1]
 
 
 def _entries(path: str, lines: Sequence[bytes]) -> list[Entry]:
@@ -185,11 +133,8 @@ def _entries(path: str, lines: Sequence[bytes]) -> list[Entry]:
     return entries
 
 
-def _damaged(path: str, number: int, what: str) -> InputError:
-    return InputError(
-        f"ledger '{path}' is damaged in line {number}: {printable(what)[:120]}; restore it from a "
-        "copy (a new one would count from 1 again)"
-    )
+def _damaged(path: str, number: int, why: str) -> InputError:
+    return locked_lines.damaged(path, _WHAT, number, why)
 
 
 def _line(digests: Digests, settings: GateSettings, found: Reuse, previous: str) -> bytes:
@@ -207,18 +152,6 @@ def _line(digests: Digests, settings: GateSettings, found: Reuse, previous: str)
         previous=previous,
     )
     return json.dumps(entry.model_dump(mode="json"), sort_keys=True).encode()
-
-
-def _append(path: str, handle: int, line: bytes) -> None:
-    """Adds a line in one write, or nothing."""
-    size = os.fstat(handle).st_size
-    try:
-        if os.write(handle, line + b"\n") != len(line) + 1:
-            os.ftruncate(handle, size)
-            raise OSError(0, "no space left")
-        os.fsync(handle)
-    except OSError as error:
-        raise InputError(f"ledger '{path}' can't be written: {error.strerror}") from None
 
 
 def _digest(line: bytes) -> str:

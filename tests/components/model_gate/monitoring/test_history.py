@@ -6,6 +6,7 @@ import math
 import pytest
 
 from components.model_gate.monitoring.history import opened, spent
+from schemas import locked_lines
 from schemas.documents.monitoring import Look
 from schemas.errors import InputError
 
@@ -49,11 +50,12 @@ def test_looks_are_kept_by_verdict(tmp_path):
         assert one.earlier("d3") is None
 
 
-def test_a_history_that_nothing_was_added_to_is_not_begun(tmp_path):
+def test_a_history_that_nothing_was_added_to_is_empty(tmp_path):
     path = tmp_path / "history.jsonl"
-    with opened(str(path), "v"):
-        pass
-    assert not path.exists()
+    for _ in range(2):
+        with opened(str(path), "v") as one:
+            assert one.looks == ()
+    assert path.read_bytes() == b""
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_damage_is_one_clear_line(tmp_path, damage, line):
         one.add(look(1))
         one.add(look(2))
     path.write_text(damage(path.read_text()))
-    match = rf"line {line} is damaged: .*restore it"
+    match = rf"damaged in line {line}: .*restore it"
     with pytest.raises(InputError, match=match) as raised, opened(str(path), "v"):
         pass
     assert "\n" not in str(raised.value)
@@ -85,17 +87,21 @@ def test_a_lost_look_is_noticed(tmp_path):
             one.add(look(number))
     lines = path.read_text().splitlines(keepends=True)
     path.write_text(lines[0] + lines[2])
-    with pytest.raises(InputError, match="not numbered 1, 2, 3"), opened(str(path), "v"):
+    with (
+        pytest.raises(InputError, match="line 2: look 3 is in the place of look 2"),
+        opened(str(path), "v"),
+    ):
         pass
 
 
-def test_a_history_in_use_and_one_that_cannot_be_written(tmp_path):
+def test_a_history_in_use_and_one_that_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(locked_lines, "_WAIT_SECONDS", 0.2)
     path = tmp_path / "history.jsonl"
     with open(path, "a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another monitor is"), opened(str(path), "v"):
+        with pytest.raises(InputError, match="locked by another process"), opened(str(path), "v"):
             pass
-    with pytest.raises(InputError, match="name another"), opened(str(tmp_path), "v"):
+    with pytest.raises(InputError, match="can't be opened"), opened(str(tmp_path), "v"):
         pass
 
 

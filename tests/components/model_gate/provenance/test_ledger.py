@@ -11,6 +11,7 @@ import pytest
 
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.provenance import digests, ledger
+from schemas import locked_lines
 from schemas.documents.provenance import Digests
 from schemas.errors import InputError
 
@@ -167,7 +168,7 @@ def test_what_is_no_file_is_refused_and_does_not_block(tmp_path):
 
 
 def test_large_file_is_not_read(path, monkeypatch):
-    monkeypatch.setattr(ledger, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(locked_lines, "MOST_BYTES", 1 << 20)
     Path(path).write_bytes(b"{}\n" * (1 << 19))
     with pytest.raises(InputError, match="larger than 1 MB"):
         ledger.counted(path, of("a"), POLICY)
@@ -176,7 +177,7 @@ def test_large_file_is_not_read(path, monkeypatch):
 def test_ledger_that_stays_locked_is_told(path, monkeypatch):
     import fcntl
 
-    monkeypatch.setattr(ledger, "_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(locked_lines, "_WAIT_SECONDS", 0.2)
     with Path(path).open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(InputError, match="is locked by another process"):
