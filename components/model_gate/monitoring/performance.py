@@ -19,8 +19,8 @@ from schemas.documents.monitoring import Measured
 
 CONFIDENCE = 0.95
 # Reported where the policy sets no bound.
-_ALWAYS = ("auc", "sensitivity", "specificity", "ppv", "npv", "calibration_slope")
-_OF_DECISIONS = ("sensitivity", "specificity", "ppv", "npv")
+_ALWAYS = ("auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "calibration_slope")
+_OF_DECISIONS = ("sensitivity", "specificity", "balanced_accuracy", "ppv", "npv")
 # The calibration error is drawn, which would take too many draws at the level of a late look.
 _DRAWS = 200
 
@@ -91,6 +91,7 @@ def _bounds(rules: DomainRules, metrics: Mapping[str, Interval]) -> Iterator[Bou
         ("auc", rules.min_auc),
         ("sensitivity", rules.min_sensitivity),
         ("specificity", rules.min_specificity),
+        ("balanced_accuracy", rules.min_balanced_accuracy),
     ):
         if floor > 0:
             yield Bound(metric, floor)

@@ -219,10 +219,12 @@ def _header(path: str, names: Sequence[str]) -> list[str]:
                 raise InputError(
                     f"predictions '{path}': columns are separated by {name}, commas are accepted"
                 )
+    # Escaped first: two names may differ in nothing else.
+    header = [printable(name) for name in header]
     twice = [at + 1 for at, name in enumerate(header) if name in header[:at]]
     if twice:
         raise InputError(
             f"predictions '{path}': columns {twice} have the name of an earlier one, names must "
             "differ"
         )
-    return [printable(name) for name in header]
+    return header

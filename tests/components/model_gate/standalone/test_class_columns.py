@@ -399,3 +399,8 @@ def test_parquet_of_any_type_of_label(run, tmp_path, capsys, kind):
     arguments = ["--predictions", str(path), "--policy", str(tmp_path / "policy.yaml")]
     assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["judged"]["classes"] == list(names)
+
+
+def test_names_that_are_equal_once_they_are_escaped_are_refused(run):
+    table = classes(names=("a\x01", r"a\x01", "b"))
+    assert "have the name of an earlier one" in refused(run, table)
