@@ -165,6 +165,8 @@ def test_folders_left_open_lie_on_the_mounted_volume(documents):
 
     assert constant("ImageExampleGen", "data")["root"] == "/mnt/remedis/data"
     assert constant("ModelGate", "baseline_dir") == "/mnt/remedis/pushed/classifier"
+    # A pod counts looks only where it is told to.
+    assert constant("ModelGate", "ledger") == ""
     trainer = constant("Pretrainer", "custom_config")
     assert trainer["checkpoint_root"] == "/mnt/remedis/checkpoints/cxr"
     assert constant("UpstreamExampleGen", "data")["root"] == "/mnt/remedis/upstream"
@@ -321,6 +323,7 @@ def test_vertex_refuses_what_only_kubernetes_has(setting, said):
             "setting 'beam.workers': received 0",
         ),
         (["--set", "push.destination=/elsewhere"], "node 'Pusher': push.destination '/elsewhere'"),
+        (["--set", "gate.ledger=/elsewhere/l"], "node 'ModelGate': gate.ledger '/elsewhere/l'"),
         (["--set", "kubernetes.step.cpu=many"], "setting 'kubernetes.step.cpu'"),
         (["--output", "/proc/p.yaml"], "can't be written"),
     ],
