@@ -240,7 +240,7 @@ def ledger_of(given: str | None, settings: GateSettings, predictions: str) -> tu
     if given == OFF:
         return "", "--ledger none"
     if given is not None:
-        return given, ""
+        return given, "--ledger is empty"
     if settings.ledger is not None:
         return settings.ledger, "the policy's ledger is empty"
     place = ledgers.beside(predictions) if predictions else ""
@@ -269,6 +269,9 @@ def announce(document: StandaloneVerdict, output: str, form: str = formats.JSON)
     lines = [f"{rule.status:<15} {rule.name}: {rule.message}" for rule in document.rules]
     lines += [f"note: not judged by '{name}'" for name in document.judged.ignored_columns]
     lines += [f"note: {note}" for note in formats.notes(document)]
+    # A later look, or one that nobody counted, is a warning.
+    if document.reuse is not None and document.reuse.look == 1:
+        lines.append(f"note: {document.reuse.message}")
     lines += [f"warning: {warning}" for warning in document.warnings]
     # Names come from the table: one with a line break could say that the model is blessed.
     for line in (*lines, formats.SAID[document.outcome]):

@@ -64,6 +64,13 @@ def test_second_model_is_judged_at_a_higher_level(run, tmp_path):
     assert "SECRET" not in (tmp_path / "gate_ledger.jsonl").read_text()
 
 
+def test_first_look_is_a_note_and_no_warning(run):
+    said = "this is the 1st model judged on this test set; intervals at 95 %"
+    _, verdict, lines = run(table(1))
+    assert f"note: {said}\n" in lines
+    assert said not in verdict["warnings"]
+
+
 def test_same_model_again_has_the_same_verdict(run, tmp_path):
     run(table(1))
     first, again = run(table(1, seed=1))[1], run(table(1, seed=1).sample(frac=1))[1]
@@ -97,7 +104,7 @@ def test_look_after_the_plan_is_refused_and_measures_nothing(run):
     assert "needs a ledger" in verdict["reasons"][0]
 
 
-@pytest.mark.parametrize("way", ["none", "standard input", "policy"])
+@pytest.mark.parametrize("way", ["none", "empty", "standard input", "policy"])
 def test_what_is_not_counted_is_said(run, tmp_path, monkeypatch, capsys, way):
     if way == "standard input":
         run(table(1))
@@ -106,8 +113,8 @@ def test_what_is_not_counted_is_said(run, tmp_path, monkeypatch, capsys, way):
         monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(content)))
         main(["--predictions", "-", "--policy", str(tmp_path / "policy.yaml")])
         verdict = json.loads(capsys.readouterr().out)
-    elif way == "none":
-        verdict = run(table(1), "--ledger", "none")[1]
+    elif way in ("none", "empty"):
+        verdict = run(table(1), "--ledger", way.replace("empty", ""))[1]
     else:
         verdict = run(table(1), policy=POLICY + "ledger: ''\n")[1]
     assert verdict["reuse"]["counted"] is False
