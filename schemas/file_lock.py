@@ -35,7 +35,7 @@ def held(path: Path, what: str, *, wait: float = 0.0) -> Iterator[None]:
     """
     deadline = time.monotonic() + wait
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = _opened(path)
     except OSError as error:
         raise InputError(f"{what}: '{path}' can't be locked: {error.strerror}") from None
     try:
@@ -52,6 +52,15 @@ def held(path: Path, what: str, *, wait: float = 0.0) -> Iterator[None]:
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+    except PermissionError:
+        # Another user's file; a lock needs no permission to write.
+        return os.open(path, os.O_RDONLY | flags)
 
 
 def check_free(path: Path, what: str) -> None:

@@ -1,1 +1,1 @@
-"""TFX's Pusher behind a signature; imports what verifies verdicts."""
+"""Pusher: publishes a blessed model where a server looks, whole or not at all."""

@@ -9,9 +9,8 @@ A module that is imported by name counts when the name is a string constant in f
 `"components.evaluator.metrics"`; a file that is read counts when a module that uses `__file__`
 names it relative to its own folder, as in `Path(__file__).with_name("default.yaml")`.
 
-StatisticsGen, ImportSchemaGen and the Pushers run TFX's own executors, unless Pushers require a
-signature. They contain no code of ours, and all of their settings are in their properties, which
-TFX's cache key covers.
+StatisticsGen and ImportSchemaGen run TFX's own executors. They contain no code of
+ours, and all of their settings are in their properties, which TFX's cache key covers.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from tfx import v1 as tfx
 from components.evaluator.component import Evaluator
 from components.model_gate.component import ModelGate
 from components.predictor.component import Predictor
-from components.pusher.component import SignedPusher
+from components.pusher.component import Pusher, SignedPusher
 from components.reporter.component import Reporter
 from pipeline.config.config import RunConfig
 from pipeline.graph.code_digest import code_digest, executor_of
@@ -127,7 +127,7 @@ def _pushers(
     finetuner: tfx.components.Trainer,
     pretrainer: tfx.components.Trainer,
     model_gate: ModelGate,
-) -> list[tfx.components.Pusher]:
+) -> list[Pusher]:
     if not config.push.enabled:
         return []
     return [
@@ -147,10 +147,10 @@ def _pushers(
     ]
 
 
-def _pusher(public_key: str, *, judged: bool, **wired: Any) -> tfx.components.Pusher:
-    """The stock Pusher, unless a signature is required."""
+def _pusher(public_key: str, *, judged: bool, **wired: Any) -> Pusher:
+    """The Pusher, or the one that requires a signature."""
     if not public_key:
-        return tfx.components.Pusher(**wired)
+        return Pusher(code_digest=code_digest(executor_of(Pusher)), **wired)
     digest = code_digest(executor_of(SignedPusher))
     return SignedPusher(public_key=public_key, judged=judged, code_digest=digest, **wired)
 

@@ -25,6 +25,7 @@ from tfx.orchestration.portable import (
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline.local.lost_models import retire_lost_models
 from schemas.errors import InputError
 
 State = Literal["ran", "cached", "skipped", "failed"]
@@ -72,6 +73,7 @@ def run_nodes(
     deployment = runner_utils.extract_local_deployment_config(ir)
     connection = deployment.metadata_connection_config
     connection = getattr(connection, connection.WhichOneof("connection_config"))
+    retire_lost_models(connection)
     for node in (item.pipeline_node for item in ir.nodes):
         name = node.node_info.id
         if node.execution_options.HasField("skip"):

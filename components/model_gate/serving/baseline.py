@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.predictor.originals.pushed import PushedModel, model_digest, versions
+from components.predictor.originals.pushed import model_digest
+from schemas.model_versions import PushedModel, versions
 
 
 def last_pushed(baseline_dir: str, candidate: str) -> PushedModel | None:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from components.model_gate.rules import group_columns
 from components.model_gate.serving.baseline import last_pushed
 from components.predictor import record_files
-from components.predictor.originals.pushed import PushedModel
 from schemas import features
 from schemas.documents.cards import ClassifierCard
 from schemas.errors import InputError
+from schemas.model_versions import PushedModel
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

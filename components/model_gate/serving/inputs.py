@@ -11,10 +11,10 @@ from components.model_gate.rules.evidence import Baseline
 from components.model_gate.serving.baseline import last_pushed
 from components.model_gate.serving.originals import Originals, original_files
 from components.model_gate.serving.serving_check import Request, check_serving
-from components.predictor.originals.pushed import PushedModel
 from schemas import features
 from schemas.documents.gate import Serving
 from schemas.errors import InputError
+from schemas.model_versions import PushedModel
 from trainer_modules.settings import TaskSettings
 
 if TYPE_CHECKING:

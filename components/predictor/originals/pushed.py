@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,12 @@ from pydantic import ValidationError
 from components.image_example_gen.settings import DataSettings
 from schemas.documents.cards import ClassifierCard
 from schemas.errors import InputError
+from schemas.model_versions import GRAPH, versions
 from trainer_modules.settings import TaskSettings
 
-GRAPH = "saved_model.pb"
-# Pusher names versions by a time stamp. Anything else in the folder is not a version.
-_VERSION = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BLOCK = 1 << 20
 # Folders of versions below what a user may name: such a folder, a push destination, a run.
 _PLACES = ("", "classifier", "pushed/classifier")
-
-
-@dataclasses.dataclass(frozen=True)
-class PushedModel:
-    """A version folder."""
-
-    version: str
-    folder: Path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,18 +28,6 @@ class Classifier:
     card: ClassifierCard
     task: TaskSettings
     data: DataSettings
-
-
-def versions(folder: Path) -> list[PushedModel]:
-    """Complete versions, newest first."""
-    if not folder.is_dir():
-        return []
-    found = [
-        PushedModel(entry.name, entry)
-        for entry in folder.iterdir()
-        if _VERSION.fullmatch(entry.name) and (entry / GRAPH).is_file()
-    ]
-    return sorted(found, key=lambda model: int(model.version), reverse=True)
 
 
 def model_digest(folder: Path) -> str:

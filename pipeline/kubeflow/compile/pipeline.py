@@ -123,6 +123,7 @@ def compile_pipeline(
         check.unsupported(spec) + check.unknown_nodes(config, spec) + target.problems(config, nodes)
     )
     spec_edits.ingest_anew(spec, config)
+    spec_edits.push_anew(spec)
     spec_edits.add_outputs(spec)
     parameters = spec_edits.add_parameters(spec, config)
     spec_edits.add_resources(spec, config.kubernetes, target)

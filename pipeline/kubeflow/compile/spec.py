@@ -47,6 +47,16 @@ def ingest_anew(spec: Spec, config: RunConfig) -> None:
             tasks[node]["cachingOptions"] = {}
 
 
+def push_anew(spec: Spec) -> None:
+    """Disables the cache for Pushers: only a push notices that a pushed model is gone.
+
+    A model that is the newest version already is not copied again.
+    """
+    tasks = spec["root"]["dag"]["tasks"]
+    for node in {"Pusher", "EncoderPusher"} & tasks.keys():
+        tasks[node]["cachingOptions"] = {}
+
+
 def add_parameters(spec: Spec, config: RunConfig) -> list[str]:
     """Declares the run's parameters, wires them to the steps they concern, returns names."""
     by_node: dict[str, dict[str, list[Spec]]] = {}

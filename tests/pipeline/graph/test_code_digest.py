@@ -145,10 +145,12 @@ OURS = (
         "ExampleValidator",
         "DataGate",
         "Evaluator",
+        "Pusher",
+        "EncoderPusher",
     }
 )
 # TFX's own executors.
-STOCK = {"StatisticsGen", "ImportSchemaGen", "Pusher", "EncoderPusher"}
+STOCK = {"StatisticsGen", "ImportSchemaGen"}
 
 # File -> nodes that run again when it is edited; dependencies of dependencies, mostly.
 RERUN = {

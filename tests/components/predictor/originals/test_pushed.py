@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from components.predictor.originals.pushed import find_model, open_classifier, versions
+from components.predictor.originals.pushed import find_model, open_classifier
 from schemas.errors import InputError
+from schemas.model_versions import versions
 from tests.made_documents import classifier_card
 
 TASK = {"kind": "binary", "labels": ["edema"]}

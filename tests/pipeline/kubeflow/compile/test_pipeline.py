@@ -243,6 +243,13 @@ def test_ingestion_of_the_newest_folder_is_never_answered_by_the_cache(documents
     assert not caches(next(yaml.safe_load_all(file.read_text())))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("node", ["Pusher", "EncoderPusher"])
+def test_a_push_is_never_answered_by_the_cache(documents, node):
+    """The cache does not see whether the model is still where it was pushed."""
+    assert documents[0]["root"]["dag"]["tasks"][node]["cachingOptions"] == {}
+
+
 @pytest.fixture(scope="module")
 def vertex(tmp_path_factory):
     """The file for Vertex AI."""
