@@ -136,17 +136,17 @@ TRAINERS = {"Upstream", "Pretrainer", "FinetuneTuner", "Finetuner"}
 FINETUNERS = {"FinetuneTuner", "Finetuner"}
 PREDICTS = {"Predictor", "ModelGate", "StudyCell"}
 REPORTERS = {"Reporter", "StudyReporter"}
+PUSHERS = {"Pusher", "EncoderPusher"}
 OURS = (
     INGEST
     | TRAINERS
     | PREDICTS
     | REPORTERS
+    | PUSHERS
     | {
         "ExampleValidator",
         "DataGate",
         "Evaluator",
-        "Pusher",
-        "EncoderPusher",
     }
 )
 # TFX's own executors.
@@ -154,7 +154,10 @@ STOCK = {"StatisticsGen", "ImportSchemaGen"}
 
 # File -> nodes that run again when it is edited; dependencies of dependencies, mostly.
 RERUN = {
-    "schemas/features.py": OURS,
+    "schemas/errors.py": OURS,
+    "schemas/features.py": OURS - PUSHERS,
+    "components/pusher/publish.py": PUSHERS,
+    "schemas/file_lock.py": PUSHERS,
     "components/image_example_gen/sources/public/chexpert.py": READS,
     "components/image_example_gen/sources/file_source.py": READS,
     "components/image_example_gen/synthetic/canvas.py": READS,
@@ -218,9 +221,9 @@ GENERIC = {"Trainer", "Tuner"}
 
 def digest_of(node):
     properties = node.exec_properties
-    if "custom_config" in properties:
-        properties = json.loads(properties["custom_config"] or "null") or {}
-    return properties.get("code_digest")
+    if "code_digest" in properties:
+        return properties["code_digest"]
+    return (json.loads(properties.get("custom_config") or "null") or {}).get("code_digest")
 
 
 def entries_of(node):
