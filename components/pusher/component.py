@@ -41,5 +41,5 @@ class SignedPusher(Pusher):
           code_digest: Digest of the code, so that an edit invalidates cached results.
           **wired: Arguments of TFX's Pusher.
         """
-        config = {"public_key": public_key, "judged": judged}
+        config = {"public_key": public_key, "judged": judged, "code_digest": code_digest}
         super().__init__(code_digest=code_digest, custom_config=config, **wired)
