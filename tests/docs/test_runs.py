@@ -151,8 +151,8 @@ def _newest(run, word):
 
 
 @pytest.fixture(scope="session")
-def judged(workplace, made_run):
-    """What the page about the gate has before its commands: tables, a policy, an exported model."""
+def tables(workplace):
+    """What the page about the gate has before its commands: predictions and a policy."""
     from sklearn.linear_model import LogisticRegression
 
     random = np.random.default_rng(0)
@@ -174,6 +174,13 @@ def judged(workplace, made_run):
     table = pd.read_csv(workplace.folder / "predictions.csv")
     table.to_parquet(workplace.folder / "predictions.parquet")
     (workplace.folder / "policy.yaml").write_text(block("docs/model_gate.md", "yaml"))
+    return workplace
+
+
+@pytest.fixture(scope="session")
+def judged(tables, made_run):
+    """The same, and an exported model."""
+    workplace = tables
     for name, place in (
         ("exported", "RUN/pushed/classifier/V"),
         ("examples", "RUN/artifacts/ImageExampleGen/examples/N"),
@@ -205,9 +212,6 @@ def test_the_gate_as_a_tool(one, judged, request):
         status, screen = request.getfixturevalue("signed").run(one.words[1:])
         assert status == 0, screen
         return
-    if one.words[3] == "monitor":
-        _monitored(one, request.getfixturevalue("released"))
-        return
     status, screen = judged.run(one.words[1:])
     # The model of noise is refused, as it should be, and so is a table without the policy's slice.
     expected = 0 if one.words[-1] == "predictions.csv" else 4
@@ -227,18 +231,19 @@ def test_plans_of_test_sets(one, judged):
 
 
 @pytest.fixture(scope="session")
-def released(judged):
+def released(tables):
     """The verdict on a model that was released, and patients of a later month."""
     words = "-m components.model_gate --output blessed.json --predictions predictions.csv"
-    status, screen = judged.run(words.split())
+    status, screen = tables.run(words.split())
     assert status == 0, screen
-    table = pd.read_csv(judged.folder / "predictions.csv")
+    table = pd.read_csv(tables.folder / "predictions.csv")
     new = table[table["domain"] == "in_distribution"].drop(columns=["domain", "label"])[:400]
-    new.to_csv(judged.folder / "march.csv", index=False)
-    return judged
+    new.to_csv(tables.folder / "march.csv", index=False)
+    return tables
 
 
-def _monitored(one, released):
+@of("monitor")
+def test_monitoring(one, released):
     status, screen = released.run(one.words[1:])
     assert status == 0, screen
     assert json.loads(screen[screen.index("{\n") :])["status"] == "no_alarm"
