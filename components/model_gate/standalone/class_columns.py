@@ -107,6 +107,21 @@ def check_sums(scores: Mapping[str, np.ndarray], rows: pd.Index, column: str) ->
         )
 
 
+def alike(labels: Mapping[str, np.ndarray], scores: Mapping[str, np.ndarray]) -> list[str]:
+    """A note if findings look like classes, which thresholds don't decide between."""
+    label, score = (np.stack(list(one.values()), axis=1) for one in (labels, scores))
+    known, scored = np.isfinite(label).all(axis=1), np.isfinite(score).all(axis=1)
+    if label.shape[1] < 2 or not known.any() or not scored.any():
+        return []
+    one_each = (label[known].sum(axis=1) == 1).all()
+    if not one_each or (np.abs(score[scored].sum(axis=1) - 1) > SUM_WITHIN).any():
+        return []
+    return [
+        "each image has one of the findings, and its scores add up to 1: if they are classes, give "
+        f"one column '{LABEL}' with a class's name, and {HIGHEST} is called"
+    ]
+
+
 def _places(texts: pd.Series, classes: Sequence[str], bad: BadCell) -> np.ndarray:
     """Number of each row's class; -1 where it is unknown."""
     import pandas as pd

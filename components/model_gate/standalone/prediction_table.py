@@ -122,7 +122,9 @@ def prepare(
         class_columns.check_sums(scores, raw.index, finding_columns.SCORE)
         decisions, chosen, odd = class_columns.decisions(raw, scores, _bad_name(raw))
         lost += odd
-    elif threshold is None:
+    else:
+        lost += class_columns.alike(labels, scores)
+    if not exclusive and threshold is None:
         decisions = predict_columns.decisions(raw, targets, scores)
     if not decisions:
         thresholds, chosen = _thresholds(raw, labels, scores, validation, threshold)

@@ -208,7 +208,8 @@ def test_a_table_of_one_hot_findings_is_still_one_of_findings(run):
     table = classes()
     for name in NAMES:
         table[f"label/{name}"] = table["label"] == name
-    verdict = run(table.drop(columns="label"))[1]
+    _, verdict, said = run(table.drop(columns="label"))
+    assert "if they are classes, give one column 'label'" in said
     assert verdict["judged"]["classes"] == []
     assert verdict["confusion"] == {}
     assert set(verdict["judged"]["thresholds"]) == set(NAMES)

@@ -217,3 +217,40 @@ def test_served_alone_as_judged(good, examples, tmp_path, export_classifier):
     other = export_classifier(tmp_path / "other", {"edema": 6.0}, serving_offset=0.1)
     verdict = standalone.judge_model(other, [examples], policy=str(policy))
     assert [rule.name for rule in verdict.rules if rule.status == "fail"] == ["serving check"]
+
+
+@pytest.mark.parametrize("extra", [{}, {"any": 0.0}])
+def test_a_model_of_classes_calls_one_for_each_image_or_is_refused(
+    tmp_path, write_records, export_classifier, monkeypatch, capsys, extra
+):
+    """The class `any` has a probability of a half, which a threshold of a half always calls."""
+    rows = [
+        {
+            "brightness": 60 + 120 * bright,
+            "image/id": f"{domain}{n}",
+            "patient_id": f"SECRET-{domain}{n}",
+            "domain": domain,
+            "label/tissue": float(1 - bright),
+        }
+        for domain in ("in_distribution", "shifted")
+        for n in range(40)
+        for bright in [n % 2]
+    ]
+    records = write_records(tmp_path / "Split-test" / "data.gz", rows)
+    scales = {"bright": 6.0, "dark": -6.0} | extra
+    model = export_classifier(tmp_path / "model", scales)
+    tried = Serving(ok=True, message="fine", latency_ms=1.0, size_bytes=1000)
+    monkeypatch.setattr("components.model_gate.serving.inputs.serving", lambda *_: tried)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    given = ["--model", model, "--examples", str(records), "--classes", ",".join(scales)]
+    status = main([*given, "--policy", str(tmp_path / "policy.yaml")])
+    verdict = json.loads(capsys.readouterr().out)
+    assert verdict["confusion"]["shifted"]["classes"] == list(scales)
+    if extra:
+        assert status == 4
+        assert "no class, or several, for 80 of 80 images" in " ".join(verdict["reasons"])
+        assert verdict["confusion"]["shifted"]["undecided"] == [20, 20, 0]
+    else:
+        assert status == 0
+        assert verdict["confusion"]["shifted"]["counts"] == [[20, 0], [0, 20]]
+        assert verdict["metrics"]["shifted"]["accuracy"]["value"] == 1
