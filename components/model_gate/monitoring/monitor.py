@@ -72,7 +72,7 @@ def read_verdict(path: str) -> Blessed:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--blessed '{path}' can't be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Damaged(f"--blessed '{path}' is damaged, it is not JSON: {error}") from None
     kind = StandaloneVerdict if isinstance(content, dict) and "judged" in content else GateVerdict
     verdict = kind.read_file(path)

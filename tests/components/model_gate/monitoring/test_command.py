@@ -187,7 +187,7 @@ def test_a_verdict_without_reference_says_what_to_do(monitor, blessed, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{", '{"version": 1}', '{"version": 2, "judged": 3}']
+    "content", ["", "[]", "[" * 100_000, "{", '{"version": 1}', '{"version": 2, "judged": 3}']
 )
 def test_what_is_no_verdict_is_status_2(monitor, tmp_path, content):
     path = tmp_path / "broken.json"
