@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,7 @@ from schemas.errors import InputError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+NOT_READ = 141  # as a shell says of a program that SIGPIPE ended
 
 # Commands before the options of a judgement, and the module whose `run(argv)` returns the exit
 # status; imported when asked for.
@@ -29,46 +31,55 @@ COMMANDS: Mapping[str, str] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Judges, or runs another command; returns the exit status."""
-    given = list(sys.argv[1:] if argv is None else argv)
     try:
-        if given and given[0] in COMMANDS:
-            return importlib.import_module(COMMANDS[given[0]]).run(given[1:])
-        arguments = _arguments(given)
-        if arguments.policies:
-            from components.model_gate.policy.files import described
-
-            print(described())
-            return 0
-        from components.model_gate.standalone import judge
-
-        if arguments.model:
-            document = judge.judge_model(
-                arguments.model,
-                arguments.examples,
-                arguments.baseline,
-                arguments.policy,
-                arguments.subgroup,
-                arguments.classes,
-                arguments.exclude,
-                arguments.ledger,
-                arguments.validation,
-            )
-        else:
-            document = judge.judge_predictions(
-                arguments.predictions,
-                arguments.policy,
-                arguments.threshold,
-                arguments.subgroup,
-                arguments.exclude,
-                arguments.ledger,
-            )
-        return judge.announce(document, arguments.output, arguments.format)
+        status = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return status
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read stdout has gone, `| head` for one: what is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_READ
+
+
+def _run(given: list[str]) -> int:
+    if given and given[0] in COMMANDS:
+        return importlib.import_module(COMMANDS[given[0]]).run(given[1:])
+    arguments = _arguments(given)
+    if arguments.policies:
+        from components.model_gate.policy.files import described
+
+        print(described())
+        return 0
+    from components.model_gate.standalone import judge
+
+    if arguments.model:
+        document = judge.judge_model(
+            arguments.model,
+            arguments.examples,
+            arguments.baseline,
+            arguments.policy,
+            arguments.subgroup,
+            arguments.classes,
+            arguments.exclude,
+            arguments.ledger,
+            arguments.validation,
+        )
+    else:
+        document = judge.judge_predictions(
+            arguments.predictions,
+            arguments.policy,
+            arguments.threshold,
+            arguments.subgroup,
+            arguments.exclude,
+            arguments.ledger,
+        )
+    return judge.announce(document, arguments.output, arguments.format)
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:

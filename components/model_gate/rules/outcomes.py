@@ -76,7 +76,8 @@ def lack(
     if interval.judged:
         return None
     if metric.partition("/")[0] == "calibration_slope":
-        return Lack("undefined: the scores tell the classes apart perfectly", absent=False)
+        reason = "no slope fits: the scores are all the same, or tell the classes apart perfectly"
+        return Lack(f"undefined: {reason}", absent=False)
     where = _targets(metrics, metric)
     reason = f"undefined{where}: a class without examples, or predictions that are not numbers"
     return Lack(reason, absent=True)

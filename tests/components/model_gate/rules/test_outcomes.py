@@ -9,7 +9,9 @@ from components.statistics.intervals import Interval
 
 NAN = float("nan")
 LEAST = Least(patients=20, per_class=10)
-SEPARATED = "undefined: the scores tell the classes apart perfectly"
+SEPARATED = (
+    "undefined: no slope fits: the scores are all the same, or tell the classes apart perfectly"
+)
 BROKEN = "a class without examples, or predictions that are not numbers"
 
 
