@@ -3,12 +3,12 @@
     .venv/bin/python benchmarks/bench_coverage.py [--repetitions 1000] [--seed 1] [TABLE ...]
 
 The tables are auc, metrics, differences, prevalence, net_benefit and carried (the last three from
-simulation/thresholds.py), blessings and planned (simulation/verdicts.py) and monitoring
-(simulation/looks.py). In all but the last three, each cell shows how many of 100 intervals contain
-the truth and, in parentheses, how many have a lower bound above it: a model whose truth is just
-below a floor is blessed that often. Samples with fewer than 10 patients of a class are omitted,
-because the gate does not judge them; a cell is a dash if fewer than 40 of 100 samples remain,
-because those would be a biased selection. Patients are SYNTHETIC
+simulation/thresholds.py), blessings (simulation/verdicts.py), planned (simulation/planned.py) and
+monitoring (simulation/looks.py). In all but the last three, each cell shows how many of 100
+intervals contain the truth and, in parentheses, how many have a lower bound above it: a model whose
+truth is just below a floor is blessed that often. Samples with fewer than 10 patients of a class
+are omitted, because the gate does not judge them; a cell is a dash if fewer than 40 of 100 samples
+remain, because those would be a biased selection. Patients are SYNTHETIC
 (components/model_gate/planning/patients.py), seeds are fixed.
 """
 
@@ -26,7 +26,7 @@ from scipy import special
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.simulation import looks, thresholds, verdicts
+from benchmarks.simulation import looks, planned, thresholds, verdicts
 from components.model_gate.planning.patients import Labels, Population, draw, two_models
 from components.statistics import clustered_auc, clustered_metrics, delong, jackknife
 from components.statistics.clustered_auc import ClusteredAuc
@@ -207,7 +207,7 @@ def main() -> int:
         if name == BLESSINGS:
             verdicts.print_table(list(verdicts.scenarios()), arguments.repetitions, arguments.seed)
         elif name == PLANNED:
-            verdicts.print_table(list(verdicts.planned()), arguments.repetitions, arguments.seed)
+            verdicts.print_table(list(planned.planned()), arguments.repetitions, arguments.seed)
         elif name == MONITORING:
             looks.print_table(arguments.repetitions)
         else:

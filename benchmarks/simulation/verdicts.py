@@ -18,8 +18,6 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from components.model_gate.planning import power, search
-from components.model_gate.planning import truths as planned_truths
 from components.model_gate.planning.patients import (
     TARGET,
     TASK,
@@ -28,7 +26,6 @@ from components.model_gate.planning.patients import (
     draw,
     two_models,
 )
-from components.model_gate.planning.truths import Patients, Truth, Truths
 from components.model_gate.policy.settings import GateSettings
 from components.model_gate.rules import domain_rules
 from components.model_gate.rules.evidence import Baseline, collect
@@ -261,60 +258,6 @@ def _at_a_threshold(floor: float) -> GateSettings:
     floors = {"min_sensitivity": 0.7, "min_specificity": floor}
     point = {"name": "p", "at_sensitivity": 0.9, "in_distribution": floors, "shifted": floors}
     return policy({"min_auc": 0.75}, shifted=True, operating_points=[point])
-
-
-@dataclasses.dataclass(frozen=True)
-class AsPlanned:
-    """Patients as they were assumed when they were planned for."""
-
-    truths: Truths
-    patients: Patients
-
-    def __call__(self, random: np.random.Generator) -> Tables:
-        drawn = {
-            domain: planned_truths.draw(truth, truth.size(self.patients[domain]), random)
-            for domain, truth in self.truths.items()
-        }
-        models = [as_table(one.model, domain, {GROUP: "all"}) for domain, one in drawn.items()]
-        others = [
-            as_table(one.other, domain, {GROUP: "all"})
-            for domain, one in drawn.items()
-            if one.other is not None
-        ]
-        other = pd.concat(others, ignore_index=True) if others else None
-        return pd.concat(models, ignore_index=True), other
-
-
-def planned() -> Iterator[Scenario]:
-    """Good models with as many patients as `python -m components.model_gate plan` says."""
-    one = Truth(0.9, 0.9, 0.85, 0.35)
-    rare = Truth(0.95, 0.9, 0.9, 0.05, images=planned_truths.skewed(4))
-    both = features.DOMAINS
-    default = GateSettings.model_validate(_OUTSIDE_A_RUN)
-    made: tuple[tuple[str, Truths, GateSettings], ...] = (
-        ("default policy, AUC 0.9", dict.fromkeys(both, one), default),
-        (
-            "default policy, AUC 0.95, 5% positive, 4 images each",
-            dict.fromkeys(both, rare),
-            default,
-        ),
-        (
-            "sensitivity 0.9 and specificity 0.85, floors 0.8 and 0.75",
-            {features.IN_DISTRIBUTION: one},
-            policy({"min_sensitivity": 0.8, "min_specificity": 0.75}),
-        ),
-        (
-            "equal to the baseline, margin 0.05",
-            {features.IN_DISTRIBUTION: dataclasses.replace(one, baseline_auc=0.9)},
-            policy(max_regression=0.05),
-        ),
-    )
-    for name, truths, rules in made:
-        with power.simulation(power.Design(truths, rules)) as simulated:
-            found = search.search(simulated, 0.8, lambda line: None)
-        sizes = " and ".join(str(number) for number in found.patients.values())
-        scenario = AsPlanned(truths, found.patients)
-        yield Scenario(f"planned: {name}: {sizes} patients", True, scenario, rules)
 
 
 def counted(scenario: Scenario, repetitions: int, seed: int = 1) -> Counter[str]:
