@@ -77,6 +77,11 @@ class ClusteredAuc:
 
     def interval(self, confidence: float) -> Interval:
         """Value and bounds; NaN where a class has not two patients."""
+        return self.figures.interval(confidence)
+
+    @functools.cached_property
+    def figures(self) -> Figures:
+        """What an interval of any confidence is made of."""
         records = self.records
         found = Interval(
             self.value,
@@ -87,25 +92,47 @@ class ClusteredAuc:
             by_class=patients_by_class(records),
             effective=self.effective,
         )
-        if not (self.degrees > 0 and np.isfinite(self.left_out).all()):
-            return found
+        defined = self.degrees > 0 and bool(np.isfinite(self.left_out).all())
+        log_odds = None
+        if defined:
+            log_odds = jackknife.LogOdds.of(self.across, self.left_out, self.smallest)
+        return Figures(found, log_odds, self.across, self.degrees, self.error, self.per_pair)
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What an AUC's interval is made of, without the records: bounds are looked for in it.
+
+    Attributes:
+        found: The AUC, its bounds still missing.
+        log_odds: By the jackknife; None where it is undefined.
+        across: As of the AUC, and so are `degrees`, `error` and `per_pair`.
+    """
+
+    found: Interval
+    log_odds: jackknife.LogOdds | None
+    across: float
+    degrees: float
+    error: float
+    per_pair: float
+
+    def interval(self, confidence: float) -> Interval:
+        """Value and bounds; NaN where they are undefined."""
+        if self.log_odds is None:
+            return self.found
         quantile = jackknife.t_quantile(self.degrees, confidence)
         by_model = self._model_bounds(quantile)
         # Where no patient matters, all are told apart or the score is a constant: the data do not
         # show their error, and only the model and the number of patients bound it.
-        silent = self._log_odds.error < _NEXT_TO_ONE
-        by_data = (0.0, 1.0) if silent else self._log_odds.bounds(quantile)
-        widest = rates.clopper_pearson(self.across, self.effective, confidence)
+        silent = self.log_odds.error < _NEXT_TO_ONE
+        by_data = (0.0, 1.0) if silent else self.log_odds.bounds(quantile)
+        widest = rates.clopper_pearson(self.across, self.found.effective, confidence)
         found = dataclasses.replace(
-            found,
+            self.found,
             lower=max(widest[0], min(by_data[0], by_model[0])),
             upper=min(widest[1], max(by_data[1], by_model[1])),
         )
-        return jackknife.holding(found, self.value)
-
-    @functools.cached_property
-    def _log_odds(self) -> jackknife.LogOdds:
-        return jackknife.LogOdds.of(self.across, self.left_out, self.smallest)
+        return jackknife.holding(found, self.found.value)
 
     def _model_bounds(self, quantile: float) -> tuple[float, float]:
         """The AUCs from which the one found is at most so many standard errors away."""
@@ -114,7 +141,7 @@ class ClusteredAuc:
 
         def beyond(log_odds: float) -> float:
             other = float(special.expit(log_odds))
-            allowed = quantile * math.sqrt(_SHARE_OF_MODEL * self._model_variance(other))
+            allowed = quantile * math.sqrt(_SHARE_OF_MODEL * self.model_variance(other))
             return abs(center - other) - allowed
 
         start = float(special.logit(center))
@@ -125,16 +152,24 @@ class ClusteredAuc:
             bounds.append(float(special.expit(found)) if outside else float(end > 0))
         return bounds[0], bounds[1]
 
-    def _model_variance(self, auc: float) -> float:
+    def model_variance(self, auc: float) -> float:
+        """The binormal model's variance if this is the AUC."""
         shared = _shared(auc)
         return self.error * shared + self.per_pair * max(0.0, auc * (1 - auc) - 2 * shared)
 
 
 def difference(first: ClusteredAuc, second: ClusteredAuc, confidence: float) -> Interval:
     """First minus second: two models on the same patients."""
-    one, other = first.interval(confidence), second.interval(confidence)
+    return _difference(first.figures, second.figures, _in_common(first, second), confidence)
+
+
+def _in_common(first: ClusteredAuc, second: ClusteredAuc) -> float:
     same = np.array_equal(first.records.score, second.records.score)
-    shared = 1.0 if same else jackknife.correlation(first.left_out, second.left_out)
+    return 1.0 if same else jackknife.correlation(first.left_out, second.left_out)
+
+
+def _difference(first: Figures, second: Figures, shared: float, confidence: float) -> Interval:
+    one, other = first.interval(confidence), second.interval(confidence)
     value, lower, upper = jackknife.paired_bounds(one, other, shared)
     return dataclasses.replace(one, value=value, lower=lower, upper=upper)
 
@@ -148,9 +183,11 @@ def p_below(first: ClusteredAuc, second: ClusteredAuc, bound: float) -> float:
     if not difference(first, second, 0.5).judged:
         return math.nan
     above = first.value - second.value >= bound
+    one, other, shared = first.figures, second.figures, _in_common(first, second)
 
     def distance(log_odds_of_alpha: float) -> float:
-        found = difference(first, second, 1 - 2 * float(special.expit(log_odds_of_alpha)))
+        confidence = 1 - 2 * float(special.expit(log_odds_of_alpha))
+        found = _difference(one, other, shared, confidence)
         return found.lower - bound if above else bound - found.upper
 
     largest = float(special.logit(0.5 - _NEXT_TO_ONE))

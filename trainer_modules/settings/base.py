@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from trainer_modules.settings.merge import over_defaults
 
@@ -40,17 +40,31 @@ class Settings(BaseModel):
     @classmethod
     def _check_flags(cls, given: Mapping[str, Any]) -> None:
         """YAML reads `yes` and `on` as true, which pydantic would take for the number 1."""
+        wrong = []
         for name, value in given.items():
             field = cls.model_fields.get(name)
             if field is None:
                 continue
+            kinds = _kinds(field.annotation)
             if field.annotation is bool and not isinstance(value, bool):
-                raise ValueError(f"'{name}' received {value!r}; true and false are accepted")
-            if bool not in _kinds(field.annotation) and _has_flag(value):
-                raise ValueError(
-                    f"'{name}' received {value!r}; true and false, which YAML also reads from yes, "
-                    "no, on and off, are not accepted"
+                wrong.append(_error(name, value, "true and false are accepted"))
+            elif bool not in kinds and _has_flag(value):
+                accepted = " or ".join(text for kind, text in _ACCEPTED.items() if kind in kinds)
+                message = (
+                    "true and false, which YAML also reads from yes, no, on and off, are not "
+                    "accepted"
                 )
+                wrong.append(_error(name, value, message + f"; {accepted} is" * bool(accepted)))
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong)
+
+
+_ACCEPTED = {float: "a number", int: "a whole number", str: "text"}
+
+
+def _error(name: str, value: Any, message: str) -> InitErrorDetails:
+    kind = PydanticCustomError("flag", "{message}", {"message": message})
+    return InitErrorDetails(type=kind, loc=(name,), input=value)
 
 
 def _kinds(annotation: Any) -> set[Any]:

@@ -6,9 +6,10 @@ order of rows and columns.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # Cells of these columns are numbers, in CSV too; of several findings, of each, as `label/NAME`.
 _NUMBERS = ("label", "score", "baseline_score", "decision", "statistic")
+# Rows whose text is in memory at once.
+_PIECE = 100_000
 _LOGICAL = {"true": "1", "false": "0"}
 
 
@@ -35,50 +38,106 @@ def content(columns: Mapping[str, Any]) -> str:
     little-endian doubles, text as the little-endian 8-byte length of each cell and then all cells
     in UTF-8.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     names = sorted(columns)
-    arrays = [_array(columns[name]) for name in names]
-    kinds = ["number" if pa.types.is_floating(one.type) else "text" for one in arrays]
+    found = [_column(columns[name]) for name in names]
+    kinds = ["number" if isinstance(one, np.ndarray) else "text" for one in found]
     digest = hashlib.sha256()
-    head = {"columns": list(zip(names, kinds, strict=True)), "rows": len(arrays[0])}
+    head = {"columns": list(zip(names, kinds, strict=True)), "rows": len(columns[names[0]])}
     digest.update(json.dumps(head, sort_keys=True, ensure_ascii=True).encode() + b"\n")
-    # By the last key first; ties are equal rows.
-    order = pa.array(np.lexsort([_ranks(one) for one in reversed(arrays)]))
-    for array, kind in zip(arrays, kinds, strict=True):
-        ordered = array.take(order)
-        if kind == "number":
-            digest.update(ordered.to_numpy(zero_copy_only=False).astype("<f8").tobytes())
+    order = _order(map(_ranks, found))
+    for one in found:
+        if isinstance(one, np.ndarray):
+            digest.update(one[order].astype("<f8", copy=False))
         else:
-            digest.update(pc.binary_length(ordered).to_numpy().astype("<i8").tobytes())
-            digest.update(_characters(ordered))
+            one.write(order, digest)
     return digest.hexdigest()
 
 
-def _ranks(array: pa.Array) -> np.ndarray:
-    """Numbers in the order of the cells; text is compared by its bytes."""
-    import pyarrow as pa
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Text:
+    """Cells as numbers of their texts, of which a table has far fewer."""
+
+    number: np.ndarray
+    texts: pa.Array
+
+    def write(self, order: np.ndarray, digest: hashlib._Hash) -> None:
+        """Lengths of the cells in this order, then their bytes."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        lengths = pc.binary_length(self.texts).to_numpy().astype("<i8")
+        digest.update(lengths[self.number[order]])
+        for start in range(0, len(order), _PIECE):
+            cells = self.number[order[start : start + _PIECE]]
+            digest.update(_characters(self.texts.take(pa.array(cells))))
+
+
+def _ranks(column: np.ndarray | _Text) -> tuple[np.ndarray, int]:
+    """Numbers in the order of the cells, text by its bytes, and more than the highest of them."""
     import pyarrow.compute as pc
 
-    if pa.types.is_floating(array.type):
-        return array.to_numpy(zero_copy_only=False)
-    found = pc.dictionary_encode(array)
-    ranks = np.empty(len(found.dictionary), np.int32)
-    ranks[pc.sort_indices(found.dictionary).to_numpy()] = np.arange(len(ranks), dtype=np.int32)
-    return ranks[found.indices.to_numpy()]
+    if isinstance(column, np.ndarray):
+        order = np.argsort(column)
+        ordered = column[order]
+        # NaN, which is last, differs from itself.
+        rises = (ordered[1:] != ordered[:-1]) & ~np.isnan(ordered[:-1])
+        ranks = np.empty(len(column), np.int32)
+        ranks[order[:1]] = 0
+        ranks[order[1:]] = np.cumsum(rises, dtype=np.int32)
+        return ranks, int(rises.sum()) + 1
+    ranks = np.empty(len(column.texts), np.int32)
+    ranks[pc.sort_indices(column.texts).to_numpy()] = np.arange(len(ranks))
+    return ranks[column.number], len(ranks)
 
 
-def _array(column: Any) -> pa.Array:
-    import pyarrow as pa
+def _order(ranks: Iterable[tuple[np.ndarray, int]]) -> np.ndarray:
+    """Rows by the first column, then by the second, and so on."""
+    keys: list[np.ndarray] = []
+    most = 0
+    for rank, size in ranks:
+        # One number for as many columns as fit, since each further key sorts all rows once more.
+        if keys and most * size < 2**63:
+            keys[-1] *= size
+            keys[-1] += rank
+            most *= size
+        else:
+            keys.append(rank.astype(np.int64))
+            most = max(1, size)
+    return np.argsort(keys[0], kind="stable") if len(keys) == 1 else np.lexsort(keys[::-1])
 
+
+def _column(column: Any) -> np.ndarray | _Text:
+    import pandas as pd
+
+    if isinstance(column, pd.Series) and isinstance(column.dtype, pd.CategoricalDtype):
+        number = column.cat.codes.to_numpy()
+        if (number >= 0).all():
+            found = _encoded(_text_array(column.cat.categories.to_numpy(object)))
+            return _Text(found.number[number], found.texts)
+    if isinstance(column, pd.Series) and isinstance(column.dtype, pd.StringDtype):
+        import pyarrow as pa
+
+        cells = pa.array(column, pa.large_string())
+        joined = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+        return _encoded(joined.fill_null(""))
     values = np.asarray(column)
     if values.dtype.kind in "biuf":
         # One zero and one NaN, so that equal numbers have equal bytes.
         numbers = values.astype(np.float64) + 0.0
-        return pa.array(np.where(np.isnan(numbers), np.nan, numbers), pa.float64())
-    if values.dtype.kind != "O":
-        values = values.astype(object)
+        numbers[np.isnan(numbers)] = np.nan
+        return numbers
+    return _encoded(_text_array(values.astype(object)))
+
+
+def _encoded(texts: pa.Array) -> _Text:
+    found = texts.dictionary_encode()
+    number = found.indices.to_numpy()
+    return _Text(number.astype(np.min_scalar_type(len(found.dictionary))), found.dictionary)
+
+
+def _text_array(values: np.ndarray) -> pa.Array:
+    import pyarrow as pa
+
     # A lone half of a surrogate pair can't be written as UTF-8; it comes from damaged ids.
     try:
         return pa.array(values, pa.large_string(), from_pandas=True).fill_null("")
@@ -112,17 +171,23 @@ def predictions(raw: pd.DataFrame) -> str:
 
 def _numbers(column: pd.Series) -> Any:
     """A column's cells as numbers, NaN where they are none."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if column.dtype.kind in "biuf":
-        return column
-    text = pa.array(column.to_numpy(object), pa.large_string(), from_pandas=True)
-    empty = pc.equal(text, "")
+    number = None
+    if isinstance(column.dtype, pd.StringDtype):
+        texts = pa.array(column, pa.large_string())
+    elif isinstance(found := _column(column), _Text):
+        texts, number = found.texts, found.number
+    else:
+        return found
     try:
-        return pc.if_else(empty, None, text).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        numbers = pc.if_else(pc.equal(texts, ""), None, texts).cast(pa.float64())
+        values = numbers.to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        return np.array([_number(cell) for cell in column], np.float64)
+        values = np.array([_number(cell) for cell in texts.to_pylist()], np.float64)
+    return values if number is None else values[number]
 
 
 def _number(cell: str) -> float:
@@ -142,13 +207,15 @@ def test_set(
         targets: What is predicted.
         images: Ids of the images; None if the table has none.
     """
+    import pandas as pd
+
     known = _known(table, targets)
-    columns = {
-        "patient_id": table[features.PATIENT_ID].to_numpy()[known],
-        "domain": table[features.DOMAIN].to_numpy()[known],
+    columns: dict[str, Any] = {
+        "patient_id": table[features.PATIENT_ID][known],
+        "domain": table[features.DOMAIN][known],
     }
     if images is not None:
-        columns["image_id"] = np.asarray(images, object)[known]
+        columns["image_id"] = pd.Series(images)[known]
     for target in targets:
         label = table[features.label(target)].to_numpy(np.float64)
         weight = table[features.label_weight(target)].to_numpy(np.float64)
@@ -166,9 +233,11 @@ def scores(table: pd.DataFrame, targets: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _known(table: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
-    weights = table[[features.label_weight(target) for target in targets]].to_numpy(np.float64)
-    return (weights > 0).any(axis=1)
+def _known(table: pd.DataFrame, targets: Sequence[str]) -> np.ndarray | slice:
+    known = np.zeros(len(table), bool)
+    for target in targets:
+        known |= table[features.label_weight(target)].to_numpy() > 0
+    return slice(None) if known.all() else known
 
 
 def files(folder: str | Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from components.statistics import histograms, jackknife, recalibration
 from components.statistics.histograms import LEAST_PATIENTS
-from components.statistics.judged_rows import JudgedRows
+from components.statistics.judged_rows import JudgedRows, numbered
 from schemas import features
 from schemas.documents.reference import (
     CalibrationBin,
@@ -42,10 +42,14 @@ def of_table(
         records: The labeled rows by domain, where they are at hand already.
     """
     found: Reference = {}
+    columns = [features.PATIENT_ID, *map(features.prediction, task.targets)]
+    columns += [name for name in table if name.startswith(_STATISTIC)]
     for domain in features.DOMAINS:
-        rows = table[table[features.DOMAIN] == domain]
+        rows = table.loc[table[features.DOMAIN] == domain, columns]
         if rows[features.PATIENT_ID].nunique() >= LEAST_PATIENTS:
-            known = (records or {}).get(domain) or JudgedRows.of_task(rows, task)
+            known = (records or {}).get(domain) or JudgedRows.of_task(
+                table, task, rows=(table[features.DOMAIN] == domain).to_numpy()
+            )
             found[domain] = _domain(rows, known.by_patient(), thresholds)
     return found
 
@@ -82,12 +86,9 @@ def histogram(rows: pd.DataFrame, column: str) -> Histogram | None:
 
 def values_of(rows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
     """The finite values of a column, and the number of each one's patient."""
-    import pandas as pd
-
     values = rows[column].to_numpy(np.float64)
     finite = np.isfinite(values)
-    patient = pd.factorize(rows[features.PATIENT_ID].to_numpy()[finite])[0]
-    return values[finite], patient
+    return values[finite], numbered(rows[features.PATIENT_ID], finite)[0]
 
 
 def _target(

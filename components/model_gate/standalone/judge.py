@@ -93,6 +93,7 @@ def judge_table(
     found = record.digests_of(
         predictions.table, predictions.task, settings, given=raw, images=images
     )
+    del raw, images  # of a large table, a third of the memory
     look = look_of(found)
     evidence = None
     if not look.refused:

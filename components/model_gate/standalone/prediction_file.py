@@ -54,6 +54,7 @@ def read_predictions(path: str) -> pd.DataFrame:
     Raises:
         InputError: The file is neither CSV nor Parquet, is damaged, or larger than is accepted.
     """
+    _give_memory_back()
     try:
         with _opened(path) as file:
             source = bounded(file, path)
@@ -70,6 +71,14 @@ def read_predictions(path: str) -> pd.DataFrame:
     if table.empty:
         raise InputError(f"predictions '{path}' hold no rows")
     return table
+
+
+def _give_memory_back() -> None:
+    """Arrow's other allocators keep what is freed for a while, which for a large table is much."""
+    import pyarrow as pa
+
+    if "jemalloc" in pa.supported_memory_backends():
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
 @contextlib.contextmanager
@@ -185,7 +194,8 @@ def _text(path: str, cells: pa.Array) -> pa.Array:
     try:
         encoded = cells if isinstance(cells, pa.DictionaryArray) else cells.dictionary_encode()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):  # lists and other nested values
-        return pa.array(["" if one is None else _as_text(one) for one in cells.to_pylist()])
+        texts = ["" if one is None else _as_text(one) for one in cells.to_pylist()]
+        return pa.array(texts, pa.large_string())
     values = encoded.dictionary
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         longest = pc.max(pc.utf8_length(values)).as_py()

@@ -87,7 +87,7 @@ def test_model_variance_is_what_repeated_samples_have():
         found.append(ClusteredAuc.of(records_of(label, shift * label + noise, patient)))
     spread = np.var([one.across for one in found])
     assert np.mean([one.correlations[0] for one in found]) == pytest.approx(0.7, abs=0.04)
-    expected = np.mean([one._model_variance(0.8) for one in found])
+    expected = np.mean([one.figures.model_variance(0.8) for one in found])
     assert expected == pytest.approx(spread, rel=0.15)
 
 
@@ -101,7 +101,7 @@ def test_model_variance_is_of_shared_records_and_of_pairs(mixed, auc):
     found = dataclasses.replace(ClusteredAuc.of(mixed), error=0.25, per_pair=0.125)
     shared = both - auc**2
     expected = 0.25 * shared + 0.125 * (auc * (1 - auc) - 2 * shared)
-    assert found._model_variance(auc) == pytest.approx(expected, abs=1e-9)
+    assert found.figures.model_variance(auc) == pytest.approx(expected, abs=1e-9)
 
 
 def test_errors_of_a_mean_of_targets_are_those_of_independent_ones(mixed):
@@ -132,8 +132,8 @@ def test_errors_of_a_mean_of_targets_are_those_of_independent_ones(mixed):
 
 def test_bounds_of_the_model_are_where_the_value_is_so_many_errors_away(mixed):
     found = ClusteredAuc.of(mixed)
-    for bound in found._model_bounds(2.0):
-        allowed = 2.0 * math.sqrt(0.5 * found._model_variance(bound))
+    for bound in found.figures._model_bounds(2.0):
+        allowed = 2.0 * math.sqrt(0.5 * found.figures.model_variance(bound))
         assert abs(found.across - bound) == pytest.approx(allowed, abs=1e-5)
 
 
@@ -167,7 +167,7 @@ def test_one_hard_image_among_perfect_ones_is_no_catastrophe():
     assert 0.98 < found.value < 1
     exact = stats.beta(20 * found.value, 20 * (1 - found.value) + 1).ppf(0.025)
     assert found.interval(0.95).lower == pytest.approx(exact, abs=1e-6)
-    assert found._log_odds.bounds(2.1)[0] < 0.5 < exact
+    assert found.figures.log_odds.bounds(2.1)[0] < 0.5 < exact
 
 
 def test_repeating_every_image_changes_nothing():

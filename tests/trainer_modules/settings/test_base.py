@@ -11,17 +11,34 @@ from trainer_modules.settings.files import validated
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("max_gap: yes", "'max_gap' received True; true and false, which YAML also reads from yes"),
-        ("shifted: {min_auc: no}", "'min_auc' received False"),
-        ("shifted: {calibration_slope: [off, 2]}", "'calibration_slope' received [False, 2]"),
-        ("shifted: {required: 1}", "'required' received 1; true and false are accepted"),
-        ("require_serving: 'no'", "'require_serving' received 'no'; true and false are accepted"),
+        ("max_gap: yes", "'max_gap': received True; true and false, which YAML also reads from"),
+        ("max_gap: yes", "are not accepted; a number is"),
+        ("shifted: {min_auc: no}", "setting 'shifted.min_auc': received False"),
+        ("shifted: {min_patients: on}", "'shifted.min_patients': received True"),
+        ("shifted: {min_patients: on}", "; a whole number is"),
+        (
+            "shifted: {calibration_slope: [off, 2]}",
+            "setting 'shifted.calibration_slope': received [False, 2]",
+        ),
+        ("shifted: {required: 1}", "'shifted.required': received 1; true and false are accepted"),
+        ("require_serving: 'no'", "'require_serving': received 'no'; true and false are accepted"),
+        (
+            "slices: [{domain: shifted, metric: auc, at_least: yes}]",
+            "setting 'slices.0.at_least': received True",
+        ),
     ],
 )
 def test_what_yaml_makes_of_yes_and_no(text, words):
     with pytest.raises(InputError) as caught:
         validated(GateSettings, yaml.safe_load(text), "policy")
     assert words in str(caught.value)
+
+
+def test_every_wrong_flag_of_a_section_is_named():
+    with pytest.raises(InputError) as caught:
+        validated(GateSettings, {"max_gap": True, "resamples": False}, "policy 'p.yaml'")
+    assert str(caught.value).startswith("policy 'p.yaml': setting 'max_gap': received True")
+    assert "setting 'resamples': received False" in str(caught.value)
 
 
 def test_numbers_may_be_written_in_any_way():

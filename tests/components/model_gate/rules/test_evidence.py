@@ -1,6 +1,7 @@
 """What is computed from tables of predictions, against scikit-learn and counting."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from components.model_gate.rules import groups
 from components.model_gate.rules.evidence import Baseline, collect
 from components.model_gate.rules.groups import JUDGED, NOT_ENOUGH_DATA
 from components.statistics import clustered_metrics
+from components.statistics.clustered_auc import ClusteredAuc
 from components.statistics.clustered_metrics import Precision
 from components.statistics.judged_rows import JudgedRows
 from schemas.documents.gate import Serving
@@ -252,3 +254,68 @@ def test_large_groups_have_their_auc_alone_unless_a_rule_names_them(
         named = (one.domain, one.value) == ("shifted", "b")
         assert ("brier" in one.metrics) == (all_of_them or named)
         assert {"auc", "auc_by_patient"} <= set(one.metrics)
+
+
+ONE = TaskSettings(kind="binary", labels=("finding",))
+FEW_DRAWS = GateSettings(resamples=200)
+
+
+def one_finding(sites: int) -> pd.DataFrame:
+    """Patients of two images each, 100 in distribution and 80 shifted."""
+    random = np.random.default_rng(0)
+    patient = np.repeat(np.arange(180), 2)
+    label = random.integers(0, 2, 180)[patient].astype(float)
+    return pd.DataFrame(
+        {
+            "image/id": [str(one) for one in range(360)],
+            "patient_id": [f"p{one}" for one in patient],
+            "site": [f"s{one % sites}" for one in patient],
+            "domain": np.where(patient < 100, "in_distribution", "shifted"),
+            "label/finding": label,
+            "label/finding/weight": 1.0,
+            "prediction/finding": 1 / (1 + np.exp(-(2 * label - 1 + random.normal(size=360)))),
+            "decision/finding": 1.0,
+        }
+    )
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often AUCs and all metrics are computed, by number of records."""
+    calls: Counter[tuple[str, int]] = Counter()
+    of, intervals = ClusteredAuc.of.__func__, clustered_metrics.intervals
+
+    def counted_auc(cls, records, *rest):
+        calls["auc", records.examples] += 1
+        return of(cls, records, *rest)
+
+    def counted_metrics(records, *rest):
+        calls["metrics", records.examples] += 1
+        return intervals(records, *rest)
+
+    monkeypatch.setattr(ClusteredAuc, "of", classmethod(counted_auc))
+    monkeypatch.setattr(clustered_metrics, "intervals", counted_metrics)
+    return calls
+
+
+def test_a_single_group_is_computed_once(counted):
+    """By image and by patient in each domain: four AUCs, however many columns have one value."""
+    found = collect(one_finding(1).assign(**{"subgroup/a": "x"}), ONE, ("a",), FEW_DRAWS)
+    once = {("auc", 200): 2, ("auc", 160): 2, ("metrics", 200): 1, ("metrics", 160): 1}
+    assert counted == once
+    assert len(found.groups) == 4
+    for group in found.groups:
+        assert group.metrics == found.metrics[group.domain]
+
+
+def test_a_single_group_of_a_baseline_is_computed_once(counted):
+    baseline = one_finding(1).assign(**{"prediction/finding": np.linspace(0.1, 0.9, 360)})
+    collect(one_finding(1), ONE, (), FEW_DRAWS, baseline_table=baseline, baseline=Baseline("1"))
+    assert counted["auc", 200] == counted["auc", 160] == 3
+
+
+def test_two_groups_are_computed_each(counted):
+    """Each AUC by image and by patient: of the domain, and of its halves."""
+    collect(one_finding(2), ONE, (), FEW_DRAWS)
+    assert (counted["auc", 200], counted["auc", 100]) == (2, 4)
+    assert (counted["auc", 160], counted["auc", 80]) == (2, 4)

@@ -170,7 +170,7 @@ def test_a_decision_that_its_own_rules_contradict_needs_no_table(verify, folder)
     ],
 )
 def test_each_changed_column_of_the_table_is_found(verify, folder, column, checks):
-    rows = pd.read_csv(folder / "predictions.csv")
+    rows = pd.read_csv(folder / "predictions.csv", float_precision="round_trip")
     judged = rows["split"] == "test"
     changed = {
         "score": 1 - rows["score"],
