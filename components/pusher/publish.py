@@ -22,7 +22,7 @@ from schemas import file_lock
 from schemas.errors import InputError
 from schemas.model_versions import highest_number, versions
 
-LOCK = ".push.lock"
+_LOCK = ".{}.push.lock"
 _INCOMING = ".incoming-"
 _WAIT_SECONDS = 600.0
 _BLOCK = 1 << 20
@@ -53,7 +53,10 @@ def publish(source: Path, destination: Path, check: Callable[[Path], None]) -> P
     try:
         destination.mkdir(parents=True, exist_ok=True)
         what = f"push destination '{destination}'"
-        with file_lock.held(destination / LOCK, what, wait=_WAIT_SECONDS):
+        # Beside the folder, which has versions and nothing else.
+        place = destination.resolve()
+        lock = place.with_name(_LOCK.format(place.name))
+        with file_lock.held(lock, what, wait=_WAIT_SECONDS):
             return _publish(source, destination, check)
     except OSError as error:
         if error.errno is not None and error.filename is None:

@@ -5,8 +5,10 @@ what ran again.
 """
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +101,19 @@ class TestARunAndItsReruns:
         assert again.status == 0, again.screen
         assert set(again.states.values()) == {"cached"}
         assert again.summary["verdict"] == "pushed"
+
+    def test_results_of_earlier_runs_are_kept(self, first_run, first_summary):
+        kept = first_run.output / "earlier" / "1"
+        assert json.loads((kept / "summary.json").read_text()) == first_summary
+        assert (kept / "report" / "index.html").exists()
+        assert (kept / "config.yaml").exists()
+
+    def test_a_pushed_model_that_is_gone_is_pushed_again(self, checkout, first_run):
+        shutil.rmtree(first_run.summary["pushed"]["classifier"])
+        again = checkout.run(first_run.output)
+        assert again.status == 0, again.screen
+        assert again.ran() == ["Pusher", "Reporter"]
+        assert (Path(again.summary["pushed"]["classifier"]) / "saved_model.pb").exists()
 
     def test_killed_study_goes_on_with_the_missing_cells(self, checkout, first_run):
         arguments = ("--study", "label_efficiency")

@@ -82,7 +82,7 @@ def push(folder: Path, *, key=PLAIN_KEY, judged=True, blessed=True, model="model
         },
     )
     assert pushed.get_int_custom_property("pushed") == int(blessed)
-    return sorted(path.name for path in (folder / "pushed").glob("[!.]*"))
+    return sorted(path.name for path in (folder / "pushed").glob("*"))
 
 
 def test_signed_model_is_pushed_with_its_verdict_beside_it(folder):
