@@ -1,6 +1,7 @@
 """Cost of judging 10,000 images beyond the forward pass: TFMA's Evaluator, and the gate.
 
     .venv/bin/python benchmarks/bench_evaluation.py [--images 10000] [--findings 5]
+    .venv/bin/python benchmarks/bench_evaluation.py --part table --images 1000000
 
 Predictions are SYNTHETIC: two images per patient, half of them shifted, with sites and two subgroup
 columns. The gate compares with a baseline and draws 2,000 resamples. Not included are the start of
@@ -120,6 +121,51 @@ def judge(predictions: Path, task: Any) -> None:
     domain_rules.judge(found, settings)
 
 
+def judge_table(folder: Path, images: int) -> None:
+    """The stand-alone gate's process on CSV and Parquet, beside pandas, which only reads them."""
+    import resource
+    import subprocess
+
+    import numpy as np
+    import pandas as pd
+
+    random = np.random.default_rng(1)
+    patient = np.sort(random.integers(max(1, images // 4), size=images))
+    label = (random.random(patient.max() + 1) < 0.2)[patient]
+    score = 1 / (1 + np.exp(2 - 2 * label - random.normal(size=images)))
+    table = pd.DataFrame(
+        {
+            "patient_id": np.char.add("p", patient.astype(str)),
+            "domain": np.where(patient % 2, "shifted", "in_distribution"),
+            "label": label.astype(int),
+            "score": score.round(6),
+            "site": np.char.add("site ", (patient % 6).astype(str)),
+            "sex": np.where(patient // 2 % 2, "F", "M"),
+            "age": np.char.add((patient // 4 % 4 * 20).astype(str), "+"),
+            "scanner": np.char.add("type ", (patient // 16 % 5).astype(str)),
+        }
+    )
+    for kind in ("csv", "parquet"):
+        path = folder / f"table.{kind}"
+        (table.to_csv if kind == "csv" else table.to_parquet)(path, index=False)
+        reading = f"import pandas; pandas.read_{kind}({str(path)!r})"
+        for name, command in (
+            (f"pandas reads {kind}", ["-c", reading]),
+            (f"gate, {kind}", ["-m", "components.model_gate", "--predictions", str(path)]),
+        ):
+            before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+            subprocess.run(
+                [sys.executable, *command], cwd=REPOSITORY, capture_output=True, check=False
+            )
+            spent, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - wall
+            processor = spent.ru_utime + spent.ru_stime - before.ru_utime - before.ru_stime
+            print(
+                f"{name:<22} {wall:7.1f} s elapsed {processor:7.1f} s CPU, largest process so far "
+                f"{spent.ru_maxrss / 1024:.0f} MiB",
+                flush=True,
+            )
+
+
 def timed(name: str, work: Callable[[], None]) -> tuple[float, float]:
     """Runs it; prints and returns elapsed seconds and CPU seconds."""
     wall, processor = time.perf_counter(), time.process_time()
@@ -133,8 +179,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--findings", type=int, default=5)
-    parser.add_argument("--part", choices=("both", "evaluator", "gate"), default="both")
+    parser.add_argument("--part", choices=("both", "evaluator", "gate", "table"), default="both")
     arguments = parser.parse_args()
+    if arguments.part == "table":
+        with tempfile.TemporaryDirectory() as folder:
+            judge_table(Path(folder), arguments.images)
+        return
     from importlib.metadata import version
 
     from trainer_modules.settings import TaskSettings
