@@ -98,13 +98,17 @@ def _compared(
     error = difference.standard_error
     if not np.isfinite(difference.value):
         return None
-    worse = difference.value < 0
-    p_value = float(ndtr(difference.value / error)) if error > 0 else (0.0 if worse else 1.0)
     known = (own.weight > 0).any(axis=1)
+    patients = len(np.unique(own.patient[known]))
+    if error > 0:
+        p_value = max(float(ndtr(difference.value / error)), float(np.finfo(float).tiny))
+    else:
+        # All patients say the same: as with draws, none of them against it is not 0.
+        p_value = 1 / (patients + 1) if difference.value < 0 else 1.0
     return WorstSlice(
         domain=domain,
         where=where,
-        patients=len(np.unique(own.patient[known])),
+        patients=patients,
         examples=int(known.sum()),
         auc=float(components.value),
         rest=float(others.value),

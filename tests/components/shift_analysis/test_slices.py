@@ -72,3 +72,16 @@ def test_nan_scores_and_a_single_class_are_not_judged():
     table.loc[table["site"] == "b", "label/t"] = 0.0
     judged = {tuple(one.where.values()) for one in worst_slices(table, ["t"], ["site"]).slices}
     assert judged == set()
+
+
+def test_no_p_value_is_0_where_all_patients_say_the_same():
+    """All wrong in one slice and all right in the other: no spread, but no certainty either."""
+    table = predictions()
+    wrong = (table["subgroup/sex"] == "F").to_numpy()
+    table["prediction/t"] = np.where(wrong, 1 - table["label/t"], table["label/t"])
+    found = worst_slices(table, ["t"], ["subgroup/sex"])
+    worst = found.slices[0]
+    assert (worst.where, worst.auc, worst.rest) == ({"subgroup/sex": "F"}, 0.0, 1.0)
+    # Holm: times the two slices.
+    assert worst.p_value == pytest.approx(found.looked_at / (worst.patients + 1))
+    assert 0 < worst.p_value < 0.05
