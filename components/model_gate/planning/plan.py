@@ -82,8 +82,11 @@ def _planned(truths: Truths, settings: GateSettings) -> tuple[GateSettings, tupl
         changed["unit"] = "patient"
         notes.append(f"unit {settings.unit} is planned as patient")
     if not any(truth.groups for truth in truths.values()):
+        would = "is shown to be below its floor"
+        if settings.inconclusive.groups == "refuse":
+            would = "is not shown to reach its floor"
         notes.append(
-            "no groups are assumed: one that is shown to be below its floor would refuse the model"
+            f"no groups are assumed: one that {would} would keep the model back; --group adds one"
         )
     return settings.model_copy(update=changed), tuple(notes)
 

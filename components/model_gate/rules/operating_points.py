@@ -81,7 +81,8 @@ def choose(
 def _missing(validation: pd.DataFrame | None, task: TaskSettings) -> Lack | None:
     if task.kind == "multiclass":
         reason = "a multiclass model decides for the most probable class, not at a threshold"
-        return Lack(reason, absent=True)
+        instead = "set operating_points to [], and a min_balanced_accuracy instead"
+        return Lack(f"{reason}; {instead}", absent=True)
     if validation is None or not (validation[features.DOMAIN] == features.IN_DISTRIBUTION).any():
         reason = "there are no in-distribution validation rows to choose its threshold on"
         return Lack(f"{reason}; {_NEEDED}", absent=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -75,7 +76,8 @@ def lack(
             return Lack(reason, not number, _short(number, least.per_class, kind, group))
     if interval.judged:
         return None
-    if metric.partition("/")[0] == "calibration_slope":
+    auc = metrics.get(metric.replace("calibration_slope", "auc", 1))
+    if metric.partition("/")[0] == "calibration_slope" and (auc is None or auc.judged):
         reason = "no slope fits: the scores are all the same, or tell the classes apart perfectly"
         return Lack(f"undefined: {reason}", absent=False)
     where = _targets(metrics, metric)
@@ -138,6 +140,8 @@ def within(
 
     Comparisons are written so that NaN never passes.
     """
+    if math.isnan(interval.lower) or math.isnan(interval.upper):
+        return FAIL, "undefined, as predictions are not numbers"
     if low is not None and not interval.lower >= low:
         if interval.upper >= low:
             return INCONCLUSIVE, f"lower bound {interval.lower:.3f} is below the floor {low:g}"

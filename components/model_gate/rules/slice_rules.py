@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 
+from components.model_gate.policy.operating_points import POINT
 from components.model_gate.policy.settings import GateSettings, SliceRule
 from components.model_gate.rules import shortage
 from components.model_gate.rules.evidence import Evidence
@@ -20,12 +22,25 @@ from components.model_gate.rules.outcomes import (
 )
 from components.statistics.intervals import Interval
 from schemas.documents.gate import Rule
+from trainer_modules.settings import files as settings_files
 
 
 def judged(evidence: Evidence, settings: GateSettings) -> Iterator[Rule]:
     """One outcome per rule; a missing slice or metric counts as lacking data."""
     for rule in settings.slices:
-        yield _judged(_metrics(evidence, rule), rule, settings)
+        yield _judged(evidence, rule, settings)
+
+
+def _missing(evidence: Evidence, metrics: Mapping[str, Interval], rule: SliceRule) -> Lack:
+    """Why there is no such metric: its operating point may have no threshold."""
+    for one in evidence.points:
+        base = rule.metric.partition("/")[0]
+        if one.lack is not None and base.endswith(f"{POINT}{one.point.name}"):
+            reason = f"operating point '{one.point.name}': {one.lack.reason}"
+            return dataclasses.replace(one.lack, reason=reason)
+    near = settings_files.nearest(rule.metric, list(metrics))
+    names = ", ".join(name for name in metrics if "/" not in name)
+    return Lack(f"there is no such metric{near}; there are {names}", absent=True)
 
 
 def _metrics(evidence: Evidence, rule: SliceRule) -> Mapping[str, Interval]:
@@ -38,14 +53,15 @@ def _metrics(evidence: Evidence, rule: SliceRule) -> Mapping[str, Interval]:
     return {}
 
 
-def _judged(metrics: Mapping[str, Interval], rule: SliceRule, settings: GateSettings) -> Rule:
+def _judged(evidence: Evidence, rule: SliceRule, settings: GateSettings) -> Rule:
+    metrics = _metrics(evidence, rule)
     name = "slice floor" if rule.at_least is not None else "slice ceiling"
     where = f"{rule.domain}, {rule.group}" if rule.group else rule.domain
     interval = metrics.get(rule.metric)
     least = Least(rule.min_patients, settings.min_patients_per_class)
     lacking = lack(metrics, rule.metric, least, group=bool(rule.group))
     if metrics and interval is None:
-        lacking = Lack(f"there is no such metric; there are {', '.join(metrics)}", absent=True)
+        lacking = _missing(evidence, metrics, rule)
     # A slice is named because it matters: it is judged like a domain, never with a warning.
     unclear = settings.inconclusive.domains if lacking is None else REFUSE
     if interval is None or lacking is not None:

@@ -14,7 +14,7 @@ JSON = "json"
 SAID = {
     "blessed": "blessed",
     "refused": "NOT blessed",
-    "inconclusive": "NOT blessed: inconclusive, there are too few data",
+    "inconclusive": "NOT blessed: inconclusive, there are too few data to decide",
 }
 _KEEPS_BACK = ("refuse", "inconclusive")
 

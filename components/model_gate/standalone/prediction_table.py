@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -374,7 +375,7 @@ def _group(raw: pd.DataFrame, name: str, judged: np.ndarray, least: int) -> pd.S
         raise InputError(
             f"predictions: column '{name}' has {values.nunique()} values, none of {least} patients "
             f"or more in a domain, so that no group of it can be judged; put values into ranges, "
-            f"or leave the column out by --exclude {name}"
+            f"or leave the column out by --exclude {shlex.quote(name)}"
         )
     return found.reindex(raw.index)
 

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import struct
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -135,7 +136,7 @@ def problem(path: str, key: PublicKey) -> str:
     """
     place = f"{path}{SUFFIX}"
     if not Path(place).exists():
-        return f"there is no '{place}'"
+        return f"there is no '{place}'; `sign` writes it"
     try:
         lines = _read(place, "signature").splitlines()
         if len(lines) != 4 or not lines[2].startswith(_TRUSTED):
@@ -231,6 +232,7 @@ def _ed25519() -> Any:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:
         raise InputError(
-            "signatures need the package 'cryptography', which is not installed"
+            "signatures need the package 'cryptography', which is not installed; install it in "
+            f"the environment of {sys.executable}"
         ) from None
     return ed25519

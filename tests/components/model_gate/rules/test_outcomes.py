@@ -144,4 +144,10 @@ def test_where_an_interval_lies(low, high, status, words):
 
 @pytest.mark.parametrize("bounds", [{"low": 0.5}, {"high": 0.5}])
 def test_nan_never_passes(bounds):
-    assert within(Interval(NAN, NAN, NAN, 50, 60), **bounds)[0] == "fail"
+    found = within(Interval(NAN, NAN, NAN, 50, 60), **bounds)
+    assert found == ("fail", "undefined, as predictions are not numbers")
+
+
+def test_scores_that_are_not_numbers_are_not_said_to_be_all_the_same():
+    metrics = {"auc": interval(lower=NAN), "calibration_slope": interval(lower=NAN)}
+    assert lack(metrics, "calibration_slope", LEAST).reason == f"undefined: {BROKEN}"

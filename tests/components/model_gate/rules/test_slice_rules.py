@@ -6,6 +6,7 @@ import pandas as pd
 import pydantic
 import pytest
 
+from components.model_gate.policy.operating_points import OperatingPoint
 from components.model_gate.policy.settings import (
     DomainRules,
     GateSettings,
@@ -15,6 +16,8 @@ from components.model_gate.policy.settings import (
 )
 from components.model_gate.rules import domain_rules, verdict_document
 from components.model_gate.rules.evidence import Evidence, collect
+from components.model_gate.rules.operating_points import Chosen
+from components.model_gate.rules.outcomes import Lack
 from schemas.documents.gate import Serving
 from trainer_modules.settings import TaskSettings
 
@@ -66,7 +69,11 @@ def outcome(found, **rule) -> tuple[str, str]:
         ({"metric": "calibration_error/edema", "at_most": 0.5}, "pass", "upper bound"),
         ({"metric": "auc", "group": "sex=X", "at_least": 0}, "not_enough_data", "no labeled"),
         ({"metric": "auc", "group": "age=5", "at_least": 0}, "not_enough_data", "no labeled"),
-        ({"metric": "auc/oedema", "at_least": 0}, "not_enough_data", "no such metric; there are"),
+        (
+            {"metric": "auc/oedema", "at_least": 0},
+            "not_enough_data",
+            "nearest valid name: 'auc/edema'; there",
+        ),
         (
             {"metric": "auc", "group": "sex=F", "at_least": 0, "min_patients": 31},
             "not_enough_data",
@@ -179,3 +186,24 @@ def test_ceilings_on_latency_and_size(found, limits, failed):
     crashed = dataclasses.replace(found, serving=refused)
     verdict = domain_rules.judge(crashed, LENIENT.model_copy(update={"serving_max_ms": 4}))
     assert {r.status for r in verdict.rules if r.name == "latency ceiling"} == {"not_enough_data"}
+
+
+def test_a_slice_at_an_operating_point_without_a_threshold_says_why(found):
+    point = OperatingPoint(name="rule-out", at_sensitivity=0.9)
+    short = Chosen(point, {}, Lack("14 patients are fewer than the required 15", absent=False))
+    rule = {"metric": "npv_at_0.05@rule-out", "at_least": 0.9}
+    found = dataclasses.replace(found, points=[short])
+    settings = LENIENT.model_copy(
+        update={
+            "slices": (SliceRule(domain="shifted", **rule),),
+            "operating_points": (point,),
+            "prevalences": (0.05,),
+        }
+    )
+    (one,) = (r for r in domain_rules.judge(found, settings).rules if r.name.startswith("slice"))
+    status, message = one.status, one.message
+    assert status == "not_enough_data"
+    assert message == (
+        "shifted npv_at_0.05@rule-out: operating point 'rule-out': 14 patients are fewer than the "
+        "required 15"
+    )

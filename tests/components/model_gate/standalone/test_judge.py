@@ -192,7 +192,7 @@ def test_model_worse_than_the_baseline_in_a_subgroup_only(run, predictions):
     named = policy.replace("subgroups: {", "subgroups: {required_groups: [sex], ")
     status, verdict, lines = run(with_noise(0.33), policy=named)
     assert (status, verdict["outcome"], len(verdict["reasons"])) == (5, "inconclusive", 2)
-    assert lines.endswith("NOT blessed: inconclusive, there are too few data\n")
+    assert lines.endswith("NOT blessed: inconclusive, there are too few data to decide\n")
 
 
 @pytest.mark.parametrize(
