@@ -111,7 +111,8 @@ class TestARunOnFiles:
         assert judged["score"].std() > 1e-3
 
     def test_gate_tried_original_files_of_every_format(self, pushed):
-        (path,) = (pushed.output / "artifacts" / "ModelGate").rglob("verdict.json")
+        gate = pushed.output / "artifacts" / "ModelGate"
+        (path,) = (gate / "gate_report").rglob("verdict.json")
         serving = json.loads(path.read_text())["serving"]
         assert serving["ok"], serving["message"]
         kinds = (

@@ -30,7 +30,11 @@ def python(tmp_path_factory) -> Path:
     for name in ("Makefile", "setup.sh", "requirements-gate.lock", "requirements-dev.lock"):
         shutil.copy(ROOT / name, checkout)
     done = subprocess.run(
-        ["make", "gate"], cwd=checkout, capture_output=True, text=True, timeout=600
+        ["make", "--no-print-directory", "gate"],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     if "cannot be reached" in done.stderr:
         pytest.skip("the package index can't be reached")

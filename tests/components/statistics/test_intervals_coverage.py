@@ -1,5 +1,7 @@
 """How often 95 % intervals hold the truth: the only proof that they are intervals."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -34,12 +36,8 @@ def test_intervals_by_patient_cover_and_those_by_record_do_not():
     for _ in range(repetitions):
         records = clustered(random)
         boot = bootstrap.bootstrap(records, 600, seed=0)
-        by_record = JudgedRows(
-            **{
-                **vars(records),
-                "patient": np.arange(records.examples),
-                "patients": records.examples,
-            }
+        by_record = dataclasses.replace(
+            records, patient=np.arange(records.examples), patients=records.examples
         )
         for name, interval in (
             ("percentile", boot.interval("auc", 0.95)),
