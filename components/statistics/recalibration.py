@@ -112,7 +112,13 @@ def error_bounds(
     by_chance = float((np.diag(covariance) / share).sum())
     lower, upper = _bounds(deviation, covariance, share, freedom, (1 - confidence) / 2, draws)
     value = math.sqrt(max(0.0, found - by_chance))
-    return value, min(lower, value), max(upper, value)
+    lower, upper = min(lower, value), max(upper, value)
+    if upper > lower:
+        return value, lower, upper
+    # No patient moves anything: each score is its label, say. Patients of another kind may be as
+    # many as none among so many leaves open (Clopper and Pearson), each with an error of 1.
+    unseen = math.sqrt(1 - ((1 - confidence) / 2) ** (1 / (freedom + 1)))
+    return value, max(0.0, value - unseen), min(1.0, value + unseen)
 
 
 def _bounds(

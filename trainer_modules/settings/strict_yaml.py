@@ -6,6 +6,7 @@ read, and expands aliases: a file of a kilobyte can hold a billion settings.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -14,6 +15,9 @@ import yaml
 MAX_CHARACTERS = 60_000
 MAX_NODES = 10_000
 MAX_DEPTH = 20
+
+# Octal numbers by a leading zero, and numbers to the base of 60.
+_AMBIGUOUS = re.compile(r"[-+]?0[0-7_]+$|.*:")
 
 
 def load(text: str) -> Any:
@@ -70,7 +74,22 @@ def _at(place: Any) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice."""
+    """SafeLoader that refuses a key given twice, and values that versions of YAML read differently.
+
+    `yes` is true to YAML 1.1 and text to 1.2; 030 is 24 or 30, and 1:30 is 90 or text.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if isinstance(node, yaml.ScalarNode) and not node.style:
+            kind = node.tag.rpartition(":")[2]
+            flag = kind == "bool" and node.value.lower() not in ("true", "false")
+            if flag or (kind in ("int", "float") and _AMBIGUOUS.match(node.value)):
+                accepted = "true or false" if flag else "a decimal number"
+                raise yaml.YAMLError(
+                    f"'{node.value}' is not the same to all versions of YAML{_at(node)}; write "
+                    f"{accepted}, or quotes around a text"
+                )
+        return super().construct_object(node, deep)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()

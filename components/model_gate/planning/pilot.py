@@ -146,7 +146,7 @@ def _normal(score: np.ndarray) -> np.ndarray:
 def _shares(part: pd.DataFrame, column: str) -> dict[str, float]:
     """Share of the patients of each value with enough patients to be named."""
     name = column if column == features.SITE else features.subgroup(column)
-    values = part.groupby(features.PATIENT_ID)[name].first().astype(str)
+    values = part.groupby(features.PATIENT_ID, observed=True)[name].first().astype(str)
     counts = values.value_counts()
     kept = counts[counts >= MIN_NAMED_PATIENTS]
     return {str(value): float(count) / len(values) for value, count in sorted(kept.items())}

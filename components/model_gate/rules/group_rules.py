@@ -100,7 +100,9 @@ def _unknown(groups: Sequence[Group], settings: GateSettings) -> Iterator[Rule]:
     values = {f"{_name(group.column)}={group.value}" for group in groups}
     for required in settings.subgroups.required_groups:
         if required not in names | values:
-            message = f"required group '{required}': no domain has labeled images of it"
+            message = (
+                f"required group '{required}': no domain has labeled images of five of its patients"
+            )
             yield plain(SUBGROUP_FLOOR, NOT_ENOUGH_DATA, message)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 from sklearn.linear_model import LogisticRegression
 
 from components.statistics import recalibration
@@ -141,3 +141,15 @@ def test_the_same_records_give_the_same_bounds():
     records = calibrated(30)
     first, again = (recalibration.error_bounds(records, 10, 0.95, 300) for _ in range(2))
     assert first == again
+
+
+@pytest.mark.parametrize("patients", [20, 200])
+def test_scores_that_are_the_labels_leave_open_what_no_patient_shows(patients):
+    label = np.arange(patients) % 2.0
+    records = records_of(label, label, np.arange(patients))
+    value, lower, upper = recalibration.error_bounds(records, patients / 2 - 1, 0.95, 300)
+    assert (value, lower) == (0, 0)
+    # None of n patients of a kind: its share is below what Clopper and Pearson's bound for 0 of n
+    # is, and their error at most 1.
+    most = stats.binomtest(0, patients // 2).proportion_ci(0.95, method="exact").high
+    assert upper == pytest.approx(np.sqrt(most), rel=1e-9)

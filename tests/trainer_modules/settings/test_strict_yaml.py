@@ -27,6 +27,11 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("- " * 25_000, "nested deeper than 20"),
         ("[" + "1," * 20_000 + "1]", "more than 10000 values"),
         ("a: " + "x" * 100_000, "more than 60000 characters"),
+        ("x: 1\nrequired: yes", "'yes' is not the same to all versions of YAML, line 2"),
+        ("required: Off", "write true or false"),
+        ("min_patients: 030", "'030' is not the same"),
+        ("min_patients: 1:30", "write a decimal number"),
+        ("confidence: 1:30.5", "'1:30.5' is not the same"),
     ],
 )
 def test_refused_in_under_a_second(text, words, tmp_path):
@@ -45,6 +50,7 @@ def test_refused_in_under_a_second(text, words, tmp_path):
         "a: 1\nb: [1.5, null, text]",
         "a: &one {x: 1}\nb: *one\nc: {<<: *one, y: 2}",
         "a: {x: 1}\nb: {x: 1}",  # the same key in two mappings
+        "a: [true, False, 'yes', \"030\", 30, 0, -5, 0.5, 1e3, 2020-01-01]",
         "",
     ],
 )

@@ -133,7 +133,7 @@ def test_junit_shows_it_as_a_failure(run, predictions, tmp_path, capsys):
     ("policy", "expected"),
     [
         ("prevalences: [2]", "prevalences [2.0] are not all between 0 and 1"),
-        ("prevalences: [yes]", "true and false"),
+        ("prevalences: [yes]", "write true or false"),
         ("operating_points: [{name: a}]", "exactly one of at_sensitivity and at_specificity"),
         (
             "operating_points: [{name: a, at_sensitivity: 0.9, at_specificity: 0.9}]",

@@ -183,7 +183,7 @@ def test_a_misspelled_required_group_is_refused(run):
         assert found == status
         if status:
             assert verdict["reasons"] == [
-                f"required group '{named}': no domain has labeled images of it"
+                f"required group '{named}': no domain has labeled images of five of its patients"
             ]
 
 
