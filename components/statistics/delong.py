@@ -62,10 +62,9 @@ class Components:
 
 
 def interval(records: JudgedRows, confidence: float) -> Interval:
-    """The mean AUC and its normal interval, clipped to 0 and 1; no bounds without any variance."""
+    """The mean AUC and its normal interval, clipped to 0 and 1."""
     components = Components.of(records)
-    error = components.standard_error
-    half = float(ndtri((1 + confidence) / 2)) * (error if error > 0 else math.nan)
+    half = float(ndtri((1 + confidence) / 2)) * components.standard_error
     lower, upper = np.clip([components.value - half, components.value + half], 0, 1).tolist()
     return Interval(float(components.value), lower, upper, records.patients, records.examples)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,7 +71,7 @@ def _measured(evidence: Evidence, settings: GateSettings) -> dict[str, Any]:
             for domain in features.DOMAINS
             if (group := _worst(evidence.groups, domain)) is not None
         },
-        "delong": {domain: _bounds(one) for domain, one in evidence.delong.items()},
+        "delong": {domain: _varied(one) for domain, one in evidence.delong.items()},
         "operating_points": tuple(_point(one) for one in evidence.points),
         "decision_curves": tuple(
             _curve(domain, one)
@@ -109,6 +111,12 @@ def _group(group: Group, settings: GateSettings) -> Subgroup:
         by_patient=by_patient.value if by_patient else None,
         status=group.against(settings.subgroups.min_auc)[0] if judged else group.status,
     )
+
+
+def _varied(one: Interval) -> Bounds:
+    """No bounds where the method finds no variance, as of scores that never err: it is not sure."""
+    width = one.upper - one.lower
+    return _bounds(one if width > 0 else dataclasses.replace(one, lower=math.nan, upper=math.nan))
 
 
 def _bounds(one: Interval) -> Bounds:

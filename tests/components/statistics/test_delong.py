@@ -83,11 +83,3 @@ def test_clusters_by_definition():
 def test_without_two_patients_of_each_class_there_is_no_interval(label, score):
     found = delong.interval(records_of(np.array(label), np.array(score), np.arange(3)), 0.95)
     assert np.isnan([found.lower, found.upper]).all()
-
-
-@pytest.mark.parametrize("score", [[0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0.5] * 6])
-def test_without_any_variance_there_are_no_bounds(score):
-    records = records_of(np.array([0, 0, 0, 1, 1, 1.0]), np.array(score, float), np.arange(6))
-    found = delong.interval(records, 0.95)
-    assert found.value in (0, 0.5, 1)
-    assert np.isnan([found.lower, found.upper]).all()

@@ -129,3 +129,10 @@ def test_without_a_gap_a_call_or_a_judged_group_nothing_is_made_up():
     assert document.gap is None
     assert document.worst_groups == {}
     assert (document.serving.ok, document.serving.message) == (False, "not tried")
+
+
+def test_a_method_that_finds_no_variance_has_no_bounds():
+    sure = dataclasses.replace(interval(0.0), value=1.0, lower=1.0, upper=1.0)
+    found = dataclasses.replace(EVIDENCE, delong={"shifted": sure})
+    delong = verdict_document(VERDICT, found, SETTINGS).delong["shifted"]
+    assert bounds(delong) == (1, None, None)
