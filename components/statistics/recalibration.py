@@ -59,13 +59,8 @@ def logistic_map(records: JudgedRows, index: int) -> tuple[np.ndarray, np.ndarra
         The two, and the two without each patient in turn, [patients, 2]; None where there are none:
         the classes are told apart perfectly, or one is missing.
     """
-    known = records.weight[:, index] > 0
-    score, label = records.score[known, index], records.label[known, index]
-    if not np.isfinite(score).all() or len(np.unique(label)) < 2:
-        return None
-    inputs = np.stack([np.ones(len(score)), log_odds(score)], axis=1)
-    weight, patient = records.weight[known, index], records.patient[known]
-    return _fit(inputs, np.zeros(len(score)), label, weight, patient, records.patients)
+    usable = _usable(records, index)
+    return None if usable is None else _line(usable, records.patients)
 
 
 def log_odds(score: np.ndarray) -> np.ndarray:
@@ -195,18 +190,34 @@ def _bins(score: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return bins
 
 
+def _usable(records: JudgedRows, index: int) -> tuple[np.ndarray, ...] | None:
+    """Log odds, label, weight and patient of a target's known records; None without a regression.
+
+    There is none of scores that are not numbers, or of a single class.
+    """
+    known = records.weight[:, index] > 0
+    score, label = records.score[known, index], records.label[known, index]
+    if not np.isfinite(score).all() or len(np.unique(label)) < 2:
+        return None
+    return log_odds(score), label, records.weight[known, index], records.patient[known]
+
+
+def _line(usable: tuple[np.ndarray, ...], patients: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Intercept and slope."""
+    odds, label, weight, patient = usable
+    inputs = np.stack([np.ones(len(odds)), odds], axis=1)
+    return _fit(inputs, np.zeros(len(odds)), label, weight, patient, patients)
+
+
 def _regression(records: JudgedRows, index: int) -> tuple[Estimate, Estimate]:
     """Slope, and intercept at a slope of 1."""
-    known = records.weight[:, index] > 0
-    score = records.score[known, index]
-    label, weight = records.label[known, index], records.weight[known, index]
-    patient, patients = records.patient[known], records.patients
-    undefined = Estimate(math.nan, np.full(patients, math.nan))
-    if not np.isfinite(score).all() or len(np.unique(label)) < 2:
+    undefined = Estimate(math.nan, np.full(records.patients, math.nan))
+    usable = _usable(records, index)
+    if usable is None:
         return undefined, undefined
-    both = logistic_map(records, index)
-    ones = np.ones((len(score), 1))
-    level = _fit(ones, log_odds(score), label, weight, patient, patients)
+    both = _line(usable, records.patients)
+    odds, label, weight, patient = usable
+    level = _fit(np.ones((len(odds), 1)), odds, label, weight, patient, records.patients)
     return (
         undefined if both is None else Estimate(float(both[0][1]), both[1][:, 1]),
         undefined if level is None else Estimate(float(level[0][0]), level[1][:, 0]),
