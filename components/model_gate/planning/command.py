@@ -129,10 +129,12 @@ def _parser() -> argparse.ArgumentParser:
         description="How many patients, with and without the finding, a policy takes to bless a "
         "model that is as good as assumed. Simulates patients and judges them as the gate does.",
         epilog="exit status: 0 planned; 4 the assumed model does not meet the policy; 5 it takes "
-        "more patients than are simulated; 2 bad input. docs/model_gate.md shows examples.",
+        "more patients than are simulated; 2 bad input. docs/planning.md shows examples.",
         allow_abbrev=False,
     )
-    parser.add_argument("--policy", default="", metavar="FILE", help="YAML of rules")
+    parser.add_argument(
+        "--policy", default="", metavar="FILE", help="YAML of rules, or smoke or clinical"
+    )
     parser.add_argument(
         "--predictions",
         default="",
